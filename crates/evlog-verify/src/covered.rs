@@ -41,12 +41,7 @@ impl Covered {
             Some(root) if root != signed => {
                 // Damage among the bytes of which the first differs is enough to make the root differ: nobody need have tampered.
                 // Damage before them was signed.
-                let is_damage = |finding: &Finding| {
-                    let is_of_bytes = finding.rule.starts_with("F-") && within.contains(&finding.position.0);
-                    is_of_bytes && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated)
-                };
-                let follows = report.findings.kept().iter().any(is_damage);
-                let (verdict, why) = if follows {
+                let (verdict, why) = if report.findings.are_damage_in(within) {
                     (Verdict::Damaged, "; damage among these may be the cause")
                 } else {
                     (Verdict::Tampered, "")
@@ -73,4 +68,40 @@ fn add(
 ) {
     let (position, message) = (Position(position), message.to_string());
     report.findings.add(Finding { verdict, position, seq: None, stream: None, rule, expected, found, message });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Audit;
+    use crate::verdict::Findings;
+
+    const SIZE: u64 = 100_000_000;
+
+    /// The verdict on bytes that differ from the signed ones in `within`, with damage at these positions.
+    fn verdict(damaged: impl Iterator<Item = u64>, within: &Range<u64>) -> Verdict {
+        let mut report = Audit::new(None).finish();
+        for position in damaged {
+            add(&mut report, Verdict::Damaged, position, "F-22", "frame", String::new(), String::new());
+        }
+        let covered = Covered { log_id: LogId([1; 16]), size: Position(SIZE), root: Root([1; 32]) };
+        covered.judge(&mut report, SIZE, Some(Root([2; 32])), within);
+        report.verdict()
+    }
+
+    #[test]
+    fn damage_explains_a_root_that_differs_however_much_damage_stands_before_it() {
+        // Rule C-52.
+        let many = Findings::KEPT_MAX as u64 + 1;
+        for count in [1, many, 10 * many, 100 * many] {
+            let last = count * 100;
+            let damaged = || (1..=count).map(|nth| nth * 100);
+            assert_eq!(verdict(damaged(), &(last..SIZE)), Verdict::Damaged, "{count}");
+            assert_eq!(verdict(damaged(), &(0..101)), Verdict::Damaged, "{count}");
+            assert_eq!(verdict(damaged(), &(last + 1..SIZE)), Verdict::Tampered, "{count}");
+            assert_eq!(verdict(damaged(), &(0..100)), Verdict::Tampered, "{count}");
+        }
+        let apart = (1..=many).chain([SIZE - 2]);
+        assert_eq!(verdict(apart, &(many + 1..SIZE - 2)), Verdict::Tampered, "no damage is between");
+    }
 }

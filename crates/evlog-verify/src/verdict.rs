@@ -3,10 +3,14 @@
 //! Does: say what each verdict means, which is worse, and carry the evidence. Does not: search for evidence (module
 //! [`audit`](crate::audit)).
 
+mod places;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use evlog_format::{Position, Seq};
+use places::Places;
 
 /// The state of a log, worst first. Of several verdicts, the smallest is the verdict on the whole log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,12 +103,14 @@ impl fmt::Display for Finding {
 }
 
 /// Findings in the order they were made; beyond a number they are counted and no longer kept, so that a ruined log of
-/// many gigabytes cannot fill the memory.
+/// many gigabytes cannot fill the memory. The first of those that make the verdict is always kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     kept: Vec<Finding>,
     count: u64,
     verdict: Verdict,
+    /// Where the log's bytes are damaged or missing, kept findings and others.
+    damaged: Places,
 }
 
 impl Findings {
@@ -113,16 +119,37 @@ impl Findings {
 
     /// None yet: the verdict is clean.
     pub fn new() -> Findings {
-        Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean }
+        Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean, damaged: Places::default() }
     }
 
     /// Adds one. The verdict follows the worst, kept or not.
     pub fn add(&mut self, finding: Finding) {
         self.count += 1;
+        let is_worst = finding.verdict < self.verdict;
         self.verdict = self.verdict.min(finding.verdict);
+        if finding.rule.starts_with("F-") && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated) {
+            let at = finding.position.0;
+            self.damaged.add(at..at.saturating_add(1));
+        }
         if self.kept.len() < Findings::KEPT_MAX {
             self.kept.push(finding);
+        } else if is_worst {
+            self.kept.pop();
+            self.kept.push(finding);
         }
+    }
+
+    /// Adds those of another list.
+    pub fn extend(&mut self, other: &Findings) {
+        other.kept.iter().cloned().for_each(|finding| self.add(finding));
+        self.count += other.count - other.kept.len() as u64;
+        self.damaged.extend(&other.damaged);
+    }
+
+    /// Whether bytes of the log are damaged or missing at a place within these. Of tens of thousands of such places, the
+    /// answer may be yes for bytes between two of them.
+    pub fn are_damage_in(&self, within: &Range<u64>) -> bool {
+        self.damaged.are_in(within)
     }
 
     /// The findings that were kept, in the order they were made.
@@ -183,12 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn findings_beyond_the_number_kept_still_count_and_still_judge() {
+    fn findings_beyond_the_number_kept_still_count_and_still_judge_and_the_worst_is_kept() {
         let mut findings = Findings::new();
         (0..Findings::KEPT_MAX).for_each(|_| findings.add(finding(Verdict::TornTail)));
         findings.add(finding(Verdict::Tampered));
         assert_eq!((findings.kept().len(), findings.count()), (Findings::KEPT_MAX, Findings::KEPT_MAX as u64 + 1));
         assert_eq!(findings.verdict(), Verdict::Tampered);
+        assert!(findings.kept().contains(&finding(Verdict::Tampered)), "the finding that makes the verdict is kept");
     }
 
     #[test]

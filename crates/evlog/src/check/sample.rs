@@ -231,9 +231,7 @@ impl Sampling<'_, '_> {
         report.events += read.events;
         report.unknown_kinds += read.unknown_kinds;
         (report.end, report.next_seq, report.root) = (read.end, read.next_seq, read.root);
-        for finding in read.findings.kept() {
-            report.findings.add(finding.clone());
-        }
+        report.findings.extend(&read.findings);
     }
 
     /// Checks the bytes that were read against the signed root: hash values come from these bytes, and from trees for

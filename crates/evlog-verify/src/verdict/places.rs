@@ -1,0 +1,34 @@
+//! Where a log is damaged, in bounded memory: what a comparison with a checkpoint asks, however many findings there are.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// How many ranges are kept.
+const KEPT_MAX: usize = 65_536;
+
+/// Places of a log. Beyond a number, places beside each other become one range, which also covers what is between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places(Vec<Range<u64>>);
+
+impl Places {
+    pub(super) fn add(&mut self, range: Range<u64>) {
+        if self.0.len() == KEPT_MAX {
+            self.0.sort_unstable_by_key(|range| range.start);
+            self.0 = self.0.chunks(2).map(joined).collect();
+        }
+        self.0.push(range);
+    }
+
+    pub(super) fn extend(&mut self, others: &Places) {
+        others.0.iter().cloned().for_each(|range| self.add(range));
+    }
+
+    pub(super) fn are_in(&self, within: &Range<u64>) -> bool {
+        self.0.iter().any(|range| range.start < within.end && within.start < range.end)
+    }
+}
+
+fn joined(ranges: &[Range<u64>]) -> Range<u64> {
+    let (start, end) = (ranges.iter().map(|range| range.start).min(), ranges.iter().map(|range| range.end).max());
+    start.unwrap_or_default()..end.unwrap_or_default()
+}
