@@ -19,6 +19,8 @@ use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Finding, Findings, Verdict};
 use recorded::Recorded;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,44 +80,107 @@ enum Unread {
     Failed(Failure),
 }
 
-/// Adds to a report what the log's own notes show (rules C-51, C-52, C-54, C-55), those that cover more than `given`: the largest
-/// ones that can be read and are signed are compared, up to the first that does not agree, and one that cannot be read, is not
-/// signed or is about another log, is a finding. Where they show nothing against the log, it is compared with the
-/// checkpoints that its own events record (rule C-56).
-pub fn judge(
-    fs: &Arc<dyn Fs>,
-    dir: &Path,
-    report: &mut Report,
-    given: Option<Position>,
-    parse: &Parse<'_>,
-) -> Result<Judged, LogError> {
-    let notes = Checkpoints::new(Arc::clone(fs), dir);
-    let mut sizes = notes.sizes().map_err(OpenError::Io)?;
-    // A key is recorded before its first note is kept, and a checkpoint after its note: so a writer beside this is not accused.
-    let recorded = Recorded::read(fs, dir);
-    let kept = notes.sizes().map_err(OpenError::Io)?;
-    let not_kept = recorded.sizes().iter().filter(|size| !kept.contains(size)).count();
-    sizes.retain(|size| given.is_none_or(|given| *size > given));
-    let is_sound = report.verdict() >= Verdict::TornTail;
-    // The log is measured after its notes were listed: the report may be older than a note that was signed meanwhile.
-    let end = end(fs, dir)?;
-    let mut judging = Judging { fs, dir, end, notes, recorded, agreed: Vec::new(), note: None };
-    let contradicted = judging.notes(report, sizes, parse)?;
-    if is_sound && !contradicted {
-        judging.recorded(report, parse)?;
+/// The notes of one log. A note over more bytes than there are is read once, and what was read is kept: it is judged as it was
+/// when a repair was planned.
+#[derive(Debug)]
+pub struct OwnNotes {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) dir: PathBuf,
+    kept: Checkpoints,
+    overlong: RefCell<BTreeMap<Position, Vec<u8>>>,
+}
+
+impl OwnNotes {
+    /// The notes of the log in `dir`. Nothing is read yet.
+    pub fn new(fs: &Arc<dyn Fs>, dir: &Path) -> OwnNotes {
+        let (kept, overlong) = (Checkpoints::new(Arc::clone(fs), dir), RefCell::default());
+        OwnNotes { fs: Arc::clone(fs), dir: dir.to_path_buf(), kept, overlong }
     }
-    judging.misnamed(report)?;
-    let (note, compared) = (judging.note, judging.agreed.len() as u64 + u64::from(contradicted));
-    let recorded = judging.recorded.sizes().len() as u64;
-    Ok(Judged { note, kept: kept.len() as u64, compared, recorded, not_kept: not_kept as u64 })
+
+    /// Adds to a report what the notes show (rules C-51, C-52, C-54, C-55), those that cover more than `given`: the largest
+    /// ones that can be read and are signed are compared, up to the first that does not agree, and one that cannot be read, is not
+    /// signed or is about another log, is a finding. Where they show nothing against the log, it is compared with the
+    /// checkpoints that its own events record (rule C-56).
+    pub fn judge(&self, report: &mut Report, given: Option<Position>, parse: &Parse<'_>) -> Result<Judged, LogError> {
+        let mut sizes = self.sizes()?;
+        // A key is recorded before its first note is kept, and a checkpoint after its note: so a writer beside this is not accused.
+        let recorded = Recorded::read(&self.fs, &self.dir);
+        let kept = self.sizes()?;
+        let not_kept = recorded.sizes().iter().filter(|size| !kept.contains(size)).count();
+        sizes.retain(|size| given.is_none_or(|given| *size > given));
+        let is_sound = report.verdict() >= Verdict::TornTail;
+        // The log is measured after its notes were listed: the report may be older than a note that was signed meanwhile.
+        let end = end(&self.fs, &self.dir)?;
+        let mut judging = Judging { own: self, end, recorded, agreed: Vec::new(), note: None };
+        let contradicted = judging.notes(report, sizes, parse)?;
+        if is_sound && !contradicted {
+            judging.recorded(report, parse)?;
+        }
+        judging.misnamed(report)?;
+        let (note, compared) = (judging.note, judging.agreed.len() as u64 + u64::from(contradicted));
+        let recorded = judging.recorded.sizes().len() as u64;
+        Ok(Judged { note, kept: kept.len() as u64, compared, recorded, not_kept: not_kept as u64 })
+    }
+
+    /// The largest note that covers more than the log has, unless the log records that it gave that up. A note counts by the
+    /// size that its name states, unless it can be read and is about another log: a note over more bytes than there are is read
+    /// to learn of which log it is.
+    pub fn beyond(&self) -> Result<Option<Beyond>, LogError> {
+        let sizes = self.sizes()?;
+        if sizes.is_empty() {
+            return Ok(None);
+        }
+        // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
+        let Some((len, log_id)) = extent(&self.fs, &self.dir)? else { return Ok(None) };
+        let is_ours = |size: &Position| {
+            let note = self.bytes(*size).ok();
+            let of = note.as_deref().and_then(stated_log_id);
+            self.overlong.borrow_mut().extend(note.map(|note| (*size, note)));
+            of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
+        };
+        let largest = sizes.into_iter().rev().take_while(|size| *size > len).find(is_ours);
+        Ok(largest.filter(|size| !Recorded::read(&self.fs, &self.dir).gave_up(*size)).map(|size| Beyond {
+            note: self.kept.path(size),
+            size,
+            len,
+        }))
+    }
+
+    fn sizes(&self) -> Result<Vec<Position>, LogError> {
+        Ok(self.kept.sizes().map_err(OpenError::Io)?)
+    }
+
+    /// Reads the note whose name states this size.
+    fn read(
+        &self,
+        size: Position,
+        log_id: Option<LogId>,
+        parse: &dyn Fn(&[u8]) -> Result<Claim, String>,
+    ) -> Result<(Covered, Stated), Unread> {
+        let Claim { covered, stated, signed } = parse(&self.bytes(size)?).map_err(Unread::Unlike)?;
+        if log_id.is_some_and(|log_id| log_id != covered.log_id) {
+            return Err(Unread::Foreign(covered.log_id));
+        }
+        if covered.size == size {
+            return signed.map(|()| (covered, stated)).map_err(Unread::Unsigned);
+        }
+        Err(Unread::Unlike(format!("it states that it covers {} bytes, and its name states {size}", covered.size)))
+    }
+
+    fn bytes(&self, size: Position) -> Result<Vec<u8>, Unread> {
+        if let Some(note) = self.overlong.borrow().get(&size) {
+            return Ok(note.clone());
+        }
+        self.kept.read(size).map_err(|failure| {
+            if failure.is_unlike() { Unread::Unlike(failure.source.to_string()) } else { Unread::Failed(failure) }
+        })
+    }
 }
 
 struct Judging<'j> {
-    fs: &'j Arc<dyn Fs>,
-    dir: &'j Path,
+    own: &'j OwnNotes,
     /// Where the log's commits end.
     end: Position,
-    notes: Checkpoints,
     recorded: Recorded,
     /// The checkpoints of the notes that agree with the log.
     agreed: Vec<Covered>,
@@ -131,7 +196,7 @@ impl Judging<'_> {
             let covered = match self.read(size, report.log_id, parse) {
                 Ok((covered, stated)) => {
                     self.compare(&mut compared, &covered, parse)?;
-                    compare_stated(Arc::clone(self.fs), self.dir, &mut compared, &stated)?;
+                    compare_stated(Arc::clone(&self.own.fs), &self.own.dir, &mut compared, &stated)?;
                     Some(covered)
                 }
                 Err(unread) => {
@@ -143,7 +208,7 @@ impl Judging<'_> {
             let is_excused = has_found && self.recorded.gave_up(size);
             if has_found && !is_excused {
                 *report = compared;
-                self.note.get_or_insert_with(|| self.notes.path(size));
+                self.note.get_or_insert_with(|| self.own.kept.path(size));
             }
             match covered {
                 Some(_) if has_found && !is_excused => return Ok(true),
@@ -159,16 +224,16 @@ impl Judging<'_> {
 
     /// The checkpoint and statement of the note of this size, if it is signed and of this log.
     fn read(&self, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<(Covered, Stated), Unread> {
-        read(&self.notes, size, log_id, &|bytes| parse(bytes, &self.recorded.keys))
+        self.own.read(size, log_id, &|bytes| parse(bytes, &self.recorded.keys))
     }
 
     /// Compares a note with the log. If the root differs, smaller notes narrow down the first difference.
     fn compare(&self, report: &mut Report, covered: &Covered, parse: &Parse<'_>) -> Result<(), LogError> {
         let mut older = || {
-            let sizes = self.notes.sizes().unwrap_or_default().into_iter().filter(|size| *size < covered.size);
+            let sizes = self.own.sizes().unwrap_or_default().into_iter().filter(|size| *size < covered.size);
             sizes.filter_map(|size| self.read(size, Some(covered.log_id), parse).ok()).map(|(older, _)| older).collect()
         };
-        let raw = RawLog::open(Arc::clone(self.fs), self.dir).map_err(OpenError::Io)?;
+        let raw = RawLog::open(Arc::clone(&self.own.fs), &self.own.dir).map_err(OpenError::Io)?;
         compare_with(&raw, self.end, report, covered, &mut older, &mut |_, _| {})
     }
 
@@ -179,14 +244,14 @@ impl Judging<'_> {
         // If some events of `$log` cannot be read, one of them may have recorded the key of this note.
         let is_unknown = matches!(unread, Unread::Unsigned(_)) && !self.recorded.is_whole && size <= len;
         if !is_unknown {
-            findings.add(finding(unread, &self.notes.path(size), size, len)?);
+            findings.add(finding(unread, &self.own.kept.path(size), size, len)?);
         }
         Ok(findings)
     }
 
     /// Adds what is named like a note and cannot be one: nobody would read it, whatever it says.
     fn misnamed(&mut self, report: &mut Report) -> Result<(), LogError> {
-        for path in self.notes.misnamed().map_err(OpenError::Io)? {
+        for path in self.own.kept.misnamed().map_err(OpenError::Io)? {
             let (verdict, position, seq, stream, rule) = (Verdict::Damaged, self.end, None, None, "C-55");
             let expected = "20 digits that state a size of at most 64 bits".to_owned();
             let found = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -219,29 +284,6 @@ impl Judging<'_> {
     }
 }
 
-/// Reads the note whose name states this size.
-fn read(
-    notes: &Checkpoints,
-    size: Position,
-    log_id: Option<LogId>,
-    parse: &dyn Fn(&[u8]) -> Result<Claim, String>,
-) -> Result<(Covered, Stated), Unread> {
-    let Claim { covered, stated, signed } = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
-    if log_id.is_some_and(|log_id| log_id != covered.log_id) {
-        return Err(Unread::Foreign(covered.log_id));
-    }
-    if covered.size == size {
-        return signed.map(|()| (covered, stated)).map_err(Unread::Unsigned);
-    }
-    Err(Unread::Unlike(format!("it states that it covers {} bytes, and its name states {size}", covered.size)))
-}
-
-fn bytes(notes: &Checkpoints, size: Position) -> Result<Vec<u8>, Unread> {
-    notes.read(size).map_err(|failure| {
-        if failure.is_unlike() { Unread::Unlike(failure.source.to_string()) } else { Unread::Failed(failure) }
-    })
-}
-
 /// The finding about a note that cannot be read. If only the system failed, and the log is as long as the note's name
 /// states, there is no finding but an error.
 fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result<Finding, LogError> {
@@ -268,43 +310,20 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
     Ok(Finding { verdict, position: size.min(len), seq, stream, rule, expected, found, message })
 }
 
-/// The largest note of the log's own that covers more than the log has, unless the log records that it gave that up. A note
-/// counts by the size that its name states, unless it can be read and is about another log. So a note over more bytes than
-/// there are is read here, to learn of which log it is, and by [`judge`] once more, whose answer is the verdict.
-pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> {
-    let notes = Checkpoints::new(Arc::clone(fs), dir);
-    let sizes = notes.sizes().map_err(OpenError::Io)?;
-    if sizes.is_empty() {
-        return Ok(None);
-    }
-    // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
-    let Some((len, log_id)) = extent(fs, dir)? else { return Ok(None) };
-    let is_ours = |size: &Position| {
-        let of = bytes(&notes, *size).ok().and_then(|note| stated_log_id(&note));
-        of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
-    };
-    let largest = sizes.into_iter().rev().take_while(|size| *size > len).find(is_ours);
-    Ok(largest.filter(|size| !Recorded::read(fs, dir).gave_up(*size)).map(|size| Beyond {
-        note: notes.path(size),
-        size,
-        len,
-    }))
-}
-
 /// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up. If it has notes and
 /// was not closed in order, its last segment is scanned for this, before recovery scans it.
 pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
-    beyond(fs, dir)?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
+    OwnNotes::new(fs, dir).beyond()?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
 }
 
 /// What a reader says of a log that has fewer bytes than its largest note covers. Where the log is as long as the names of its
 /// notes state, nothing but these names is read.
 pub(crate) fn missing(fs: &Arc<dyn Fs>, dir: &Path, shown: Position) -> Result<Option<Refusal>, LogError> {
-    let sizes = Checkpoints::new(Arc::clone(fs), dir).sizes().map_err(OpenError::Io)?;
-    if sizes.last().is_none_or(|largest| *largest <= shown) {
+    let own = OwnNotes::new(fs, dir);
+    if own.sizes()?.last().is_none_or(|largest| *largest <= shown) {
         return Ok(None);
     }
-    Ok(beyond(fs, dir)?.map(Beyond::refusal))
+    Ok(own.beyond()?.map(Beyond::refusal))
 }
 
 impl Beyond {

@@ -11,7 +11,7 @@ use crate::error::LogError;
 use crate::history::LossAccepted;
 use crate::log::Log;
 use crate::options::Options;
-use crate::own_notes::{self, Parse};
+use crate::own_notes::{OwnNotes, Parse};
 use evlog_format::{Position, SEGMENT_HEADER_LEN};
 use evlog_projection::Contracts;
 use evlog_store::fs::Fs;
@@ -40,14 +40,14 @@ pub struct Audited {
 /// whether it is refused: one that cannot be read is no error then.
 pub fn audited(
     mut plan: Plan,
-    fs: &Arc<dyn Fs>,
-    dir: &Path,
+    notes: &OwnNotes,
     parse: &Parse<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Audited, LogError> {
+    let (fs, dir) = (&notes.fs, notes.dir.as_path());
     let of_bytes = check::bytes(Arc::clone(fs), dir, progress)?;
     let mut report = of_bytes.clone();
-    let (note, unread) = match own_notes::judge(fs, dir, &mut report, None, parse) {
+    let (note, unread) = match notes.judge(&mut report, None, parse) {
         Ok(judged) => (judged.note, None),
         Err(error) if plan.loss.is_some() || plan.refused.is_some() => (None, Some(error)),
         Err(error) => return Err(error),

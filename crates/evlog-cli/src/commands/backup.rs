@@ -14,7 +14,7 @@ use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog::check::{Check, check};
-use evlog::own_notes::{self, Judged};
+use evlog::own_notes::{Judged, OwnNotes};
 use evlog_store::backup::{Copied, copy};
 use evlog_store::{Fs, OpenError, StdFs};
 use std::cell::OnceCell;
@@ -114,7 +114,7 @@ fn judge(ui: &Ui, context: &Context, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(Ch
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?;
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    let own = own_notes::judge(fs, &context.log, &mut found.report, None, &parse)?;
+    let own = OwnNotes::new(fs, &context.log).judge(&mut found.report, None, &parse)?;
     Ok((found, own))
 }
 

@@ -11,7 +11,7 @@ use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
-use evlog::own_notes::{Beyond, beyond};
+use evlog::own_notes::{Beyond, OwnNotes};
 use evlog::repair::Audited;
 use evlog_store::inspect::Inspection;
 use evlog_store::layout::SegmentEntry;
@@ -78,21 +78,23 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
 fn repair(ui: &mut Ui, context: &Context, args: &RepairArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let actor = Actor::name(args.actor.as_ref())?;
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let own = OwnNotes::new(&fs, &context.log);
     if args.dry_run {
         no_writer(context)?;
         let looked = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress));
-        let Some(mut survey) = found(ui, context, args, looked)? else { return Ok(Verdict::No) };
-        claim(context, &mut survey)?;
-        let plan = audited(ui, context, survey.plan(accept))?;
+        let Some(mut survey) = found(ui, context, args, &own, looked)? else { return Ok(Verdict::No) };
+        claim(&own, &mut survey)?;
+        let plan = audited(ui, &own, survey.plan(accept))?;
         print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
     let options = Context::options("repair", false)?;
     let owner = Owner { program: options.program.clone() };
     let taken = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress));
-    let Some(mut held) = found(ui, context, args, taken)? else { return Ok(Verdict::No) };
-    claim(context, held.survey_mut())?;
-    let plan = audited(ui, context, held.survey().plan(accept))?;
+    let Some(mut held) = found(ui, context, args, &own, taken)? else { return Ok(Verdict::No) };
+    claim(&own, held.survey_mut())?;
+    let plan = audited(ui, &own, held.survey().plan(accept))?;
     if plan.refused.is_some() || plan.steps.is_empty() {
         print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none()));
@@ -118,12 +120,13 @@ fn found<T>(
     ui: &mut Ui,
     context: &Context,
     args: &RepairArgs,
+    own: &OwnNotes,
     looked: Result<T, OpenError>,
 ) -> Result<Option<T>, CommandError> {
     match looked {
         Ok(looked) => Ok(Some(looked)),
         Err(OpenError::Refused(refusal)) => {
-            let plan = audited(ui, context, Plan::refused_for(*refusal))?;
+            let plan = audited(ui, own, Plan::refused_for(*refusal))?;
             print(ui, context, args, &plan, State::Planned);
             Ok(None)
         }
@@ -132,10 +135,10 @@ fn found<T>(
 }
 
 /// The plan. It is refused if `verify` has findings that the survey does not have.
-fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
-    let (bar, fs): (_, Arc<dyn Fs>) = (OnceCell::new(), Arc::new(StdFs));
+fn audited(ui: &Ui, own: &OwnNotes, plan: Plan) -> Result<Plan, CommandError> {
+    let bar = OnceCell::new();
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    let Audited { plan, unread } = evlog::repair::audited(plan, &fs, &context.log, &parse, &mut |done, total| {
+    let Audited { plan, unread } = evlog::repair::audited(plan, own, &parse, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?;
     if let Some(error) = unread {
@@ -147,9 +150,8 @@ fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError>
 }
 
 /// Adds to the survey the bytes that are missing according to one of the log's own checkpoints.
-fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
-    let fs: Arc<dyn Fs> = Arc::new(StdFs);
-    if let Some(Beyond { note, size, .. }) = beyond(&fs, &context.log)? {
+fn claim(own: &OwnNotes, survey: &mut Survey) -> Result<(), CommandError> {
+    if let Some(Beyond { note, size, .. }) = own.beyond()? {
         survey.claim(size, note);
     }
     Ok(())

@@ -22,7 +22,7 @@ use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::{compare, compare_stated};
 use evlog::history::{LOG_STREAM, Verified};
-use evlog::own_notes::{self, Judged};
+use evlog::own_notes::{Judged, OwnNotes};
 use evlog_format::{LogId, Position};
 use evlog_projection::FoldError;
 use evlog_projection::time::to_rfc3339;
@@ -238,7 +238,7 @@ fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<J
     // Do not repeat what a checkpoint from elsewhere has shown already.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
-    Ok(own_notes::judge(&fs, &context.log, report, given, &parse)?)
+    Ok(OwnNotes::new(&fs, &context.log).judge(report, given, &parse)?)
 }
 
 /// Limits the reading rate: waits when reading is ahead.

@@ -4,7 +4,7 @@ use super::toy::{ask, contracts, open};
 use crate::check::check;
 use crate::covered::Stated;
 use crate::options::Options;
-use crate::own_notes::{Claim, judge};
+use crate::own_notes::{Claim, OwnNotes};
 use crate::repair::carry_out;
 use evlog_format::{FORMAT_VERSION, Position, Root, Seq};
 use evlog_store::Owner;
@@ -56,7 +56,7 @@ fn a_checkpoint_that_is_signed_while_the_log_is_audited_accuses_nobody() {
     keep(dir.path(), signed.end.0, signed.next_seq);
     let mut report = before;
     let parse = |note: &[u8], _: &[String]| Ok(claim(note, log.log_id(), signed.end));
-    let judged = judge(&fs, dir.path(), &mut report, None, &parse).unwrap();
+    let judged = OwnNotes::new(&fs, dir.path()).judge(&mut report, None, &parse).unwrap();
     assert_eq!((report.verdict(), judged.compared), (Verdict::Clean, 1), "{:?}", report.findings.kept());
     log.close().unwrap();
 }
@@ -76,7 +76,8 @@ fn a_note_that_cannot_be_compared_is_measured_by_the_commits_and_not_by_zeros_be
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     let mut report =
         check(Arc::clone(&fs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap().report;
-    judge(&fs, dir.path(), &mut report, None, &|_, _| Err("it is odd".to_owned())).unwrap();
+    let odd = |_: &[u8], _: &[String]| Err("it is odd".to_owned());
+    OwnNotes::new(&fs, dir.path()).judge(&mut report, None, &odd).unwrap();
     let found: Vec<_> = report.findings.kept().iter().map(|finding| (finding.rule, finding.verdict)).collect();
     assert!(found.contains(&("C-55", Verdict::Truncated)), "{found:?}");
 }
@@ -103,4 +104,26 @@ fn a_repair_whose_record_would_be_refused_is_refused_before_it_changes_a_byte() 
     assert!(std::fs::read(&segment).unwrap() == torn);
     repaired("os:ada").unwrap();
     assert!(std::fs::read(&segment).unwrap() != torn);
+}
+
+#[test]
+fn a_note_over_more_bytes_than_there_are_is_judged_as_it_was_read_first() {
+    // C-55. Before, it was read twice, and another note could stand there the second time.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    log.close().unwrap();
+    let note = dir.path().join(format!("checkpoints/{:020}.note", 1 << 20));
+    std::fs::create_dir_all(dir.path().join("checkpoints")).unwrap();
+    std::fs::write(&note, "first").unwrap();
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let own = OwnNotes::new(&fs, dir.path());
+    assert_eq!(own.beyond().unwrap().unwrap().size, Position(1 << 20));
+    std::fs::write(&note, "second").unwrap();
+    let mut report =
+        check(Arc::clone(&fs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap().report;
+    let parse = |note: &[u8], _: &[String]| Err(format!("it says {}", String::from_utf8_lossy(note)));
+    own.judge(&mut report, None, &parse).unwrap();
+    let found = report.findings.kept().last().unwrap().message.clone();
+    assert!(found.contains("it says first"), "{found}");
 }
