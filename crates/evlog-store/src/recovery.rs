@@ -296,7 +296,8 @@ This page is made from the table in `crates/evlog-store/src/recovery.rs`; a test
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
 If a log was closed in order, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
-is scanned. In all other cases the last segment is scanned from the start, frame by frame, up to the first
+is scanned. A reader does the same. So in a last segment that was closed in order, as in every sealed one, a number that does not follow in its stream
+(V-17) is reported by commands that read this stream and by `evlog verify`, and not by others. In all other cases the last segment is scanned from the start, frame by frame, up to the first
 byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly
 one row.
 
