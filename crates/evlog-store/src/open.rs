@@ -252,7 +252,8 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let entries = files.entries()?;
         let all = positions(&entries);
         let Some(last) = all.last().copied() else { continue };
-        let mut segment = files.open(last, Access::Write)?;
+        let opened = files.open(last, Access::Write);
+        let mut segment = opened.map_err(|flaw| files.flaw_of_last(&all, flaw))?;
         files.check_continues(&all, &segment.header)?;
         let claimed = claim(files, segment.file.as_ref(), last)?;
         // The process that released it may have made another segment after the segments were listed.

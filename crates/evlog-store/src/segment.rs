@@ -200,6 +200,36 @@ impl Files {
         Ok(OpenSegment { file, header })
     }
 
+    /// The flaw for which the last of these segments cannot be opened, or the first of the last ones. If it is damage, and
+    /// synced bytes are missing at the log's end, its verdict is the worse one (F-26).
+    pub(crate) fn flaw_of_last(&self, segments: &[Position], mut flaw: Trouble) -> Trouble {
+        if let Trouble::Refused(refusal) = &mut flaw
+            && refusal.verdict == Verdict::Damaged
+            && let Some((durable, end)) = self.missing_at_end(segments)
+        {
+            refusal.verdict = Verdict::Truncated;
+            refusal.hint = refusal.verdict.advice().to_string();
+            let Refusal { expected, found, .. } = &**refusal;
+            let expected = format!("{expected}, and at least {durable} bytes, which `HEAD` calls durable");
+            (refusal.expected, refusal.found) = (expected, format!("{found}, and {end} bytes"));
+        }
+        flaw
+    }
+
+    /// What `HEAD` of this log calls durable, and the end of the last of these segments, if it is before that.
+    fn missing_at_end(&self, segments: &[Position]) -> Option<(Position, Position)> {
+        let ([first, ..], [.., before, last]) = (segments, segments) else { return None };
+        let log_id = self.open(*first, Access::Read).ok()?.header.log_id;
+        let durable = self.head(log_id).ok()??.durable;
+        let len_of = |at: Position| self.fs.open_read(&self.layout.segment(at)).and_then(|file| file.len()).ok();
+        let len = len_of(*last)?;
+        // What is shorter than a header begins where the segment before it ends, whatever its name is: so it is in an audit.
+        let is_short = len < SEGMENT_HEADER_LEN as u64;
+        let base = if is_short { before.0.saturating_add(len_of(*before)?) } else { last.0 };
+        let end = Position(base.saturating_add(len));
+        (durable > end).then_some((durable, end))
+    }
+
     /// Opens a segment of this log.
     pub(crate) fn open_of(&self, log: LogIdentity, position: Position) -> Result<OpenSegment, Trouble> {
         let segment = self.open(position, Access::Read)?;

@@ -3,9 +3,11 @@
 use crate::harmed::long_room;
 use crate::notes::signed_room;
 use crate::support::Room;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A change to the segments of a log, in words.
@@ -161,5 +163,79 @@ fn every_judge_has_one_verdict_on_a_log_whose_segments_were_changed() {
 fn every_judge_has_one_verdict_on_a_log_with_notes_whose_segment_was_changed() {
     let mut differ = Vec::new();
     differences(&signed_room(), false, &mut differ);
+    assert!(differ.is_empty(), "{} of them: {differ:#?}", differ.len());
+}
+
+/// What may have the name of a segment behind the last one, and what every command says of such a log.
+type Junk = (&'static str, fn(&Path), &'static str);
+
+const JUNK: [Junk; 8] = [
+    ("nothing", |path| fs::write(path, "").unwrap(), "damaged"),
+    ("some bytes", |path| fs::write(path, "other bytes").unwrap(), "damaged"),
+    ("many bytes", |path| fs::write(path, "other bytes".repeat(100)).unwrap(), "damaged"),
+    ("zeros", |path| fs::write(path, [0; 200]).unwrap(), "damaged"),
+    ("a copy of the first segment", |path| assert!(fs::copy(first(path), path).unwrap() > 0), "tampered"),
+    ("a directory", |path| fs::create_dir(path).unwrap(), "expected a regular file, found a directory"),
+    ("a link", |path| symlink(first(path), path).unwrap(), "expected a regular file, found a symbolic link"),
+    (
+        "a pipe",
+        |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap(),
+        "expected a regular file, found a pipe",
+    ),
+];
+
+fn first(of_log: &Path) -> PathBuf {
+    of_log.with_file_name(format!("{:020}.seg", 0))
+}
+
+/// Commands that judge the log, read it or write to it.
+const COMMANDS: [&[&str]; 15] = [
+    &["verify"],
+    &["verify", "--max-rate", "1G"],
+    &["verify", "--sample", "100%"],
+    &["repair", "--dry-run"],
+    &["backup", "copy"],
+    &["cat"],
+    &["tail"],
+    &["runs"],
+    &["show", "odd"],
+    &["explain", "odd"],
+    &["replay"],
+    &["audit"],
+    &["export", "--format", "csv", "--out", "events.csv"],
+    &["project", "--out", "projected"],
+    &["submit"],
+];
+
+#[test]
+fn every_command_has_one_verdict_on_a_log_with_a_file_that_is_no_segment_behind_its_end() {
+    let (whole, mut differ) = (long_room(), Vec::new());
+    let last = whole.segments().pop().unwrap();
+    let end = position(&last) + fs::metadata(&last).unwrap().len();
+    // Behind the end, behind a gap, within the last segment, and in its place.
+    for at in [end, end + 500, end - 50, position(&last)] {
+        for (kind, put, of_kind) in JUNK {
+            for is_bare in [false, true] {
+                let room = whole.again();
+                if is_bare {
+                    fs::remove_file(room.path("evlog/HEAD")).unwrap();
+                }
+                let place = room.path(&format!("evlog/segments/{at:020}.seg"));
+                fs::remove_file(&place).ok();
+                put(&place);
+                let word = verdict(&room, &["verify"]).1;
+                let expected = if word.is_empty() { of_kind } else { &word };
+                if at != position(&last) && expected != of_kind {
+                    differ.push(format!("{kind} at {at} of {end}: verify says {expected}, not {of_kind}"));
+                }
+                for arguments in COMMANDS {
+                    let done = room.feed(arguments, "");
+                    if done.code == 0 || !format!("{}{}", done.out, done.err).contains(expected) {
+                        differ.push(format!("{kind} at {at} of {end}: {arguments:?}, not {expected}: {done:?}"));
+                    }
+                }
+            }
+        }
+    }
     assert!(differ.is_empty(), "{} of them: {differ:#?}", differ.len());
 }

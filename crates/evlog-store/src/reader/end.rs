@@ -69,7 +69,8 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     // `HEAD` is read first, so that everything it covers is there when the segments are listed.
     let (head, mut head_flaw) = files.usable_head();
     let entries = files.entries()?;
-    let mut positions = positions(&entries);
+    let all = positions(&entries);
+    let mut positions = all.clone();
     if positions.first() != Some(&Position(0)) {
         crate::open::begun(files)?;
     }
@@ -82,8 +83,9 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     if let Some(other) = others {
         head_flaw = Some(format!("`{}` is of another log, {other}", files.layout.head().display()));
     }
-    if let Some((next, trouble)) = unopened {
-        return Ok(End { head_flaw, ..before(files, &open, positions, next, trouble, head)? });
+    if let Some((next, flaw)) = unopened {
+        let flaw = files.flaw_of_last(&all, flaw);
+        return Ok(End { head_flaw, ..before(files, &open, positions, (next, flaw), head)? });
     }
     let len = open.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
     if let Some(closed) = closed_end(files, &open, len, head, &entries) {
@@ -136,26 +138,27 @@ fn last_readable(
     Err(lost.map_or(OpenError::NoLog { path: files.layout.dir().to_path_buf() }, |(_, trouble)| trouble.into()))
 }
 
-/// The end to show if the segments from `next` on cannot be opened: all commits before them.
+/// The end to show if the segments from `next` on cannot be opened: all commits before them. What stands where the next one
+/// begins is not shown: it is the one or the other. But a file that is no segment of this log does not say where this one
+/// ends, so this one is judged as a whole, and nothing of it is missing for that file's name.
 fn before(
     files: &Files,
     open: &OpenSegment,
     positions: Vec<Position>,
-    next: Position,
-    lost: Trouble,
+    (next, flaw): (Position, Trouble),
     head: Option<Head>,
 ) -> Result<End, OpenError> {
     let position = open.header.position;
     let (scan, streams) = scan_to(files, open, Some(next.0 - position.0))?;
-    let (path, action) = (files.layout.segment(position), plan(scan.case(Place::Sealed, next)).action);
-    let whole = files.check_sealed_len(open.file.as_ref(), position, next);
-    let damage = match (&scan.misnumbered, whole, action) {
-        (Some(wrong), ..) => misnumbered(&path, wrong),
-        (None, Err(trouble), _) => trouble,
-        (None, Ok(()), Action::Refuse(verdict)) => {
-            refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason.clone())
+    let (path, whole) = (files.layout.segment(position), scan_to(files, open, None)?.0);
+    // The worse flaw is the verdict; of two alike, the one that comes first.
+    let is_worse = |verdict: Verdict| matches!(&flaw, Trouble::Refused(flaw) if verdict <= flaw.verdict);
+    let damage = match (&whole.misnumbered, plan(whole.case(Place::Sealed, whole.file_end)).action) {
+        (Some(wrong), _) => misnumbered(&path, wrong),
+        (None, Action::Refuse(verdict)) if is_worse(verdict) => {
+            refusal(verdict, whole.end, &path, "a commit".to_string(), whole.reason.clone())
         }
-        (None, Ok(()), _) => lost,
+        _ => flaw,
     };
     Ok(at_scanned_end(open, positions, &scan, streams, Some(damage), head))
 }
