@@ -139,10 +139,13 @@ impl Runner<'_> {
             None => self.attempt(stage, &mut room),
         };
         let attempted = match attempted {
-            Err(Stop::Run(error @ RunError::Interrupted { .. })) => {
-                self.leave(stage, &mut room)?;
-                return Err(error);
-            }
+            Err(stopped) => match self.interrupted(stage, stopped) {
+                Ok(error) => {
+                    self.leave(stage, &mut room)?;
+                    return Err(error);
+                }
+                Err(stopped) => Err(stopped),
+            },
             attempted => attempted,
         };
         let outcome = self.or_storage_failure(stage, attempted)?;
@@ -188,6 +191,18 @@ impl Runner<'_> {
         }
         self.note(stage, &format!("did not begin, for an input is missing: {}", missing.join(", ")));
         Ok(failed(MISSING))
+    }
+
+    /// The interruption for which a stage has no outcome. Storage that fails as well is no reason for one (G-29).
+    fn interrupted(&mut self, stage: &Stage, stopped: Stop) -> Result<RunError, Stop> {
+        match (stopped, self.go_on(&stage.id, true)) {
+            (Stop::Run(error @ RunError::Interrupted { .. }), _) => Ok(error),
+            (Stop::Storage(error), Err(interrupted)) => {
+                self.note(stage, &error.to_string());
+                Ok(interrupted)
+            }
+            (stopped, _) => Err(stopped),
+        }
     }
 
     /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.
@@ -247,10 +262,11 @@ impl Runner<'_> {
 
     /// The same with staging and output at hand.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
-        let ended = self.process(stage, room)?;
+        let (ended, kept) = self.process(stage, room)?;
         // Otherwise what cannot be opened would be taken for a fault of the stage.
         descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
         self.must("process_ended", process_ended(stage, ended))?;
+        kept?;
         if ended == Some(Ended::Interrupted) {
             let (run, stage) = (self.run.clone(), stage.id.clone());
             return Err(RunError::Interrupted { run, stage, began: true }.into());
@@ -287,8 +303,9 @@ impl Runner<'_> {
         self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })
     }
 
-    /// Starts the stage's process and waits for it; `None` when it could not be started.
-    fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<Option<Ended>, Stop> {
+    /// Starts the stage's process and waits for it. Returns how it ended, `None` when it could not be started, and whether
+    /// its output was kept.
+    fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<(Option<Ended>, Result<(), Stop>), Stop> {
         let mark = Mark::draw();
         // The stage has not run, and nothing of its own is wrong: the run stays in progress (T-09).
         self.claim.note_mark(&mark).map_err(RunError::File)?;
@@ -307,11 +324,25 @@ impl Runner<'_> {
         let Some(output) = &mut room.output else { unreachable!("the output is open when an attempt begins") };
         let mut capture = Capture::new(&self.secrets, stage.output_limit, output, &mut watch);
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
-        let whole_line = capture.finish().map_err(at("write", &room.log))?;
-        if !whole_line {
+        let captured = capture.finish().map_err(at("write", &room.log));
+        let ended = end.as_ref().ok().map(|end| end.ended);
+        Ok((ended, self.keep(stage, room, captured, &end)))
+    }
+
+    /// Ends the stage's output, with what there is to say of its end.
+    fn keep(
+        &mut self,
+        stage: &Stage,
+        room: &mut Room,
+        captured: Result<bool, FileError>,
+        end: &io::Result<End>,
+    ) -> Result<(), Stop> {
+        let forgotten = self.claim.forget_mark();
+        let is_whole_line = captured?;
+        if !is_whole_line {
             room.write_line("")?;
         }
-        self.claim.forget_mark()?;
+        forgotten?;
         for message in end.iter().flat_map(left_behind) {
             self.note_in(stage, room, &message)?;
         }
@@ -319,13 +350,12 @@ impl Runner<'_> {
     }
 
     /// Reports how the process ended, where that was not by itself.
-    fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: io::Result<End>) -> Result<Option<Ended>, Stop> {
+    fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: &io::Result<End>) -> Result<(), Stop> {
         // Of a stage without a guard other notes say what was ended.
         let is_guarded = end.as_ref().is_ok_and(|end| end.guard_lost.is_none());
         let and_ended = if is_guarded { "; the process group was ended" } else { "" };
-        let ended = end.map(|end| end.ended);
-        let message = match &ended {
-            Ok(Ended::Exited(_)) => return Ok(ended.ok()),
+        let message = match end.as_ref().map(|end| end.ended) {
+            Ok(Ended::Exited(_)) => return Ok(()),
             Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
             Ok(Ended::TimedOut) => {
                 let limit = stage.time_limit.unwrap_or_default();
@@ -340,8 +370,7 @@ impl Runner<'_> {
             Ok(Ended::Unguarded) => "it is not known how the process ended, for its guard did not say".to_owned(),
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
-        self.note_in(stage, room, &message)?;
-        Ok(ended.ok())
+        self.note_in(stage, room, &message)
     }
 
     /// A note that stands in the stage's log too.

@@ -56,6 +56,27 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
     assert_eq!((&stages[0]["state"], &stages[1]["state"]), (&json!("running"), &json!("pending")));
 }
 
+#[test]
+fn g29_a_stage_that_is_interrupted_while_storage_fails_has_no_outcome_and_its_end_is_recorded() {
+    let room = Room::new();
+    let (interrupts, pid) = (room.1.clone(), room.path("out/pid"));
+    let asker = std::thread::spawn(move || {
+        while !fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (interrupts.raise(), interrupts.raise())
+    });
+    // The note of the stage's mark cannot be removed.
+    let blocks = "cd $EVLOG_RUN_DIR/../.locks; for note in *.stage; do rm $note; mkdir $note; done; echo $$";
+    let left = room.run(&TWO_STAGES.replace("echo $$", blocks));
+    asker.join().unwrap();
+    let error = left.result.unwrap_err();
+    assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
+    assert!(left.reported.iter().any(|line| line.contains(".stage")), "{:#?}", left.reported);
+    assert_eq!(output::process_ends(&room)[0]["how"], "interrupted");
+    assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
+}
+
 /// Interrupts twice as soon as progress reports that files of this stage, or of the whole run, are read.
 pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
     room.with(&|plan, session, claim, options, progress| {
