@@ -6,6 +6,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ExportObject, event_line, payload_json};
+use crate::listener;
 use crate::marks;
 use crate::outputs;
 use crate::selecting::{Selecting, Selector};
@@ -117,6 +118,9 @@ impl ExportArgs {
         if context.json {
             return Err(CommandError::user("--json: expected a file in --out, found stdout, which gets the events")
                 .hint("`evlog cat --json` prints the events as JSON"));
+        }
+        if listener::was_closed() {
+            return Err(CommandError::user("--out -: expected a file or a pipe as stdout, found it closed"));
         }
         if io::stdout().is_terminal() {
             return Err(CommandError::user("--out -: expected a file or a pipe as stdout, found a terminal")

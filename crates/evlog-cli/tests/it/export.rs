@@ -127,6 +127,14 @@ fn an_export_to_stdout_that_is_not_complete_is_an_error_whether_it_cannot_be_wri
         assert_eq!(done.code, 2, "{done:?}");
         done.says("the reader of stdout left before the end, so the export is not complete");
         assert!(!done.err.contains("exported"), "{done:?}");
+        let to = |stdout: &str| -> Done {
+            let script = format!("exec \"$0\" {} {stdout}", words.join(" "));
+            room.command_of("sh", &["-c", &script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into()
+        };
+        let done = to(">&-");
+        assert_eq!(done.code, 2, "{done:?}");
+        done.says("found it closed");
+        assert_eq!(to("> /dev/null").code, 0, "who sends it to nowhere has it all there");
     }
 }
 
