@@ -87,6 +87,9 @@ impl Condition {
         if is_compared && value.is_empty() {
             return Err(format!("expected a value after `{sign}`, found none: `{}`", quoted(text)));
         }
+        if is_compared && is_beyond_doubles(value) {
+            return Err(format!("expected a number that a double can hold, found `{}`", quoted(value)));
+        }
         let pattern = (operator == Operator::Matches).then(|| regex(value)).transpose()?;
         let wanted = Wanted { text: value.to_owned(), number: number(value), time_ns, pattern };
         Ok(Condition { field, operator, wanted })
@@ -159,6 +162,12 @@ fn number(text: &str) -> Option<Number> {
         Ok(Value::Number(number)) => Some(number),
         _ => None,
     }
+}
+
+/// Whether this is a number, and too large for a double. Nothing would be less or greater than it.
+fn is_beyond_doubles(text: &str) -> bool {
+    let is_numeric = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    is_numeric && text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 /// Numbers by value. A whole number is not made a double, which could change it.

@@ -10,6 +10,7 @@ use evlog::clock::{Clock, SystemClock};
 use evlog_format::Seq;
 use evlog_projection::time::{from_rfc3339, from_span};
 use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan};
 use std::sync::{Mutex, PoisonError};
@@ -17,11 +18,18 @@ use std::sync::{Mutex, PoisonError};
 /// The forms, for messages.
 const FORMS: &str = "expected a time such as 2026-02-23T18:00:00Z, 2026-02-23, `yesterday`, or 2h (before now)";
 
+/// The furthest distance from UTC of a time zone: no zone was ever further than 16 hours, and other programs take no more.
+const DISTANCE_MAX_HOURS: i32 = 18;
+
 /// Reads the name of a time zone (`Europe/Zurich`), or a distance from UTC (`+02:00`).
 pub(crate) fn zone(text: &str) -> Result<TimeZone, String> {
     let refuse = || format!("expected a time zone such as Europe/Zurich, UTC or +02:00, found `{text}`");
     if text.starts_with(['+', '-']) {
-        return fixed(text).map(TimeZone::fixed).ok_or_else(refuse);
+        let offset = fixed(text).ok_or_else(refuse)?;
+        if offset.seconds().abs() > DISTANCE_MAX_HOURS * 3600 {
+            return Err(format!("expected at most {DISTANCE_MAX_HOURS} hours from UTC, found `{text}`"));
+        }
+        return Ok(TimeZone::fixed(offset));
     }
     TimeZone::get(text).map_err(|_| refuse())
 }
@@ -48,7 +56,10 @@ pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, S
         return Ok(time_ns);
     }
     if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time.as_nanosecond());
+        // RFC 3339 has less than a day between a time and UTC, and the library has more.
+        let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
+        let is_near = offset.is_none_or(|offset| offset.seconds().abs() < 24 * 3600);
+        return if is_near { Ok(time.as_nanosecond()) } else { Err(format!("{FORMS}, found `{text}`")) };
     }
     let days: Option<Span> = match text {
         "today" => Some(0.days()),
@@ -232,11 +243,24 @@ mod tests {
             "2h ago",
             "2026-07-01T10:00[America/New_York]",
             "2026-07-01[America/New_York]",
+            "2026-02-23T18:00:00+25:00",
+            "2026-02-23T18:00-24:00",
         ] {
             assert!(read(text, "UTC").is_err(), "{text}");
         }
         for text in ["", "Europe/Nowhere", "+2", "+02:60", "+aa:bb", "+0:2:00", "+02::00", "+02:0", "+é"] {
             assert!(zone(text).is_err(), "{text}");
         }
+        for (text, is_zone) in [
+            ("+14:00", true),
+            ("-1800", true),
+            ("+18:01", false),
+            ("-19:00", false),
+            ("+25:00", false),
+            ("-99:59", false),
+        ] {
+            assert_eq!(zone(text).is_ok(), is_zone, "{text}");
+        }
+        assert_eq!(zone("+25:00").unwrap_err(), "expected at most 18 hours from UTC, found `+25:00`");
     }
 }

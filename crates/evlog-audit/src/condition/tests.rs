@@ -14,7 +14,8 @@ fn with(payload: &'static str) -> Made {
 
 #[test]
 fn a_number_is_compared_by_its_value_and_not_as_text() {
-    let event = with(r#"{"cents":9,"ratio":1.5,"large":9007199254740991}"#);
+    let event = with(r#"{"cents":9,"ratio":1.5,"large":9007199254740991,"commit":"12e4567"}"#);
+    assert!(holds("payload.commit=12e4567", &event), "text that looks like a number too large is compared as text");
     for held in
         ["payload.cents<10", "payload.cents=9.0", "payload.ratio>=1.5", "payload.large>9007199254740990.0", "seq=7"]
     {
@@ -77,6 +78,8 @@ fn what_cannot_be_a_condition_is_refused_with_what_was_expected() {
         ("recorded~2026", "expected a time such as"),
         ("payload.x<", "expected a value after `<`"),
         ("payload.x~(", "expected a regular expression"),
+        ("seq<1e400", "expected a number that a double can hold, found `1e400`"),
+        ("payload.x>=-1.5E+999", "expected a number that a double can hold"),
     ] {
         let error = Condition::parse(condition).expect_err(condition);
         assert!(error.starts_with(expected), "{condition}: {error}");

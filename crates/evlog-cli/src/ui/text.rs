@@ -90,13 +90,20 @@ impl From<&str> for Text {
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_hidden(c) {
+        if is_hidden(c) || is_unprintable(c) {
             visible.extend(c.escape_unicode());
         } else {
             visible.push(c);
         }
     }
     visible
+}
+
+/// Whether Unicode gives a character no shape: it is unassigned, for private use, or a format character. A terminal shows
+/// nothing for it, or what its font has there. JSON keeps it, because this depends on the version of Unicode.
+fn is_unprintable(c: char) -> bool {
+    // Behind a letter, marks that combine with it are printable.
+    !c.is_ascii() && format!("a{c}").escape_debug().count() > 2
 }
 
 #[cfg(test)]
@@ -135,7 +142,10 @@ mod tests {
             '\u{e01ef}',
         ];
         let blank = ['\u{a0}', '\u{2007}', '\u{2800}', '\u{3000}'];
-        for c in hidden.into_iter().chain(blank) {
+        let private = ['\u{e000}', '\u{f8ff}', '\u{f0000}', '\u{10fffd}'];
+        let unassigned = ['\u{378}', '\u{fdd0}', '\u{fffe}', '\u{3fffe}', '\u{40000}', '\u{10ffff}'];
+        let format = ['\u{600}', '\u{110bd}', '\u{13430}'];
+        for c in hidden.into_iter().chain(blank).chain(private).chain(unassigned).chain(format) {
             assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
         let shown = "a \\u{1b} \u{e9}e\u{301} \u{6f22}\u{5b57} \u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
