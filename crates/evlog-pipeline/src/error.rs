@@ -218,7 +218,7 @@ impl fmt::Display for RunError {
             }
             RunError::Interrupted { run, stage, began } => {
                 let place = if *began { "in" } else { "before" };
-                let ended = if *began { ", whose processes were ended" } else { "" };
+                let ended = if *began { ", whose processes have ended" } else { "" };
                 write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
             RunError::Left { run, source } => {

@@ -19,7 +19,7 @@ use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
 use evlog::check_run_id;
 use evlog::random;
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::collections::BTreeSet;
@@ -202,7 +202,9 @@ impl Claim {
     }
 
     fn is_ours(&self) -> bool {
-        let (Ok(found), Ok(own)) = (self.locks.stat(&lock_name(&self.run)), fstat(&self.file)) else { return false };
+        // It takes no descriptor: there may be none left.
+        let found = statat(&self.locks, lock_name(&self.run), AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(found), Ok(own)) = (found, fstat(&self.file)) else { return false };
         (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
     }
 }
