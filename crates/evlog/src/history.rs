@@ -96,7 +96,7 @@ pub struct Verified {
 pub struct Audited {
     /// The program that audited, with its version.
     pub program: String,
-    /// The verdict: `kept` or `broken`.
+    /// The verdict: `kept`, `broken`, or `not_judged` if a rule could not judge some events.
     pub verdict: String,
     /// How many bytes were read.
     pub size: u64,

@@ -33,7 +33,8 @@ Examples:
   evlog audit --json | jq '.findings[].seqs'      for programs
   evlog audit --format junit > audit.xml          for a CI job: a test case for each rule
 
-The exit code is 1 if a finding has the severity of --fail-on or a greater one.";
+The exit code is 1 if a finding has the severity of --fail-on or a greater one, or if a rule could not
+judge some events.";
 
 /// Check the order of all events, by built-in rules and by yours
 ///
@@ -103,10 +104,10 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;
     check_contracts(&report.unknown)?;
-    let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on);
+    let said = Said::of(&report, args.fail_on);
     match format {
-        Format::Text => print(ui, &rules, &report, is_good),
-        Format::Json => ui.json(&object(&view, &rules, &report, is_good)),
+        Format::Text => print(ui, &rules, &report, said),
+        Format::Json => ui.json(&object(&view, &rules, &report, said == Said::Kept)),
         Format::Own(kind) => {
             let mut reported = empty(context);
             reported.fails_from(args.fail_on);
@@ -115,9 +116,9 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
         }
     }
     if args.record {
-        record(context, args, &view, files, &report, is_good)?;
+        record(context, args, &view, files, &report, said)?;
     }
-    Ok(Verdict::of(is_good))
+    Ok(Verdict::of(said == Said::Kept))
 }
 
 /// Records what was found, if the log is still the one that was audited.
@@ -127,13 +128,13 @@ fn record(
     view: &View,
     rules: Vec<AuditedRules>,
     report: &Report,
-    is_good: bool,
+    said: Said,
 ) -> Result<(), CommandError> {
     let (size, root) = view.root()?;
     let count = |severity| report.findings.count_by(severity) as u64;
     let audited = Audited {
         program: format!("evlog audit {}", env!("CARGO_PKG_VERSION")),
-        verdict: verdict(is_good).to_owned(),
+        verdict: said.word().to_owned(),
         size: size.0,
         next_seq: view.next_seq().0,
         root: root.0,
@@ -161,8 +162,31 @@ fn record(
     }
 }
 
-fn verdict(is_good: bool) -> &'static str {
-    if is_good { "kept" } else { "broken" }
+/// The verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Kept,
+    Broken,
+    /// A rule could not judge some events, so it is not known whether it is kept.
+    NotJudged,
+}
+
+impl Said {
+    fn of(report: &Report, fail_on: Severity) -> Said {
+        match report.findings.worst() {
+            Some(worst) if worst >= fail_on => Said::Broken,
+            _ if report.not_judged.values().sum::<u64>() > 0 => Said::NotJudged,
+            _ => Said::Kept,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Said::Kept => "kept",
+            Said::Broken => "broken",
+            Said::NotJudged => "not_judged",
+        }
+    }
 }
 
 /// What the files of rules have.
@@ -217,7 +241,7 @@ fn policy_breach(policies: &Policies, fact: &Fact<'_>, judged: &mut Option<Seq>)
     policies.at(fact.seq).policy.commit_breach(&fact.head, None).map(|breach| breach.message)
 }
 
-fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
+fn print(ui: &mut Ui, rules: &[Rule], report: &Report, said: Said) {
     for finding in report.findings.kept() {
         ui.finding(sentence(finding));
     }
@@ -227,9 +251,9 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
     }
     let open: usize = report.open.values().sum();
     let not_judged: u64 = report.not_judged.values().sum();
-    let tone = if is_good { Tone::Good } else { Tone::Bad };
+    let tone = if said == Said::Kept { Tone::Good } else { Tone::Bad };
     let mut lines = vec![
-        ("verdict", verdict(is_good).to_owned(), tone),
+        ("verdict", said.word().to_owned(), tone),
         ("audited", format!("{} of {}", counted(report.events, "event"), counted(report.runs, "run")), Tone::Plain),
         ("rules", format!("{} built-in, {} of yours", order::BUILT_IN.len(), rules.len()), Tone::Plain),
         ("findings", by_severity(report), Tone::Plain),

@@ -127,6 +127,20 @@ fn a_log_without_a_checkpoint_in_time_is_found_with_both_ends_of_the_gap() {
 }
 
 #[test]
+fn what_a_rule_could_not_judge_is_not_kept() {
+    // Rule O-25.
+    let room = Room::new();
+    let line = "{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/a\"}\n";
+    room.feed(&["submit"], &line.repeat(10_002));
+    let rule = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
+    room.write("rules.toml", rule);
+    let done = room.ends(1, &["audit", "--rules", "rules.toml"]);
+    assert!(done.out.contains("verdict     not_judged") && done.out.contains("not judged  2 events"), "{}", done.out);
+    let answer = room.ends(1, &["audit", "--rules", "rules.toml", "--json"]).json();
+    assert_eq!((&answer["good"], found(&answer).len()), (&false.into(), 0));
+}
+
+#[test]
 fn an_audit_is_recorded_with_the_root_of_what_it_read_and_the_digests_of_its_rules() {
     let room = payments();
     let verified = room.ends(0, &["verify", "--json"]).json()["root"].clone();
