@@ -172,20 +172,25 @@ fn filled(random: &mut Random, sizes: Sizes, make: impl Fn(String) -> Done<Vec<u
 
 fn created(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {
     filled(random, sizes, |text| {
-        let table = Created {
-            parent_run_id: Some(PARENT.to_owned()),
-            root_run_id: PARENT.to_owned(),
-            retry: Some(Retry { count: 1, reason: format!("operator: {text}"), approval: None }),
-            max_retries: 1,
-            pins_required: false,
-            case_id: None,
-            contract_version: None,
-            policy_versions: None,
-            error_codes: Vec::new(),
-            details: None,
-        };
-        Ok(payload::encode(&table)?)
+        let retry = Retry { count: 1, reason: format!("operator: {text}"), approval: None };
+        Ok(payload::encode(&creation(PARENT.to_owned(), Some(retry)))?)
     })
+}
+
+/// A run below [`PARENT`].
+fn creation(parent: String, retry: Option<Retry>) -> Created {
+    Created {
+        parent_run_id: Some(parent),
+        root_run_id: PARENT.to_owned(),
+        retry,
+        max_retries: 1,
+        pins_required: false,
+        case_id: None,
+        contract_version: None,
+        policy_versions: None,
+        error_codes: Vec::new(),
+        details: None,
+    }
 }
 
 fn refused(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {

@@ -2,11 +2,10 @@
 //!
 //! Invariants: every event is one that its contract allows, and every run keeps the rules of [`RULES`].
 
-use super::{PARENT, POOL, Random, SEED, STARTED, SUCCEEDED, Sizes, Step, moved, name, refused};
+use super::{POOL, Random, SEED, STARTED, SUCCEEDED, Sizes, Step, creation, moved, name, refused};
 use crate::Done;
 use evlog_format::{Kind, kind, payload};
 use evlog_lifecycle::pipeline::{FailMode, StageStatus, purple_axiom};
-use evlog_lifecycle::status::payload::Created;
 
 /// Events of a run.
 pub(super) const LEN: usize = 10;
@@ -51,19 +50,7 @@ fn noted(kind: &'static str, by: &str, at_once: usize, random: &mut Random) -> S
 
 /// A creation, seven refusals, a start, a success.
 fn status(random: &mut Random) -> Done<Vec<Step>> {
-    let table = Created {
-        parent_run_id: Some(name(0)),
-        root_run_id: PARENT.to_owned(),
-        retry: None,
-        max_retries: 1,
-        pins_required: false,
-        case_id: None,
-        contract_version: None,
-        policy_versions: None,
-        error_codes: Vec::new(),
-        details: None,
-    };
-    let mut shape = vec![one(kind::STATUS_CREATED, payload::encode(&table)?)];
+    let mut shape = vec![one(kind::STATUS_CREATED, payload::encode(&creation(name(0), None))?)];
     for _ in 0..LEN - 3 {
         let payloads = (0..POOL / LEN).map(|_| refused(random, Sizes::Audit)).collect::<Done<_>>()?;
         shape.push(Step { kind: kind::STATUS_REFUSED, payloads });
