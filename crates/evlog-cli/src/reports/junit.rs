@@ -2,7 +2,8 @@
 
 use super::{Answer, Report, TestCase};
 use crate::table::counted;
-use evlog_export::xml::escaped;
+use crate::ui::is_unprintable;
+use evlog_export::xml;
 
 /// The whole file.
 pub(super) fn document(report: &Report) -> String {
@@ -58,4 +59,10 @@ fn more(report: &Report) -> Vec<String> {
         format!("{}><failure type=\"more\" message=\"{name}\"/></testcase>\n", case(name.clone()))
     });
     passed.into_iter().chain(failed).collect()
+}
+
+/// Text for a report that people read: as XML, and without characters that have no shape.
+fn escaped(text: &str) -> String {
+    let shown = |c: char| if is_unprintable(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    xml::escaped(&text.chars().map(shown).collect::<String>())
 }

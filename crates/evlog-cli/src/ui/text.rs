@@ -101,7 +101,7 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// Whether Unicode gives a character no shape: it is unassigned, for private use, or a format character. A terminal shows
 /// nothing for it, or what its font has there. JSON keeps it, because this depends on the version of Unicode.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     // Behind a letter, marks that combine with it are printable.
     !c.is_ascii() && format!("a{c}").escape_debug().count() > 2
 }
