@@ -673,10 +673,10 @@ class Reader:
         position = self.base + at
         if self.frames > 0 and at + length > self.limit:
             self.tell("tampered", position, "F-15", "segment is longer than its limit")
-        # A writer that stopped between a header and its first frame leaves the cut to the next session, whose first
+        # The first frame that can be read need not be the first. A writer that stopped between a header and its first frame leaves the cut to the next session, whose first
         # frame states that the header was durable.
         before = self.previous_len
-        if self.frames == 0 and before is not None and durable <= self.base:
+        if at == HEADER_LEN and before is not None and durable <= self.base:
             if before <= HEADER_LEN or before + length <= self.limit:
                 self.tell("tampered", position, "F-15", "the frame would have fitted into the segment before")
 

@@ -101,3 +101,26 @@ fn the_golden_log_of_the_format_page_breaks_no_contract_and_no_policy() {
     let findings = found["contract_findings"].as_array().unwrap();
     assert!(findings.len() == 1 && findings[0]["message"].as_str().unwrap().contains("protected"), "{found}");
 }
+
+#[test]
+fn a_bit_that_flips_in_the_first_frame_of_a_segment_is_damage_whatever_stands_behind_it() {
+    // F-15 is asked of the first frame of a segment, and not of the first that can be read.
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let line = |(run, len): (usize, &usize)| {
+        let data = "x".repeat(*len);
+        format!(r#"{{"contract":"custom","run":"r{run}","do":"record","kind":"custom/paid","data":{{"t":"{data}"}}}}"#)
+            + "\n"
+    };
+    room.feed(&["submit"], &[300, 450, 60, 10, 10, 10].iter().enumerate().map(line).collect::<String>());
+    let segments = room.segments();
+    assert!(segments.len() > 2, "{segments:?}");
+    for segment in &segments {
+        let whole = fs::read(segment).unwrap();
+        let mut flipped = whole.clone();
+        flipped[evlog_format::SEGMENT_HEADER_LEN + 44] ^= 1;
+        fs::write(segment, flipped).unwrap();
+        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "damaged", "{}", segment.display());
+        fs::write(segment, whole).unwrap();
+    }
+}

@@ -5,7 +5,9 @@ use crate::verdict::{Finding, Verdict};
 use alloc::string::ToString;
 use evlog_format::frame::Decoded;
 use evlog_format::limits::FRAME_BODY_LEN_MAX;
-use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Position, SegmentHeader};
+use evlog_format::{
+    Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Position, SEGMENT_HEADER_LEN, SegmentHeader,
+};
 
 /// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Without this limit,
 /// bytes that look like frame headers at every place could cost time that grows with the square of the segment's
@@ -100,9 +102,10 @@ impl Audit {
             let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
             self.tell(Verdict::Tampered, frame.position, "F-15", "segment beyond its limit", &expected, &found);
         }
-        // If a writer stopped between a header and its first frame, the next session continues that segment, and its
-        // first frame states that the header was durable.
-        let same_session = self.segment.frames == 0 && frame.durable_before <= self.segment.base;
+        // The first frame that can be read need not be the first. If a writer stopped between a header and its first frame, the
+        // next session continues that segment, and its first frame states that the header was durable.
+        let is_first = before == SEGMENT_HEADER_LEN as u64;
+        let same_session = is_first && frame.durable_before <= self.segment.base;
         if let Some(previous) = self.previous_len.filter(|_| same_session)
             && SegmentHeader::takes(limit, previous, len)
         {
