@@ -13,6 +13,7 @@
 //! - If any of this cannot be set up, Rust's own message is shown.
 
 use crate::commands::arguments::Writes;
+use crate::streams::Waiting;
 use crate::ui;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -97,7 +98,7 @@ fn words(writes: Writes) -> &'static str {
 
 /// Passes on what is written to descriptor 2, or prints the message of evlog in its place, until the process aborts.
 /// Reading `texts` does not block.
-fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words: &[u8]) {
+fn speak(mut texts: PipeReader, mut aborted: PipeReader, talk: &File, words: &[u8]) {
     let (mut is_open, mut is_said, mut is_aborted) = (true, false, false);
     while !is_aborted {
         let mut asked = [PollFd::new(&aborted, PollFlags::IN), PollFd::new(&texts, PollFlags::IN)];
@@ -115,7 +116,7 @@ fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words:
                 return;
             }
             is_said = piece.starts_with(NO_MEMORY);
-            let _gone = talk.write_all(if is_said { words } else { piece });
+            let _gone = Waiting(talk).write_all(if is_said { words } else { piece });
         });
     }
 }

@@ -32,6 +32,7 @@ mod selecting;
 mod shell;
 mod signals;
 mod signing;
+mod streams;
 mod table;
 mod ui;
 mod when;

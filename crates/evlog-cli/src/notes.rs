@@ -2,6 +2,7 @@
 
 use crate::error::{CommandError, Verdict};
 use crate::keys;
+use crate::streams;
 use crate::ui::Tone;
 use evlog::LogError;
 use evlog::covered::Stated;
@@ -21,8 +22,11 @@ pub(crate) const LEN_MAX: u64 = 65 * 1024;
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
     let mut bytes = Vec::new();
-    let source: Box<dyn Read> =
-        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(fs::File::open(path).map_err(refused)?) };
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(streams::stdin())
+    } else {
+        Box::new(fs::File::open(path).map_err(refused)?)
+    };
     source.take(LEN_MAX).read_to_end(&mut bytes).map_err(refused)?;
     Ok(bytes)
 }

@@ -19,6 +19,7 @@ pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write 
 pub(crate) use text::{Text, is_unprintable, visible};
 
 use crate::error::{CommandError, Verdict};
+use crate::streams::{self, Waiting};
 use anstyle::{AnsiColor, Style};
 use console::Term;
 use evlog_export::json::write_line;
@@ -26,7 +27,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use spool::Spool;
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -117,7 +118,7 @@ impl Write for Bytes<'_> {
 
 /// Where the answer goes.
 enum Answer {
-    Direct(Stdout),
+    Direct(Waiting<Stdout>),
     Spooled(Spool),
 }
 
@@ -149,7 +150,7 @@ enum Talk {
 impl Ui {
     pub(crate) fn new(quiet: bool) -> Ui {
         Ui {
-            answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(io::stdout())),
+            answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(streams::stdout())),
             lost: None,
             patience: None,
             answer_colour: shows_colour(&io::stdout()),
@@ -207,7 +208,7 @@ impl Ui {
     /// the end of the program waits. Returns a handle that ends a wait for room.
     pub(crate) fn spool(&mut self) -> io::Result<LetGo> {
         self.flush();
-        let spool = Spool::new(io::stdout())?;
+        let spool = Spool::new(streams::stdout())?;
         let let_go = spool.let_go();
         *self.answer.get_mut() = Answer::Spooled(spool);
         Ok(let_go)
@@ -261,7 +262,8 @@ impl Ui {
         let question = Text::from(question).render(false, None);
         talk::write(&format!("{question} [y/N] "));
         let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map_err(|error| CommandError::file("read", "stdin", &error))?;
+        let read = BufReader::new(streams::stdin()).read_line(&mut answer);
+        read.map_err(|error| CommandError::file("read", "stdin", &error))?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
@@ -449,7 +451,13 @@ impl Drop for Progress {
 
 /// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| io::stdout().flush());
+    let text = |colour| if colour { error.render().ansi().to_string() } else { error.render().to_string() };
+    let printed = if error.use_stderr() {
+        streams::stderr().write_all(text(shows_colour(&io::stderr())).as_bytes())
+    } else {
+        let mut out = streams::stdout();
+        out.write_all(text(shows_colour(&io::stdout())).as_bytes()).and_then(|()| out.flush())
+    };
     let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::CouldNot.code());
     match printed {
         Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(beside_a_lost_answer(code)),

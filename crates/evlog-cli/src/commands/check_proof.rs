@@ -9,6 +9,7 @@ use crate::formats::{Answered, Format};
 use crate::json::{ProofObject, WitnessesObject, event_line};
 use crate::notes::{Trust, Witnesses};
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
+use crate::streams;
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -114,7 +115,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error);
     let mut bytes = Vec::new();
     let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
+        Box::new(streams::stdin())
     } else {
         Box::new(std::fs::File::open(path).map_err(refused)?)
     };

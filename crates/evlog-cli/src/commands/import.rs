@@ -9,6 +9,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::ImportObject;
+use crate::streams;
 use crate::table::{counted, facts};
 use crate::ui::{Progress, Tone, Ui, Unit};
 use clap::{Args, ValueEnum};
@@ -116,7 +117,7 @@ impl ImportArgs {
     /// The file, and its length in bytes where that is known.
     fn open(&self) -> Result<(Box<dyn BufRead>, u64), CommandError> {
         if self.file.as_os_str() == "-" {
-            return Ok((Box::new(BufReader::new(io::stdin())), 0));
+            return Ok((Box::new(BufReader::new(streams::stdin())), 0));
         }
         let refused = |error: io::Error| CommandError::file("read", self.file.display(), &error);
         let file = File::open(&self.file).map_err(refused)?;

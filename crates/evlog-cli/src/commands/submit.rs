@@ -17,6 +17,7 @@ use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::signing::{self, SigningArgs};
+use crate::streams;
 use crate::ui::{Ui, Unit};
 use answers::Answers;
 use clap::Args;
@@ -209,7 +210,7 @@ fn brought(files: &[PathBuf]) -> Result<Vec<Definition>, CommandError> {
 /// The input, and its length in bytes when that is known.
 fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64), CommandError> {
     if path == Path::new("-") {
-        return Ok((Box::new(io::stdin()), 0));
+        return Ok((Box::new(streams::stdin()), 0));
     }
     let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
     let file = File::open(path).map_err(refused)?;

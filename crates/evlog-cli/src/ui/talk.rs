@@ -1,6 +1,7 @@
 //! Where messages go: standard error. After [`apart`] they use a separate descriptor, and descriptor 2 is left to other
 //! code in this process.
 
+use crate::streams::{self, Waiting};
 use console::Term;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -27,8 +28,8 @@ pub(crate) fn apart() -> io::Result<&'static File> {
 /// Nothing can be done about a standard error that is gone.
 pub(crate) fn write(text: &str) {
     let _gone = match APART.get() {
-        Some(talk) => (&talk.file).write_all(text.as_bytes()),
-        None => io::stderr().lock().write_all(text.as_bytes()),
+        Some(talk) => Waiting(&talk.file).write_all(text.as_bytes()),
+        None => streams::stderr().write_all(text.as_bytes()),
     };
 }
 
