@@ -67,4 +67,21 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
+
+    #[test]
+    fn what_has_no_shape_and_what_would_join_a_quote_is_escaped() {
+        for (text, shown) in [
+            ("\u{13430}\u{e000}\u{378}\u{10ffff}", "\\ud80d\\udc30\\ue000\\u0378\\udbff\\udfff"),
+            ("\u{300}a\u{300}", "\\u0300a\u{300}"),
+            ("a\n\u{300}", "a\\n\\u0300"),
+            ("a\u{7}\u{300}", "a\\u0007\\u0300"),
+            ("a\u{16fe4}", "a\\ud81b\\udfe4"),
+        ] {
+            assert_eq!(super::text(&text), format!("\"{shown}\""));
+        }
+        for c in '\0'..=char::MAX {
+            let value = Value::from(format!("a{c}{c}b"));
+            assert_eq!(serde_json::from_str::<Value>(&super::text(&value)).unwrap(), value);
+        }
+    }
 }

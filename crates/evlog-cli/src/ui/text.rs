@@ -148,10 +148,80 @@ mod tests {
         for c in hidden.into_iter().chain(blank).chain(private).chain(unassigned).chain(format) {
             assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
-        let shown = "a \\u{1b} \u{e9}e\u{301} \u{6f22}\u{5b57} \u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
+        let shown = "a \\x \u{e9}e\u{301} \u{6f22}\u{5b57} \u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
         assert_eq!(visible(shown), shown);
-        let once = visible("\u{1b}[2J\u{202e}");
-        assert_eq!(visible(&once), once);
+    }
+
+    #[test]
+    fn a_mark_is_shown_only_on_a_letter_or_sign_of_the_text() {
+        for (text, shown) in [
+            ("\u{300}", "\\u{300}"),
+            ("\u{300}\u{20dd}x", "\\u{300}\\u{20dd}x"),
+            ("`\u{300}`", "`\\u{300}`"),
+            ("a/\u{300}", "a/\\u{300}"),
+            ("\u{7}\u{300}", "\\u{7}\\u{300}"),
+            ("e\u{300}\u{301}", "e\u{300}\u{301}"),
+            ("\u{1780}\u{17d2}\u{1798}", "\u{1780}\u{17d2}\u{1798}"),
+            ("a\u{16fe4}\u{1107f}\u{1bc9d}", "a\\u{16fe4}\\u{1107f}\\u{1bc9d}"),
+            ("\u{13441}\u{13442}\u{1d159}", "\\u{13441}\\u{13442}\\u{1d159}"),
+            ("\u{1160}", "\\u{1160}"),
+            ("\u{1161}", "\\u{1161}"),
+            ("\u{1100}\u{1161}\u{11a8}", "\u{1100}\u{1161}\u{11a8}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_character_without_a_width_is_shown_unless_it_stands_on_another_one() {
+        for c in '\0'..=char::MAX {
+            let escaped = c.escape_unicode().to_string();
+            let has_width = console::measure_text_width(&c.to_string()) > 0;
+            let alone = visible(&c.to_string());
+            assert!(alone == escaped || has_width && alone == c.to_string(), "{escaped} is shown as {alone:?}");
+            let behind = visible(&format!("a{c}"));
+            assert!(behind == format!("a{escaped}") || behind == format!("a{c}"), "{escaped} is shown as {behind:?}");
+            let is_mark = alone == escaped && behind != format!("a{escaped}");
+            assert!(!is_mark || !has_width || c.escape_debug().count() > 1, "{escaped} is no mark");
+        }
+    }
+
+    /// The text that is shown like this.
+    fn read_back(mut shown: &str) -> String {
+        let mut text = String::new();
+        while let Some(c) = shown.chars().next() {
+            let count = shown.len() - shown.trim_start_matches('\\').len();
+            let rest = &shown[count..];
+            let (Some(code), true) = (rest.strip_prefix("u{"), count > 0) else {
+                text.push(c);
+                shown = &shown[c.len_utf8()..];
+                continue;
+            };
+            text.push_str(&"\\".repeat(count / 2));
+            shown = rest;
+            if count % 2 == 1 {
+                let (digits, rest) = code.split_once('}').unwrap();
+                text.push(char::from_u32(u32::from_str_radix(digits, 16).unwrap()).unwrap());
+                shown = rest;
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn what_was_written_can_be_told_from_what_is_shown() {
+        let letters = ['\\', 'u', '{', '7', '}', '\u{7}', '\u{301}', '\u{e9}'];
+        let mut texts = vec![String::new()];
+        for _ in 0..6 {
+            texts = texts.iter().flat_map(|text| letters.map(|c| format!("{text}{c}"))).collect();
+            for text in &texts {
+                assert_eq!(read_back(&visible(text)), *text, "{}", visible(text));
+            }
+        }
+        assert_eq!(visible("\\u{7} and \u{7}"), "\\\\u{7} and \\u{7}");
+        for path in ["C:\\users\\me\\", "\\\\server\\share", "a\\ b", "^\\d+\\.\\w$", "\\u0007"] {
+            assert_eq!(visible(path), path);
+        }
     }
 
     #[test]
