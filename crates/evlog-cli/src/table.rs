@@ -8,28 +8,30 @@ pub(crate) type Cell = (String, Tone);
 
 /// Prints rows under faint headings. The last column is not padded.
 pub(crate) fn print(ui: &mut Ui, headings: &[&str], rows: &[Vec<Cell>]) {
-    let heading = headings.iter().map(|text| ((*text).to_owned(), Tone::Faint)).collect();
-    // Widths are those of what is shown, where hidden characters are escaped.
-    let shown = |row: &Vec<Cell>| row.iter().map(|(text, tone)| (visible(text), *tone)).collect();
-    let all: Vec<Vec<Cell>> = std::iter::once(&heading).chain(rows).map(shown).collect();
-    let width =
-        |column: usize| all.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count()).max();
+    let heading: Vec<Cell> = headings.iter().map(|text| ((*text).to_owned(), Tone::Faint)).collect();
+    let all = || std::iter::once(&heading).chain(rows);
+    let width = |column: usize| all().filter_map(|row| row.get(column)).map(|(text, _)| width(text)).max();
     let widths: Vec<usize> = (0..headings.len()).map(|column| width(column).unwrap_or(0)).collect();
-    for row in &all {
+    for row in all() {
         ui.line(row_line(row, &widths));
     }
 }
 
+/// The width of what is shown, where hidden characters are escaped.
+fn width(text: &str) -> usize {
+    visible(text).chars().count()
+}
+
 fn row_line(row: &[Cell], widths: &[usize]) -> Text {
     let mut line = Text::default();
-    for (index, ((text, tone), width)) in row.iter().zip(widths).enumerate() {
+    for (index, ((text, tone), column)) in row.iter().zip(widths).enumerate() {
         // Padding is outside of the colour, so that it can be trimmed at the end.
         let last = row[index + 1..].iter().all(|(later, _)| later.is_empty());
         if last {
             let before = widths[..index].iter().map(|width| width + 2).sum();
             return line.hanging(*tone, text, before);
         }
-        line = line.toned(*tone, text).plain(" ".repeat(width - text.chars().count() + 2));
+        line = line.toned(*tone, text).plain(" ".repeat(column - width(text) + 2));
     }
     line
 }

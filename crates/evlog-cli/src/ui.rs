@@ -16,7 +16,7 @@ mod wrap;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
 pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
-pub(crate) use text::{Text, is_unprintable, visible};
+pub(crate) use text::{Text, in_markup, visible};
 
 use crate::error::{CommandError, Verdict};
 use crate::streams::{self, Waiting};

@@ -1,15 +1,45 @@
-//! Characters that people do not see.
+//! Characters that people do not see, by the version of Unicode that Rust's library has.
 
-/// Control characters, blanks other than the space, line and paragraph separators, annotation marks, and the code points that Unicode's
-/// `DerivedCoreProperties.txt` lists as `Default_Ignorable_Code_Point`: among them all marks of direction.
-pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || !c.is_ascii()
-            && matches!(c,
-                '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
-                | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}')
+/// The characters of a text, each with its place, and whether it must be escaped. That is so if it has no shape, and for a
+/// mark that stands on no letter, digit or other sign of this text: it would be drawn onto what is written before it.
+pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
+    let mut is_on_base = false;
+    text.char_indices().map(move |(at, c)| {
+        let is_mark = is_mark(c);
+        let is_hidden = is_hidden(c) || is_mark && !is_on_base;
+        // Quotes and separators, which evlog writes around texts of others, are ASCII.
+        is_on_base = !is_hidden && (is_mark || !c.is_ascii() || c.is_ascii_alphanumeric());
+        (at, c, is_hidden)
+    })
+}
+
+/// What is unassigned, for private use, a control or format character, a separator other than the space, or has an empty
+/// shape: in the table are the code points of `Default_Ignorable_Code_Point`, blanks, and signs that only change others.
+fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_control();
+    }
+    matches!(c,
+        '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{1107f}' | '\u{13441}'..='\u{13442}'
+        | '\u{16fe4}' | '\u{1bc9d}' | '\u{1d159}' | '\u{e0100}'..='\u{e01ef}')
+        || !is_printable(c)
+}
+
+fn is_printable(c: char) -> bool {
+    // Alone, a mark is escaped for another reason.
+    let mut text = [b'a', 0, 0, 0, 0];
+    let len = 1 + c.encode_utf8(&mut text[1..]).len();
+    str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
+}
+
+/// Whether a character that has a shape has no room of its own: `Grapheme_Extend`, vowels and last consonants of Hangul,
+/// and in the table letters that are drawn onto the next one.
+fn is_mark(c: char) -> bool {
+    let has_no_room = |c| {
+        matches!(c,
+            '\u{d4e}' | '\u{1160}'..='\u{11ff}' | '\u{a8fa}' | '\u{d7b0}'..='\u{d7fb}' | '\u{111c2}'..='\u{111c3}'
+            | '\u{113d1}' | '\u{1193f}' | '\u{11941}' | '\u{11a84}'..='\u{11a89}' | '\u{11d46}' | '\u{11f02}')
+    };
+    !c.is_ascii() && (c.escape_debug().len() > 1 || has_no_room(c))
 }

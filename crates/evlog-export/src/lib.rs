@@ -20,10 +20,10 @@ mod sink;
 #[cfg(test)]
 mod tests;
 mod xes;
-pub mod xml;
+mod xml;
 
 pub use event::{EventLine, HeadMembers, Payload, TimesMembers};
 pub use flat::Flat;
 pub use format::Format;
-pub use hidden::is_hidden;
+pub use hidden::marked;
 pub use sink::Sink;

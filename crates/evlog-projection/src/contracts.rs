@@ -394,7 +394,7 @@ fn files_flaw(files: &[File]) -> Option<String> {
     let mut paths = BTreeSet::from([AUDIT_PATH]);
     for path in files.iter().map(|file| file.path.as_str()) {
         if !is_bundle_path(path) {
-            return Some(format!("expected files within the bundle, found `{}`", path.escape_default()));
+            return Some(format!("expected files within the bundle, found `{path}`"));
         }
         if path.len() > PATH_LEN_MAX || path.split('/').any(|name| name.len() > NAME_LEN_MAX) {
             let len = path.len();

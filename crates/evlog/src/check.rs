@@ -379,11 +379,11 @@ fn published(event: &Event<'_>) -> Result<(), String> {
     let flaw = |what: String| format!("{}: {what}", event.kind);
     let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| flaw(error.to_string()))?;
     if !is_run_id(&read.run) {
-        return Err(flaw(format!("expected a run id, found `{}`", read.run.escape_default())));
+        return Err(flaw(format!("expected a run id, found `{}`", read.run)));
     }
     match read.files.iter().find(|file| !is_bundle_path(&file.path)) {
         None => Ok(()),
-        Some(file) => Err(flaw(format!("expected a path within the bundle, found `{}`", file.path.escape_default()))),
+        Some(file) => Err(flaw(format!("expected a path within the bundle, found `{}`", file.path))),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::ui::{Ui, visible};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
+use evlog_export::marked;
 
 /// Shown under the help of `evlog` itself.
 const EXAMPLES: &str = "\
@@ -53,7 +54,7 @@ fn made_visible(mut error: clap::Error) -> clap::Error {
     for (kind, text) in texts {
         error.insert(kind, ContextValue::String(text));
     }
-    let is_visible = error.to_string().lines().all(|line| visible(line) == line);
+    let is_visible = error.to_string().lines().all(|line| marked(line).all(|(.., is_hidden)| !is_hidden));
     if is_visible { error } else { Arguments::command().error(error.kind(), "an argument contains hidden characters") }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Evidence, Judged};
 use crate::events::words;
-use crate::ui::visible;
+use crate::ui::in_markup;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ const TIED_WIDTH: &str = "style=\"min-width:9rem\"";
 
 /// The whole page. `data` is the element that holds the data.
 pub(super) fn render(evidence: &Evidence, judged: &Judged, data: &str) -> String {
-    let run = escape(&evidence.run);
+    let run = in_markup(&evidence.run);
     let mut page = String::new();
     let _infallible = write!(
         page,
@@ -53,7 +53,7 @@ fn head(page: &mut String, judged: &Judged) {
          the run has no later events: only the log shows that.</p>\n<dl>\n",
     );
     let mut row = |label: &str, text: &str, class: &str| {
-        let _infallible = writeln!(page, "<dt>{label}</dt><dd class=\"{class}\">{}</dd>", escape(text));
+        let _infallible = writeln!(page, "<dt>{label}</dt><dd class=\"{class}\">{}</dd>", in_markup(text));
     };
     row("status", judged.status.as_deref().unwrap_or("unknown"), "status");
     row("limit", &judged.limit(), "");
@@ -76,7 +76,7 @@ fn events(page: &mut String, judged: &Judged) {
         "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>recorded</th><th>occurred</th><th>what</th><th>who</th>{tied}<th>details</th><th>position</th></tr>\n"
     );
     for (event, position) in &judged.events {
-        let text = |key: &str| escape(event[key].as_str().unwrap_or_default());
+        let text = |key: &str| in_markup(event[key].as_str().unwrap_or_default());
         let recorded = event["recorded"].as_str().unwrap_or_default();
         let tied =
             if is_tied { format!("<td class=\"d\" {TIED_WIDTH}>{}</td>", text("correlation")) } else { String::new() };
@@ -85,11 +85,11 @@ fn events(page: &mut String, judged: &Judged) {
             "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td>{tied}<td class=\"d\">{}</td>\
              <td class=\"n\">{position}</td></tr>",
             event["seq"],
-            escape(&shorter(recorded)),
-            escape(&occurred(event)),
+            in_markup(&shorter(recorded)),
+            in_markup(&occurred(event)),
             text("kind"),
             who(event),
-            escape(&words(event.get("payload").unwrap_or(&Value::Null))),
+            in_markup(&words(event.get("payload").unwrap_or(&Value::Null))),
         );
     }
     page.push_str("</table>\n<p class=\"faint\">In order, without a gap, from the run's first event to the last one here; later ones may be left out. \
@@ -104,9 +104,9 @@ fn occurred(event: &Value) -> String {
 
 /// The actor, as the command says, and the authenticated principal.
 fn who(event: &Value) -> String {
-    let actor = escape(event["actor"].as_str().unwrap_or_default());
+    let actor = in_markup(event["actor"].as_str().unwrap_or_default());
     match event["principal"].as_str() {
-        Some(principal) => format!("{actor} <span class=\"faint\">({})</span>", escape(principal)),
+        Some(principal) => format!("{actor} <span class=\"faint\">({})</span>", in_markup(principal)),
         None => actor,
     }
 }
@@ -126,11 +126,11 @@ fn projections(page: &mut String, evidence: &Evidence) {
             page,
             "<details><summary><code>{}</code> <span class=\"faint\">{} version {}, BLAKE3 {}</span></summary>\n\
              <pre>{}</pre></details>",
-            escape(&file.path),
-            escape(&file.projection),
+            in_markup(&file.path),
+            in_markup(&file.projection),
             file.version,
-            escape(&file.blake3),
-            escape(&file.text)
+            in_markup(&file.blake3),
+            in_markup(&file.text)
         );
     }
 }
@@ -140,16 +140,10 @@ fn proofs(page: &mut String, evidence: &Evidence) {
         page,
         "<h2>Checkpoint</h2>\n<pre>{}</pre>\n<h2>Proofs</h2>\n<p class=\"faint\">One for each commit: its bytes, and the way \
          from them to the root.</p>\n",
-        escape(&evidence.checkpoint)
+        in_markup(&evidence.checkpoint)
     );
     for (nth, proof) in (1..).zip(&evidence.proofs) {
         let _infallible =
-            writeln!(page, "<details><summary>Proof {nth}</summary>\n<pre>{}</pre></details>", escape(proof));
+            writeln!(page, "<details><summary>Proof {nth}</summary>\n<pre>{}</pre></details>", in_markup(proof));
     }
-}
-
-/// Escapes untrusted text, so that a browser only shows it, line by line.
-fn escape(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(visible).collect();
-    lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

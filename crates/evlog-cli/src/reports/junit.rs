@@ -2,8 +2,7 @@
 
 use super::{Answer, Report, TestCase};
 use crate::table::counted;
-use crate::ui::is_unprintable;
-use evlog_export::xml;
+use crate::ui::in_markup;
 
 /// The whole file.
 pub(super) fn document(report: &Report) -> String {
@@ -61,8 +60,7 @@ fn more(report: &Report) -> Vec<String> {
     passed.into_iter().chain(failed).collect()
 }
 
-/// Text for a report that people read: as XML, and without characters that have no shape.
+/// Text that may be an attribute, where a line would end as a space.
 fn escaped(text: &str) -> String {
-    let shown = |c: char| if is_unprintable(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    xml::escaped(&text.chars().map(shown).collect::<String>())
+    in_markup(text).replace('\n', "&#10;")
 }

@@ -4,7 +4,7 @@
 //! text beside it. Only this program adds colours and line breaks.
 
 use super::{Tone, painted, wrap};
-use evlog_export::is_hidden;
+use evlog_export::marked;
 use std::fmt::{Arguments, Display};
 
 /// The longest piece of a line, in characters. `--json` prints texts in full.
@@ -85,12 +85,18 @@ impl From<&str> for Text {
     }
 }
 
-/// The text with every character escaped, as `\u{1b}`, that controls a terminal, is invisible, or changes the direction
-/// of the text.
+/// The text with every character escaped, as `\u{1b}`, that controls a terminal, has no shape, is drawn onto what is not
+/// the text's own, or changes the direction of the text. Backslashes before an escape, or before what reads like the rest
+/// of one, are doubled, so that the text can be read back.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) || is_unprintable(c) {
+    let mut backslashes = 0;
+    for (at, c, is_hidden) in marked(text) {
+        if is_hidden || text[at..].starts_with("u{") {
+            visible.extend(std::iter::repeat_n('\\', backslashes));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        if is_hidden {
             visible.extend(c.escape_unicode());
         } else {
             visible.push(c);
@@ -99,11 +105,10 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Whether Unicode gives a character no shape: it is unassigned, for private use, or a format character. A terminal shows
-/// nothing for it, or what its font has there. JSON keeps it, because this depends on the version of Unicode.
-pub(crate) fn is_unprintable(c: char) -> bool {
-    // Behind a letter, marks that combine with it are printable.
-    !c.is_ascii() && format!("a{c}").escape_debug().count() > 2
+/// The text of an element or attribute of XML or HTML, visible and in its own lines.
+pub(crate) fn in_markup(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

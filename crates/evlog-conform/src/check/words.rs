@@ -26,9 +26,7 @@ pub(super) fn cut(text: String) -> String {
 
 /// An outcome in short.
 pub(super) fn outcome(outcome: &Outcome) -> String {
-    let shown = cut(outcome.to_string());
-    // A stage or code of a bundle may be any text.
-    format!("`{}`", shown.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
+    format!("`{}`", cut(outcome.to_string()))
 }
 
 /// A finding.
