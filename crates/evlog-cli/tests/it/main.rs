@@ -39,6 +39,8 @@ mod kill;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod nonblocking;
 #[cfg(test)]
 mod notes;
