@@ -18,22 +18,11 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// Why text is not YAML that we take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct YamlError {
-    /// 1-based.
-    pub(crate) line: usize,
-    /// 1-based, in characters.
-    pub(crate) column: usize,
-    /// What was expected or found.
-    pub(crate) message: String,
-}
-
 /// The prefix of the tags that YAML defines.
 const TAGS: &str = "tag:yaml.org,2002:";
 
 /// Reads exactly one document.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Finding> {
     let text = text_of(bytes)?;
     let mut builder = Builder::default();
     let mut end = (1, 1);
@@ -45,32 +34,32 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, YamlError> {
         }
         builder.take(event).map_err(|message| at(&span.start, message))?;
     }
-    let none = || YamlError { line: end.0, column: end.1, message: "expected one document, found none".to_owned() };
+    let none = || Finding { line: end.0, column: end.1, message: "expected one document, found none".to_owned() };
     builder.document.ok_or_else(none)
 }
 
-fn at(place: &Marker, message: String) -> YamlError {
-    YamlError { line: place.line(), column: place.col() + 1, message }
+fn at(place: &Marker, message: String) -> Finding {
+    Finding { line: place.line(), column: place.col() + 1, message }
 }
 
 /// The text without its byte order mark. Control characters have no place in YAML, quoted or not.
-fn text_of(bytes: &[u8]) -> Result<&str, YamlError> {
+fn text_of(bytes: &[u8]) -> Result<&str, Finding> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = utf8(bytes).map_err(|Finding { line, column, message }| YamlError { line, column, message })?;
+    let text = utf8(bytes)?;
     let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
     let Some(at) = bytes.iter().position(is_control) else { return Ok(text) };
     let (line, column) = line_and_column(text, at);
-    Err(YamlError { line, column, message: "expected text, found a control character".to_owned() })
+    Err(Finding { line, column, message: "expected text, found a control character".to_owned() })
 }
 
 /// A directive may ask for another version of YAML, which would read the same text otherwise.
-fn version(text: &str, start: &Marker) -> Result<(), YamlError> {
+fn version(text: &str, start: &Marker) -> Result<(), Finding> {
     let end = text.char_indices().nth(start.index()).map_or(text.len(), |(at, _)| at);
     for (number, line) in text[..end].lines().enumerate() {
         let mut words = line.split_ascii_whitespace();
         if words.next() == Some("%YAML") && words.next() != Some("1.2") {
             let message = "expected YAML 1.2, found a directive for another version".to_owned();
-            return Err(YamlError { line: number + 1, column: 1, message });
+            return Err(Finding { line: number + 1, column: 1, message });
         }
     }
     Ok(())
