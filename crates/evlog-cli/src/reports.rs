@@ -51,6 +51,8 @@ pub(crate) struct Report {
     /// How many of the test cases fail.
     failed: usize,
     more: More,
+    /// How many findings the command itself has not kept: no format has them.
+    only_counted: u64,
 }
 
 /// The directory of the files that findings name.
@@ -117,8 +119,8 @@ pub(crate) struct TestCase {
 /// What a test case came to.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The first findings, and how many there are.
-    Ran { kept: Vec<Finding>, count: u64 },
+    /// The first findings, how many there are, and how many of them the command has only counted.
+    Ran { kept: Vec<Finding>, count: u64, only_counted: u64 },
     /// Why it was not run.
     NotRun(String),
 }
@@ -151,7 +153,13 @@ pub(crate) fn within(log: &Path, path: &Path) -> String {
 impl Answer {
     /// No finding.
     pub(crate) fn passed() -> Answer {
-        Answer::Ran { kept: Vec::new(), count: 0 }
+        Answer::first(Vec::new(), 0)
+    }
+
+    /// The first findings of so many. The command has not kept the others.
+    pub(crate) fn first(kept: Vec<Finding>, count: u64) -> Answer {
+        let only_counted = count - kept.len() as u64;
+        Answer::Ran { kept, count, only_counted }
     }
 
     /// These findings.
@@ -163,7 +171,7 @@ impl Answer {
 
     /// Adds a finding.
     pub(crate) fn add(&mut self, finding: Finding) {
-        if let Answer::Ran { kept, count } = self {
+        if let Answer::Ran { kept, count, .. } = self {
             *count += 1;
             if kept.len() < FINDINGS_MAX {
                 kept.push(finding);
@@ -245,6 +253,7 @@ impl Report {
             fails_from: Severity::Note,
             failed: 0,
             more: More::default(),
+            only_counted: 0,
         }
     }
 
@@ -267,6 +276,9 @@ impl Report {
     /// Adds a test case.
     pub(crate) fn case(&mut self, rule: usize, class: impl Into<String>, name: impl Into<String>, answer: Answer) {
         let findings = answer.count();
+        if let Answer::Ran { only_counted, .. } = answer {
+            self.only_counted += only_counted;
+        }
         let fails = findings > 0 && self.rules[rule].severity >= self.fails_from;
         let (kept, more) = if fails {
             (self.failed, &mut self.more.failed)
@@ -287,6 +299,7 @@ impl Report {
         self.more.passed += passed;
         self.more.failed += u64::from(findings > 0);
         self.more.findings += findings;
+        self.only_counted += findings;
     }
 
     /// Adds a rule that has one test case.

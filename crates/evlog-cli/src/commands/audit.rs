@@ -312,7 +312,7 @@ fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report
             _ if name == order::UNSIGNED.name && args.max_unsigned.is_none() => {
                 Answer::NotRun("no longest time was given: `--max-unsigned DURATION`".to_owned())
             }
-            _ => Answer::Ran { kept: kept.collect(), count },
+            _ => Answer::first(kept.collect(), count),
         };
         let rule = reports::Rule::new(name, &expected, "docs/audit.md explains the rules on order.");
         reported.asked(reports::Rule { severity, about: format!("Expected: {expected}."), ..rule }, answer);

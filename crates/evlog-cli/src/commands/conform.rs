@@ -129,7 +129,7 @@ fn report(bundle: &Path, pipeline: &str, found: &Conformance) -> Report {
     for checked in &found.checks {
         let answer = match &checked.answer {
             Err(why) => Answer::NotRun(why.to_string()),
-            Ok(kept) => Answer::Ran { kept: kept.iter().map(reported).collect(), count: checked.count as u64 },
+            Ok(kept) => Answer::first(kept.iter().map(reported).collect(), checked.count as u64),
         };
         let rule = rule(checked.check);
         let (class, name) =

@@ -30,7 +30,7 @@ fn case(report: &Report, TestCase { rule, class, name, answer }: &TestCase) -> S
     match answer {
         Answer::NotRun(why) => format!("{case}><skipped message=\"{}\"/></testcase>\n", escaped(why)),
         Answer::Ran { count: 0, .. } => format!("{case}/>\n"),
-        Answer::Ran { kept, count } => {
+        Answer::Ran { kept, count, .. } => {
             let mut lines: Vec<String> = kept.iter().map(|finding| finding.sentence.clone()).collect();
             let message = lines.first().cloned().unwrap_or_default();
             let left_out = count - lines.len() as u64;

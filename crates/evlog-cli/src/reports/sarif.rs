@@ -20,7 +20,7 @@ pub(super) fn document(report: &Report) -> Value {
     let count = report.cases.iter().map(|case| case.answer.count()).sum::<u64>() + report.more.findings;
     let left_out = count - results.len() as u64;
     let more = (left_out > 0).then(|| {
-        let text = format!("{left_out} more findings are not in this report; `--format json` may have more of them");
+        let text = format!("{left_out} more findings are not in this report; {}", elsewhere(report, left_out));
         json!({"level": "warning", "message": {"text": text}})
     });
     let notes = report.cases.iter().filter_map(|case| {
@@ -52,6 +52,15 @@ pub(super) fn document(report: &Report) -> Value {
             "results": results,
         }],
     })
+}
+
+/// Where findings are that the report leaves out. JSON has those that the command has kept.
+fn elsewhere(report: &Report, left_out: u64) -> String {
+    match left_out.saturating_sub(report.only_counted) {
+        0 => "the command only counts them".to_owned(),
+        kept if kept == left_out => "`--format json` has them".to_owned(),
+        kept => format!("`--format json` has {kept} of them, and the command only counts the others"),
+    }
 }
 
 fn rule(rule: &Rule) -> Value {
@@ -212,7 +221,25 @@ mod tests {
         assert!(longest <= Some(TEXT_LEN_MAX), "{longest:?}");
         assert!(report.to_string().len() < 10_000_000);
         let left_out = run["invocations"][0]["toolConfigurationNotifications"][0]["message"]["text"].as_str().unwrap();
-        assert!(left_out.starts_with(&format!("{} more findings", 34 * 2000 - results.len())), "{left_out}");
+        let more = 34 * 2000 - results.len();
+        assert_eq!(left_out, format!("{more} more findings are not in this report; `--format json` has them"));
+    }
+
+    #[test]
+    fn a_report_says_where_the_findings_are_that_it_leaves_out() {
+        let text = |answer: Answer, counted: u64| {
+            let mut report = report_of([answer]);
+            report.left_out(0, counted);
+            let notes = document(&report)["runs"][0]["invocations"][0]["toolConfigurationNotifications"].clone();
+            notes[0]["message"]["text"].as_str().unwrap_or_default().to_owned()
+        };
+        let findings = |count: usize| vec![Finding::default(); count];
+        let more = |rest: &str| format!("7 more findings are not in this report; {rest}");
+        assert_eq!(text(Answer::found(findings(FINDINGS_MAX + 7)), 0), more("`--format json` has them"));
+        assert_eq!(text(Answer::first(findings(3), 10), 0), more("the command only counts them"));
+        assert_eq!(text(Answer::found(findings(3)), 7), more("the command only counts them"));
+        let both = "`--format json` has 5 of them, and the command only counts the others";
+        assert_eq!(text(Answer::found(findings(FINDINGS_MAX + 5)), 2), more(both));
     }
 
     #[test]
