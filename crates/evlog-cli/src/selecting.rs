@@ -54,12 +54,9 @@ pub(crate) struct Selecting {
 }
 
 impl Selecting {
-    /// The one run that is meant, if it is named and no other is.
-    pub(crate) fn only_run(&self) -> Option<&str> {
-        match self.runs.as_slice() {
-            [run] => run.plain(),
-            _ => None,
-        }
+    /// Reports a run that is named, and that the log does not have.
+    pub(crate) fn check_runs(&self, view: &View) -> Result<(), CommandError> {
+        check_runs(view, &self.runs, is_stream)
     }
 
     /// The selection; dates and times without a time zone are of this one.
@@ -106,6 +103,11 @@ pub(crate) struct SelectingRuns {
 }
 
 impl SelectingRuns {
+    /// Reports a run that is named, and that the log does not have.
+    pub(crate) fn check_runs(&self, view: &View) -> Result<(), CommandError> {
+        check_runs(view, &self.runs, is_run)
+    }
+
     /// The runs that are meant, in their order.
     pub(crate) fn select<'r>(
         &self,
@@ -172,6 +174,29 @@ pub(crate) fn check_contracts(unknown: &Unknown) -> Result<(), CommandError> {
     )))
 }
 
+/// Reports a run that is named, and that is not there: it is probably misspelt. A pattern may match none.
+fn check_runs(
+    view: &View,
+    runs: &[Pattern],
+    is_there: fn(&View, &str) -> Result<bool, LogError>,
+) -> Result<(), CommandError> {
+    for run in runs.iter().filter_map(Pattern::plain) {
+        if !is_there(view, run)? {
+            return Err(CommandError::no_run(view, run));
+        }
+    }
+    Ok(())
+}
+
+fn is_stream(view: &View, name: &str) -> Result<bool, LogError> {
+    view.stream::<LogError>(name, &mut |_| Ok(ControlFlow::Break(())))
+}
+
+/// `$log` is a stream, and no run.
+fn is_run(view: &View, name: &str) -> Result<bool, LogError> {
+    Ok(name != LOG_STREAM && is_stream(view, name)?)
+}
+
 /// Reports a field that none of the events had.
 pub(crate) fn check_fields(missing: &Missing) -> Result<(), CommandError> {
     let Some((field, looked_at)) = missing.first() else { return Ok(()) };
@@ -198,8 +223,10 @@ impl Selector {
         Selector { selection, states, missing, unknown }
     }
 
-    /// Reports a field or contract that none of the events had. All of them must have been read.
-    pub(crate) fn check(&self) -> Result<(), CommandError> {
+    /// Reports a named run that the log does not have, and a field or contract that none of the events had. All of them must
+    /// have been read.
+    pub(crate) fn check(&self, view: &View) -> Result<(), CommandError> {
+        check_runs(view, &self.selection.runs, is_stream)?;
         check_fields(&self.missing)?;
         check_contracts(&self.unknown)
     }
@@ -221,9 +248,7 @@ impl Selector {
             Ok(next)
         };
         if let Some(run) = &only {
-            if !view.stream(run, &mut show)? {
-                return Err(CommandError::no_run(view, run));
-            }
+            view.stream(run, &mut show)?;
         } else if let Some((moment, ends)) = span {
             view.each_during(moment, ends, &mut show)?;
         } else {
@@ -232,7 +257,7 @@ impl Selector {
                 show(fact)
             })?;
         }
-        if has_all { self.check() } else { Ok(()) }
+        if has_all { self.check(view) } else { Ok(()) }
     }
 
     /// The same of runs only, run by run.
@@ -244,9 +269,7 @@ impl Selector {
         visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
         let names = view.run_names()?;
-        if let Some(run) = self.only_run().filter(|run| !names.iter().any(|name| name == run)) {
-            return Err(CommandError::no_run(view, run));
-        }
+        check_runs(view, &self.selection.runs, is_run)?;
         let mut has_all = true;
         for run in names {
             if has_all && self.selection.holds_name(&run) {
@@ -258,7 +281,7 @@ impl Selector {
                 })?;
             }
         }
-        if has_all { self.check() } else { Ok(()) }
+        if has_all { self.check(view) } else { Ok(()) }
     }
 
     /// Passes an event on, if it is meant. An event before the first one that is shown can change the state of its run.

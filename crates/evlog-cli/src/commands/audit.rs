@@ -96,11 +96,7 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     let options =
         Options { rules: rules.clone(), selection, unsigned_max_ns: args.max_unsigned, as_ended: args.as_ended };
     let view = context.view(&args.at)?;
-    if let Some(run) = args.selecting.only_run()
-        && !view.stream::<LogError>(run, &mut |_| Ok(ControlFlow::Break(())))?
-    {
-        return Err(CommandError::no_run(&view, run));
-    }
+    args.selecting.check_runs(&view)?;
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;
     check_contracts(&report.unknown)?;

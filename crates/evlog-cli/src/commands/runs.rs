@@ -42,6 +42,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_with_progress(&mut |seq| progress.at(seq.0))?;
     drop(progress);
+    if damage.is_ok() {
+        args.selecting.check_runs(&view)?;
+    }
     let runs = args.selecting.select(view.contracts(), &all.runs, &args.at.zone())?;
     let policies = marks::policies(&view);
     if context.json {

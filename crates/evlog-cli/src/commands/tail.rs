@@ -68,14 +68,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
     let mut selector = Selector::new(selection);
     let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events)?;
-    let known = looked?;
+    looked?;
     damage?;
     if !args.follow {
-        all.check()?;
-        return match selector.only_run() {
-            Some(run) if !known => Err(CommandError::no_run(&view, run)),
-            _ => Ok(Verdict::of(known)),
-        };
+        all.check(&view)?;
+        return Ok(Verdict::Yes);
     }
     let mut growth = view.follow();
     // The reader may have gone. Without new events no write would fail, so check for it.
@@ -103,11 +100,11 @@ fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
     Ok(true)
 }
 
-/// Seq of the first of the last events that were asked for, if there are any, as far as the log could be read; and whether
-/// the run is known.
-fn first_of_last(view: &View, args: &TailArgs, selector: &mut Selector) -> (Option<Seq>, Result<bool, CommandError>) {
+/// Seq of the first of the last events that were asked for, if there are any, as far as the log could be read; and why it
+/// could not be read further.
+fn first_of_last(view: &View, args: &TailArgs, selector: &mut Selector) -> (Option<Seq>, Result<(), CommandError>) {
     if selector.is_all() {
-        return (Some(Seq(view.next_seq().0.saturating_sub(args.lines as u64))), Ok(true));
+        return (Some(Seq(view.next_seq().0.saturating_sub(args.lines as u64))), Ok(()));
     }
     let mut last = VecDeque::new();
     let only = selector.only_run().map(str::to_owned);
@@ -121,8 +118,8 @@ fn first_of_last(view: &View, args: &TailArgs, selector: &mut Selector) -> (Opti
         Ok(ControlFlow::Continue(()))
     };
     let walked = match only {
-        Some(run) => view.stream::<CommandError>(&run, &mut visit),
-        None => view.each::<CommandError>(Seq(0), &mut visit).map(|_| true),
+        Some(run) => view.stream::<CommandError>(&run, &mut visit).map(drop),
+        None => view.each::<CommandError>(Seq(0), &mut visit).map(drop),
     };
     (last.front().copied(), walked)
 }
