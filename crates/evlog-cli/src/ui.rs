@@ -286,6 +286,7 @@ impl Ui {
             Unit::Runs => "{msg} [{bar:30}] {human_pos}/{human_len} runs {eta}",
             Unit::Events => "{msg} [{bar:30}] {human_pos}/{human_len} events {eta}",
             Unit::Rounds => "{msg:13} [{bar:30}] {pos}/{len}",
+            Unit::Folds => "{msg}: {human_pos} events folded, at most {human_len}",
         };
         let bar = match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
@@ -396,6 +397,8 @@ pub(crate) enum Unit {
     Events,
     /// Rounds of workloads that take different times.
     Rounds,
+    /// Events that are folded, again and again: how many it will be is not known, only how many at most.
+    Folds,
 }
 
 /// The progress of long work. The bar disappears when this is dropped.

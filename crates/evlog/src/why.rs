@@ -84,18 +84,28 @@ impl View {
     /// What made a value; `None` if there is no such run, or never was a value at this place. What takes more than [`LIMITS`] is
     /// [`LogError::WhyLimit`].
     pub fn why(&self, place: Place<'_>) -> Result<Option<Why>, LogError> {
-        self.why_within(place, LIMITS)
+        self.why_with_progress(place, &|_| ())
+    }
+
+    /// The same, with the number of events that were folded so far, at most [`LIMITS`]`.folds`.
+    pub fn why_with_progress(&self, place: Place<'_>, progress: &dyn Fn(u64)) -> Result<Option<Why>, LogError> {
+        self.why_within(place, LIMITS, progress)
     }
 
     /// The same with other limits.
-    pub(crate) fn why_within(&self, place: Place<'_>, limits: Limits) -> Result<Option<Why>, LogError> {
+    pub(crate) fn why_within(
+        &self,
+        place: Place<'_>,
+        limits: Limits,
+        progress: &dyn Fn(u64),
+    ) -> Result<Option<Why>, LogError> {
         if place.run == LOG_STREAM {
             return Ok(None);
         }
         let Some(Change { events, value, of, least }) = self.last_change(place, limits)? else { return Ok(None) };
         let events = held(self, place.run, events)?;
         let contracts = self.contracts();
-        let mut search = Search { contracts, place, value, events, folds: 0, folds_max: limits.folds };
+        let mut search = Search { contracts, place, value, events, folds: 0, folds_max: limits.folds, progress };
         let found = search.minimal(least)?;
         let events = search.values(&found, limits.bytes)?;
         Ok(Some(Why { value: search.value, events, of }))

@@ -8,6 +8,7 @@ use evlog_projection::Fact;
 use evlog_projection::contracts::BundleFold;
 use evlog_projection::patch::document;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 /// Folds only these events. `Err` if they cannot be folded, or have no files.
@@ -147,10 +148,20 @@ fn long(len: usize) -> (tempfile::TempDir, View) {
 }
 
 #[test]
+fn progress_counts_the_folded_events_up_to_the_limit() {
+    let (_dir, view) = long(100);
+    let heard = RefCell::new(Vec::new());
+    let place = Place { run: "a", file: "run.json", pointer: "/ended" };
+    view.why_with_progress(place, &|folds| heard.borrow_mut().push(folds)).unwrap().unwrap();
+    let heard = heard.into_inner();
+    assert!(heard.len() > 1 && heard.is_sorted() && heard.last() <= Some(&LIMITS.folds), "{heard:?}");
+}
+
+#[test]
 fn what_takes_too_much_is_refused_with_the_limit_that_it_exceeds() {
     let (_dir, view) = long(100);
     let asked = |file: &str, pointer: &str, limits: Limits| {
-        let why = view.why_within(Place { run: "a", file, pointer }, limits);
+        let why = view.why_within(Place { run: "a", file, pointer }, limits, &|_| ());
         why.map(|why| why.unwrap().events.len()).map_err(|error| error.to_string())
     };
     let refused = |limit: u64, unit: &str| Err(format!("what made the value is not looked for beyond {limit} {unit}"));

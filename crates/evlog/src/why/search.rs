@@ -66,6 +66,8 @@ pub(super) struct Search<'s> {
     pub(super) folds: u64,
     /// How many can be.
     pub(super) folds_max: u64,
+    /// Hears how many were folded.
+    pub(super) progress: &'s dyn Fn(u64),
 }
 
 impl Search<'_> {
@@ -132,6 +134,7 @@ impl Search<'_> {
         for (number, index) in kept.iter().enumerate() {
             self.folds += 1;
             within(self.folds, self.folds_max, FOLDS)?;
+            (self.progress)(self.folds);
             if fold.push(&self.events[*index].fact(number as u64)).is_err() {
                 return Ok(false);
             }

@@ -7,8 +7,8 @@ use crate::files::RUN_FILE;
 use crate::json::{WhyEvent, WhyObject, event_line};
 use crate::marks;
 use crate::table::{counted, facts, print};
-use crate::ui::{Tone, Ui};
-use evlog::why::{Place, Why};
+use crate::ui::{Tone, Ui, Unit};
+use evlog::why::{LIMITS, Place, Why};
 use evlog::{LogError, Times, View};
 use evlog_format::Seq;
 use evlog_projection::Fact;
@@ -32,7 +32,10 @@ fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
 pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str) -> Result<Verdict, CommandError> {
     let place = place(&args.run, why)?;
     let view = context.view_up_to_damage(&args.at)?;
-    let Some(found) = view.why(place).map_err(refused)? else {
+    let progress = ui.progress("explain", LIMITS.folds, Unit::Folds);
+    let found = view.why_with_progress(place, &|folds| progress.at(folds)).map_err(refused)?;
+    drop(progress);
+    let Some(found) = found else {
         return Err(match view.bundle(place.run)? {
             None => CommandError::no_run(&view, place.run),
             Some(bundle) => {
