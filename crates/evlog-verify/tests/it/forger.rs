@@ -174,6 +174,14 @@ fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_di
     let verdict = |files: &[File], within| verdict_within(files, audit_of(files), &checkpoint, &within);
     assert_eq!(verdict(&forged, older..size), Verdict::Tampered);
     assert_eq!(verdict(&forged, 0..size), Verdict::Damaged, "nothing says that the damage was signed");
+    // A header behind the forged bytes contradicts them. For the signed damage before it that is `damaged` (F-14), but it is no
+    // place of damage.
+    let mut contradicted = signed.clone();
+    contradicted[3].bytes = forge(&signed, signed[4].position - 5, 1).swap_remove(3).bytes;
+    let next = ("damaged", signed[4].position, "F-14");
+    assert!(found(&audit(&contradicted)).contains(&next), "{:?}", found(&audit(&contradicted)));
+    assert_eq!(verdict(&contradicted, older..size), Verdict::Tampered);
+    assert_eq!(verdict(&contradicted, signed[4].position..signed[4].position + 1), Verdict::Tampered);
     let mut broken = signed.clone();
     broken[3].bytes[200] ^= 1;
     assert_eq!(verdict(&broken, older..size), Verdict::Damaged);
