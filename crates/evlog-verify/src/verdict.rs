@@ -220,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn findings_that_extend_others_count_once_as_findings_and_as_places() {
+        let (mut together, mut first, mut second) = (Findings::new(), Findings::new(), Findings::new());
+        for (nth, part) in [&mut first, &mut second].into_iter().enumerate() {
+            for at in 0..Findings::KEPT_MAX as u64 + 10 {
+                let position = Position(nth as u64 * 10_000 + at);
+                let found = Finding { position, ..finding(Verdict::Damaged) };
+                together.add(found.clone());
+                part.add(found);
+            }
+        }
+        first.extend(&second);
+        assert!(first == together);
+    }
+
+    #[test]
     fn words_are_read_back_and_others_are_not() {
         for verdict in Verdict::ALL {
             assert_eq!(Verdict::from_word(verdict.word()), Some(verdict));

@@ -32,3 +32,24 @@ fn joined(ranges: &[Range<u64>]) -> Range<u64> {
     let (start, end) = (ranges.iter().map(|range| range.start).min(), ranges.iter().map(|range| range.end).max());
     start.unwrap_or_default()..end.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_are_far_apart_stay_apart_however_many_there_are() {
+        let far = 1_000_000_000;
+        let many = 4 * KEPT_MAX as u64;
+        let mut places = Places::default();
+        for at in (0..3).map(|nth| nth * far).chain((0..many).map(|nth| 3 * far + 10 * nth)) {
+            places.add(at..at + 1);
+        }
+        for (start, end) in [(1, far), (far + 1, 2 * far), (2 * far + 1, 3 * far)] {
+            assert!(!places.are_in(&(start..end)), "{start} to {end}");
+        }
+        assert!((0..3).all(|nth| places.are_in(&(nth * far..nth * far + 1))));
+        assert!((0..many).map(|nth| 3 * far + 10 * nth).all(|at| places.are_in(&(at..at + 1))));
+        assert!(places.0.len() <= KEPT_MAX);
+    }
+}
