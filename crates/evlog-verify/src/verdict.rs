@@ -6,6 +6,7 @@
 mod places;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -88,6 +89,18 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// Whether bytes of the log are damaged or missing at its position. A header that contradicts the bytes before it (F-14, F-16)
+    /// may do so because of earlier damage; its own bytes are whole.
+    fn is_place_of_damage(&self) -> bool {
+        match self.verdict {
+            Verdict::Damaged => self.rule.starts_with("F-") && !["F-14", "F-16"].contains(&self.rule),
+            Verdict::Truncated => self.rule.starts_with("F-"),
+            Verdict::Tampered | Verdict::TornTail | Verdict::Clean => false,
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: at position {}", self.verdict, self.position)?;
@@ -109,8 +122,9 @@ pub struct Findings {
     kept: Vec<Finding>,
     count: u64,
     verdict: Verdict,
-    /// Where the log's bytes are damaged or missing, kept findings and others.
-    damaged: Places,
+    /// Where the log's bytes are damaged or missing, kept findings and others. A copy of the list shares them, because one is made
+    /// for each note of a log.
+    damaged: Arc<Places>,
 }
 
 impl Findings {
@@ -119,18 +133,22 @@ impl Findings {
 
     /// None yet: the verdict is clean.
     pub fn new() -> Findings {
-        Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean, damaged: Places::default() }
+        Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean, damaged: Arc::default() }
     }
 
     /// Adds one. The verdict follows the worst, kept or not.
     pub fn add(&mut self, finding: Finding) {
+        if finding.is_place_of_damage() {
+            let at = finding.position.0;
+            Arc::make_mut(&mut self.damaged).add(at..at.saturating_add(1));
+        }
+        self.keep(finding);
+    }
+
+    fn keep(&mut self, finding: Finding) {
         self.count += 1;
         let is_worst = finding.verdict < self.verdict;
         self.verdict = self.verdict.min(finding.verdict);
-        if finding.rule.starts_with("F-") && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated) {
-            let at = finding.position.0;
-            self.damaged.add(at..at.saturating_add(1));
-        }
         if self.kept.len() < Findings::KEPT_MAX {
             self.kept.push(finding);
         } else if is_worst {
@@ -141,9 +159,9 @@ impl Findings {
 
     /// Adds those of another list.
     pub fn extend(&mut self, other: &Findings) {
-        other.kept.iter().cloned().for_each(|finding| self.add(finding));
+        other.kept.iter().cloned().for_each(|finding| self.keep(finding));
         self.count += other.count - other.kept.len() as u64;
-        self.damaged.extend(&other.damaged);
+        Arc::make_mut(&mut self.damaged).extend(&other.damaged);
     }
 
     /// Whether bytes of the log are damaged or missing at a place within these. Of tens of thousands of such places, the

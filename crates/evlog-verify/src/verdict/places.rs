@@ -6,17 +6,32 @@ use core::ops::Range;
 /// How many ranges are kept.
 const KEPT_MAX: usize = 65_536;
 
-/// Places of a log. Beyond a number, places beside each other become one range, which also covers what is between them.
+/// Places of a log. Beyond a number, those that are nearest to each other become one range, which also covers what is between
+/// them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places(Vec<Range<u64>>);
 
 impl Places {
     pub(super) fn add(&mut self, range: Range<u64>) {
         if self.0.len() == KEPT_MAX {
-            self.0.sort_unstable_by_key(|range| range.start);
-            self.0 = self.0.chunks(2).map(joined).collect();
+            self.join_nearest();
         }
         self.0.push(range);
+    }
+
+    /// Joins those that are no further apart than half of all.
+    fn join_nearest(&mut self) {
+        self.0.sort_unstable_by_key(|range| range.start);
+        let mut gaps: Vec<u64> = self.0.windows(2).map(|pair| gap(&pair[0], &pair[1])).collect();
+        let middle = gaps.len() / 2;
+        let (_, &mut near, _) = gaps.select_nth_unstable(middle);
+        self.0.dedup_by(|next, before| {
+            let is_near = gap(before, next) <= near;
+            if is_near {
+                before.end = before.end.max(next.end);
+            }
+            is_near
+        });
     }
 
     pub(super) fn extend(&mut self, others: &Places) {
@@ -28,9 +43,8 @@ impl Places {
     }
 }
 
-fn joined(ranges: &[Range<u64>]) -> Range<u64> {
-    let (start, end) = (ranges.iter().map(|range| range.start).min(), ranges.iter().map(|range| range.end).max());
-    start.unwrap_or_default()..end.unwrap_or_default()
+fn gap(before: &Range<u64>, next: &Range<u64>) -> u64 {
+    next.start.saturating_sub(before.end)
 }
 
 #[cfg(test)]

@@ -109,8 +109,14 @@ fn mend_headers(files: &mut [File]) {
     }
 }
 
+/// The log with a commit in its first segment that does not decode. All that follows from it is mended, so a checkpoint could sign it.
+pub(crate) fn with_signed_damage(sound: &[File]) -> Vec<File> {
+    let frames = SEGMENT_HEADER_LEN as u64..sound[1].position;
+    frames.map(|at| forge(sound, at, 0x80)).find(|files| is_damaged(&audit_of(files))).unwrap()
+}
+
 /// Flips bits of one byte, and mends all that follows from it.
-fn forge(sound: &[File], position: u64, mask: u8) -> Vec<File> {
+pub(crate) fn forge(sound: &[File], position: u64, mask: u8) -> Vec<File> {
     let mut files = sound.to_vec();
     let nth = files.iter().rposition(|file| file.position <= position).unwrap();
     let offset = usize::try_from(position - files[nth].position).unwrap();
@@ -166,8 +172,7 @@ fn ten_thousand_forged_bytes_are_tampered_or_damage_against_a_checkpoint_that_co
 fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_differs() {
     // Rule C-52. A commit that does not decode was signed: it is no reason why bytes behind it are not what was signed.
     let sound = thousand();
-    let frames = SEGMENT_HEADER_LEN as u64..sound[1].position;
-    let signed = frames.map(|at| forge(&sound, at, 0x80)).find(|files| is_damaged(&audit_of(files))).unwrap();
+    let signed = with_signed_damage(&sound);
     let (checkpoint, size, older) = (covered(&signed), total(&signed), signed[2].position);
     assert!(audit_of(&signed).findings.kept().iter().all(|finding| finding.position.0 < older));
     let forged = forge(&signed, size - 5, 1);
