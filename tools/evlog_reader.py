@@ -722,23 +722,25 @@ class Reader:
 
     def search(self, data, start, flaw):
         """Rule F-26: what a frame that fails means depends on what follows it, and on the segment."""
-        at, begin = start, self.base + start
+        at, begin, passed = start, self.base + start, 0
         while at + FRAME_HEADER_LEN <= len(data):
             length, _, durable = struct.unpack_from("<IIQ", data, at)
             if BODY_LEN_MIN <= length <= FRAME_BODY_LEN_MAX and self.durable <= durable <= self.base + at:
                 frame, _ = self.frame_at(data, at)
                 if frame is not None and self.last and durable <= begin:
                     # Of a group that was never acknowledged, and on disk before its predecessor: not committed.
-                    at += FRAME_HEADER_LEN + length
+                    at, passed = at + FRAME_HEADER_LEN + length, passed + 1
                     continue
                 if frame is not None:
                     self.tell("damaged", begin, flaw[1], flaw[2])
-                    self.tell("damaged", self.base + at, "F-26", f"frames go on after {at - start} bytes that are none")
+                    gap = f"{at - start} bytes, with {passed} whole frames among them" if passed else f"{at - start} bytes that are none"
+                    self.tell("damaged", self.base + at, "F-26", f"frames go on after {gap}")
                     self.gap()
                     self.advance(data[start:at])
                     return at
             at += 1
-        self.tell("torn_tail" if self.last else "damaged", begin, flaw[1], flaw[2])
+        behind = f", and {passed} whole frames behind it" if passed else ""
+        self.tell("torn_tail" if self.last else "damaged", begin, flaw[1], flaw[2] + behind)
         self.gap()
         self.advance(data[start:])
         return len(data)

@@ -130,8 +130,8 @@ enum State {
     Frames,
     /// Length 0 was read here; all that follows should be zero (rule F-25).
     Zeros { from: u64 },
-    /// The bytes here are not a frame; looking for one after them.
-    Search { from: u64, stop: Stop },
+    /// The bytes here are not a frame; looking for one after them. `passed`: the whole frames behind them that change nothing.
+    Search { from: u64, stop: Stop, passed: u64 },
     /// No header has been readable yet, so no frame can be checked.
     Unreadable,
 }
@@ -277,8 +277,8 @@ impl Audit {
                 self.tell(Verdict::Damaged, from, "F-25", "sealed segment", expected, "zeros");
                 self.order.gap();
             }
-            State::Search { from, stop } => {
-                self.broken(Verdict::Damaged, from, stop);
+            State::Search { from, stop, .. } => {
+                self.broken(Verdict::Damaged, from, stop, 0);
                 self.order.gap();
             }
             State::Frames | State::Header | State::Unreadable => {}
@@ -324,9 +324,9 @@ impl Audit {
                 let expected = format!("frames up to position {claim}, which HEAD calls durable");
                 self.tell(Verdict::Damaged, from, "F-26", "end of the log", &expected, "zeros");
             }
-            State::Search { from, stop } if self.segment.last => {
+            State::Search { from, stop, passed } if self.segment.last => {
                 let verdict = if claim > from { Verdict::Damaged } else { Verdict::TornTail };
-                self.broken(verdict, from, stop);
+                self.broken(verdict, from, stop, passed);
             }
             _ => {}
         }
@@ -357,7 +357,7 @@ impl Audit {
             State::Header => self.header(bytes),
             State::Frames => Ok(self.frames(bytes, visit)),
             State::Zeros { from } => Ok(self.zeros(bytes, from)),
-            State::Search { from, stop } => Ok(self.search(bytes, from, stop)),
+            State::Search { from, stop, passed } => Ok(self.search(bytes, from, stop, passed)),
             State::Unreadable => Ok((!bytes.is_empty()).then_some(bytes.len())),
         }
     }
@@ -496,8 +496,10 @@ impl Audit {
         self.segment.whole = false;
     }
 
-    fn broken(&mut self, verdict: Verdict, from: u64, stop: Stop) {
+    fn broken(&mut self, verdict: Verdict, from: u64, stop: Stop, passed: u64) {
         let (rule, message, expected, found) = wording::stop(&stop);
+        let found =
+            if passed > 0 { format!("{found}, and {} behind it", wording::whole_frames(passed)) } else { found };
         self.tell(verdict, from, rule, message, &expected, &found);
     }
 

@@ -1,13 +1,11 @@
 //! Goes from frame to frame, over zeros, and past bytes that are no frame to the next frame.
 
 use super::{Audit, State, Stop, Visit, wording};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::Verdict;
 use alloc::string::ToString;
 use evlog_format::frame::Decoded;
 use evlog_format::limits::FRAME_BODY_LEN_MAX;
-use evlog_format::{
-    Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Position, SEGMENT_HEADER_LEN, SegmentHeader,
-};
+use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, SEGMENT_HEADER_LEN, SegmentHeader};
 
 /// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Without this limit,
 /// bytes that look like frame headers at every place could cost time that grows with the square of the segment's
@@ -40,7 +38,7 @@ impl Audit {
             return Some(at);
         }
         self.state = match codec.decode(self.position, bytes) {
-            Decoded::Corrupt(corruption) => State::Search { from: self.position, stop: Stop::Corrupt(corruption) },
+            Decoded::Corrupt(corruption) => self.failing(Stop::Corrupt(corruption)),
             Decoded::Empty => State::Zeros { from: self.position },
             Decoded::Incomplete { need } => {
                 if !self.segment.ending || bytes.is_empty() {
@@ -49,12 +47,17 @@ impl Audit {
                 let stop = Stop::Incomplete { need: need as u64, found: bytes.len() as u64 };
                 let all_zero = bytes.iter().all(|byte| *byte == 0);
                 let from = self.position;
-                if all_zero { State::Zeros { from } } else { State::Search { from, stop } }
+                if all_zero { State::Zeros { from } } else { self.failing(stop) }
             }
             Decoded::Frame(_) => unreachable!("whole frames were read above"),
         };
         self.end_prefix();
         Some(0)
+    }
+
+    /// Looks for the next frame behind bytes that are none.
+    fn failing(&self, stop: Stop) -> State {
+        State::Search { from: self.position, stop, passed: 0 }
     }
 
     /// Processes a frame. False when it ends the unbroken prefix, and the bytes before it have to be added to the tree
@@ -125,7 +128,7 @@ impl Audit {
     pub(super) fn zeros(&mut self, bytes: &[u8], from: u64) -> Option<usize> {
         let len = match bytes.iter().position(|byte| *byte != 0) {
             Some(at) => {
-                self.state = State::Search { from, stop: Stop::AfterZeros };
+                self.state = State::Search { from, stop: Stop::AfterZeros, passed: 0 };
                 return Some(at.saturating_sub(3));
             }
             None => bytes.len().saturating_sub(3),
@@ -136,7 +139,7 @@ impl Audit {
     /// Searches for the next frame. In the last segment a frame whose durable-before does not cover the failing bytes
     /// changes nothing: it belongs to a group that was never acknowledged, and reached the disk before its predecessor
     /// (rule F-26).
-    pub(super) fn search(&mut self, bytes: &[u8], from: u64, stop: Stop) -> Option<usize> {
+    pub(super) fn search(&mut self, bytes: &[u8], from: u64, stop: Stop, passed: u64) -> Option<usize> {
         let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
             unreachable!("frames are looked for only under a header");
         };
@@ -146,10 +149,11 @@ impl Audit {
             if self.may_be_frame(position, head) {
                 match codec.decode(position, &bytes[at..]) {
                     Decoded::Frame(frame) if self.segment.last && frame.durable_before <= from => {
+                        self.state = State::Search { from, stop, passed: passed + 1 };
                         return Some(at + frame.len());
                     }
                     Decoded::Frame(_) => {
-                        self.resume(from, stop, position);
+                        self.resume(from, stop, passed, position);
                         return Some(at);
                     }
                     Decoded::Incomplete { .. } if !self.segment.ending => return (at > 0).then_some(at),
@@ -173,23 +177,12 @@ impl Audit {
         self.segment.search_budget = self.segment.search_budget.saturating_sub(u64::from(len));
     }
 
-    fn resume(&mut self, from: u64, stop: Stop, position: u64) {
-        self.broken(Verdict::Damaged, from, stop);
+    fn resume(&mut self, from: u64, stop: Stop, passed: u64, position: u64) {
+        self.broken(Verdict::Damaged, from, stop, 0);
         self.order.gap();
         self.state = State::Frames;
-        let (expected, found) = ("no gap".to_string(), alloc::format!("{} bytes that are no frame", position - from));
-        let message = "frames go on after a gap".to_string();
-        let (verdict, position) = (Verdict::Damaged, Position(position));
-        self.findings.add(Finding {
-            verdict,
-            position,
-            seq: None,
-            stream: None,
-            rule: "F-26",
-            expected,
-            found,
-            message,
-        });
+        let found = wording::gap(position - from, passed);
+        self.tell(Verdict::Damaged, position, "F-26", "frames go on after a gap", "no gap", &found);
     }
 }
 

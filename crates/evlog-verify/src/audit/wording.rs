@@ -34,6 +34,19 @@ pub(super) fn stop(stop: &Stop) -> (&'static str, &'static str, String, String) 
     }
 }
 
+/// Some whole frames, at least one.
+pub(super) fn whole_frames(number: u64) -> String {
+    if number == 1 { "1 whole frame".to_string() } else { format!("{number} whole frames") }
+}
+
+/// Bytes between the frame before a failing place and the one after it that the log goes on with.
+pub(super) fn gap(len: u64, passed: u64) -> String {
+    match passed {
+        0 => format!("{len} bytes that are no frame"),
+        _ => format!("{len} bytes, with {} among them", whole_frames(passed)),
+    }
+}
+
 /// Rule, what is expected, what was found.
 pub(super) fn flaw(flaw: &Flaw) -> (&'static str, String, String) {
     let (expected, found) = match *flaw {

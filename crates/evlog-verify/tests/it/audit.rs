@@ -135,33 +135,6 @@ fn a_frame_that_fails_above_the_durable_floor_is_a_torn_tail_even_if_a_whole_one
 }
 
 #[test]
-fn whole_frames_behind_a_failing_place_are_not_called_bytes_that_are_no_frame() {
-    // F-26: behind the failing frame stand two of its group, and one that says that all of them were synced.
-    let mut builder = log(7);
-    let floor = builder.durable;
-    let ends = [(); 3].map(|()| {
-        note(&mut builder);
-        builder.durable = floor;
-        builder.end()
-    });
-    builder.durable = ends[2];
-    note(&mut builder);
-    let file = builder.files.last_mut().unwrap();
-    let at = usize::try_from(floor - file.position).unwrap();
-    file.bytes[at + 20] ^= 1;
-    let report = check(&builder.files, &[("damaged", floor, "F-22"), ("damaged", ends[2], "F-26")]);
-    let found = &report.findings.kept()[1].found;
-    assert_eq!(*found, format!("{} bytes, with 2 whole frames among them", ends[2] - floor));
-    builder.files.last_mut().unwrap().bytes.truncate(at + usize::try_from(ends[2] - floor).unwrap());
-    let report = check(&builder.files, &[("torn_tail", floor, "F-22")]);
-    assert!(
-        report.findings.kept()[0].found.ends_with(", and 2 whole frames behind it"),
-        "{:?}",
-        report.findings.kept()
-    );
-}
-
-#[test]
 fn the_first_frames_of_a_group_as_zeros_are_a_torn_tail() {
     // F-25, F-26: zeros were written ahead, and of an unsynced group only the second frame arrived.
     let mut builder = log(7);

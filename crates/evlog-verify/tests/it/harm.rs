@@ -1,7 +1,7 @@
 //! Systematic damage: every bit, every prefix, every pair of frames. These tests also show which changes are not
 //! detected.
 
-use crate::support::{Builder, Draft, File, audit_in, frames_of};
+use crate::support::{Builder, Draft, File, audit, audit_in, found, frames_of};
 use evlog_verify::Verdict;
 
 fn log() -> Vec<File> {
@@ -94,4 +94,33 @@ pub(crate) fn swapped(file: &File, places: &[usize], i: usize, j: usize) -> Vec<
         out.extend_from_slice(frame(n));
     }
     out
+}
+
+#[test]
+fn whole_frames_behind_a_failing_place_are_not_called_bytes_that_are_no_frame() {
+    // F-26: behind the failing frame stand two of its group, and one that says that all of them were synced.
+    let mut builder = Builder::new();
+    builder.commit(&[Draft::custom("run-1", "{}")]);
+    let floor = builder.durable;
+    let ends = [(); 3].map(|()| {
+        builder.commit(&[Draft::custom("run-1", "{}")]);
+        builder.durable = floor;
+        builder.end()
+    });
+    builder.durable = ends[2];
+    builder.commit(&[Draft::custom("run-1", "{}")]);
+    let file = builder.files.last_mut().unwrap();
+    let at = usize::try_from(floor - file.position).unwrap();
+    file.bytes[at + 20] ^= 1;
+    let report = audit(&builder.files);
+    assert_eq!(found(&report), [("damaged", floor, "F-22"), ("damaged", ends[2], "F-26")]);
+    assert_eq!(report.findings.kept()[1].found, format!("{} bytes, with 2 whole frames among them", ends[2] - floor));
+    builder.files.last_mut().unwrap().bytes.truncate(at + usize::try_from(ends[2] - floor).unwrap());
+    let report = audit(&builder.files);
+    assert_eq!(found(&report), [("torn_tail", floor, "F-22")]);
+    assert!(
+        report.findings.kept()[0].found.ends_with(", and 2 whole frames behind it"),
+        "{:?}",
+        report.findings.kept()
+    );
 }

@@ -1,5 +1,6 @@
 //! The reader in Python, written from the format page alone, prints the same events, findings and root.
 
+use crate::forger::{forge, with_signed_damage};
 use crate::golden::{LOGS, directory, printed};
 use crate::support::{Builder, Draft, File, LOG_ID, head, key};
 use evlog_format::checksum::crc32;
@@ -103,6 +104,11 @@ fn the_reader_in_python_agrees_on_harmed_logs() {
     case(&|files| drop(files.remove(0)));
     case(&|files| files[1].bytes = files[0].bytes.clone());
     case(&|files| files[1].position += 1);
+    // A signed commit that does not decode, and behind it a forged frame in a segment that another one follows.
+    case(&|files| {
+        *files = with_signed_damage(files);
+        files[1].bytes = forge(files, files[2].position - 5, 1).swap_remove(1).bytes;
+    });
     let logs: Vec<Directory> =
         cases.iter().zip(0..).map(|(files, n)| Directory::of(&format!("harm-{n}"), files)).collect();
     let all = run_all(&logs);
