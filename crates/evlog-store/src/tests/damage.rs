@@ -1,6 +1,7 @@
 //! A torn tail is cut and kept; any other damage is refused, with its verdict, and left alone.
 
 use super::*;
+use crate::fs::StdFs;
 use crate::{OpenError, Verdict};
 use evlog_format::checksum::crc32;
 use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SEGMENT_HEADER_LEN, Seq, encode_commit};
@@ -257,6 +258,27 @@ fn a_forged_commit_that_contradicts_the_log_is_tampered_and_one_that_is_none_is_
     let continued = fs.kill();
     continued.put(&segment(0), [whole.clone(), commit(2, 2)].concat());
     assert_eq!(open(&continued).0.next_seq().0, 3);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_what_the_segment_before_it_shows() {
+    // V-17: the file behind it is a directory.
+    let (fs, places) = log(2);
+    let head = CommitHead::new(Seq(7), 0, Durability::Sync, "m");
+    let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
+    let event = Event { stream: "run", number: 2, kind, kind_version, causation, protection, payload: b"" };
+    let frame = forged(places[2], |out| encode_commit(&head, &[event], out).unwrap());
+    let bytes = [fs.bytes(&segment(0)).unwrap(), frame].concat();
+    let room = tempfile::tempdir().unwrap();
+    let on_disk = |position: u64| room.path().join("segments").join(segment(position).file_name().unwrap());
+    std::fs::create_dir_all(on_disk(bytes.len() as u64)).unwrap();
+    std::fs::write(on_disk(0), bytes).unwrap();
+    let reader = Reader::open_up_to_damage(Arc::new(StdFs), room.path()).unwrap();
+    let ReadError::Refused(read) = reader.check_whole().unwrap_err() else { panic!("no refusal") };
+    let Err(OpenError::Refused(opened)) = Writer::open(Arc::new(StdFs), room.path(), &owner()) else {
+        panic!("no refusal")
+    };
+    assert_eq!((read.verdict, opened.verdict), (Verdict::Tampered, Verdict::Tampered));
 }
 
 #[test]

@@ -127,3 +127,71 @@ fn a_later_header_that_states_another_first_seq_hides_no_event_before_it() {
         }
     }
 }
+
+/// What a reader and a writer say of the log, and where.
+fn refusals(fs: &SimFs) -> [(Verdict, Position); 2] {
+    let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+    let ReadError::Refused(read) = reader.check_whole().unwrap_err() else { panic!("no refusal") };
+    let OpenError::Refused(opened) = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err() else {
+        panic!("no refusal")
+    };
+    [(read.verdict, read.position), (opened.verdict, opened.position)]
+}
+
+#[test]
+fn of_two_last_files_that_cannot_be_opened_the_worse_flaw_is_the_verdict_of_all() {
+    // F-12, F-13, F-16: readers, writers and audits.
+    let (whole, truth) = log();
+    let paths = segment_files(&whole);
+    let [.., first, second] = &paths[..] else { panic!("two segments") };
+    let kept = before(&whole, first);
+    let at = |path: &Path| SegmentHeader::decode(&whole.bytes(path).unwrap()).unwrap().position;
+    let damage = |fs: &SimFs, path: &Path| {
+        let mut bytes = fs.bytes(path).unwrap();
+        bytes[SEGMENT_HEADER_LEN - 1] ^= 1;
+        fs.put(path, bytes);
+    };
+    for (damaged, foreign) in [(first, second), (second, first)] {
+        let fs = whole.kill();
+        damage(&fs, damaged);
+        set(&fs, foreign, 16, &[7; 16]);
+        assert_eq!(audit(&fs).verdict(), Verdict::Tampered);
+        assert_eq!(refusals(&fs), [(Verdict::Tampered, at(foreign)); 2]);
+        let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+        assert_eq!(all(&reader), truth[..kept]);
+    }
+    let fs = whole.kill();
+    damage(&fs, first);
+    damage(&fs, second);
+    assert_eq!(refusals(&fs), [(Verdict::Damaged, at(first)); 2], "of two alike, the first");
+}
+
+#[test]
+fn a_sealed_segment_that_is_too_short_or_too_long_is_refused_by_writers_and_reported_by_readers() {
+    // V-14, V-16: its index, which knows nothing of it, is still there, and the log was closed in order.
+    let (whole, truth) = log();
+    let paths = segment_files(&whole);
+    for nth in 0..paths.len() - 1 {
+        let len = whole.bytes(&paths[nth]).unwrap().len();
+        for found in [0, 50, SEGMENT_HEADER_LEN, len - 1, len + 1] {
+            let fs = whole.kill();
+            let mut bytes = fs.bytes(&paths[nth]).unwrap();
+            bytes.resize(found, 1);
+            fs.put(&paths[nth], bytes);
+            let expected = if found < len { Verdict::Truncated } else { Verdict::Damaged };
+            let refused = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();
+            let OpenError::Refused(refusal) = &refused else { panic!("{refused}") };
+            assert_eq!((refusal.verdict, &refusal.file), (expected, &paths[nth]), "{refused}");
+            let words = [format!("{len} bytes, up to the next segment"), format!("{found} bytes")];
+            assert_eq!([refusal.expected.clone(), refusal.found.clone()], words);
+            if nth > 0 {
+                assert!([Verdict::Truncated, Verdict::Damaged].contains(&audit(&fs).verdict()));
+                let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+                assert_eq!(verdict(&reader.check_whole().unwrap_err()), expected);
+                let mut seen = Vec::new();
+                more(&reader, Position(0), &mut seen).unwrap_err();
+                assert!(truth.starts_with(&seen) && seen.len() >= before(&whole, &paths[nth]));
+            }
+        }
+    }
+}
