@@ -29,6 +29,7 @@ mod head;
 mod index;
 pub mod inspect;
 mod last_commit;
+mod last_readable;
 pub mod layout;
 mod open;
 pub mod raw;

@@ -6,6 +6,7 @@ use crate::copy::{Side, copy_all};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::fs::{Claim, File, Fs, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head, write_head};
+use crate::last_readable::refused;
 use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Numbers, Scan, scan};
@@ -232,6 +233,7 @@ pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Opened
 /// Opens a log whose lock the caller holds.
 pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, Recovery), OpenError> {
     let (entries, segment) = last_segment(&files)?;
+    files.check_sealed_lens(&positions(&entries))?;
     let last = segment.header.position;
     let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
     let hint = files.head(segment.header.log_id)?;
@@ -253,8 +255,8 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let all = positions(&entries);
         let Some(last) = all.last().copied() else { continue };
         let opened = files.open(last, Access::Write);
-        let mut segment = opened.map_err(|flaw| files.flaw_of_last(&all, flaw))?;
-        files.check_continues(&all, &segment.header)?;
+        let opened = opened.and_then(|open| files.check_continues(&all, &open.header).map(|()| open));
+        let mut segment = opened.map_err(|flaw| refused(files, &all, flaw))?;
         let claimed = claim(files, segment.file.as_ref(), last)?;
         // The process that released it may have made another segment after the segments were listed.
         if files.segments()?.last() != Some(&last) {

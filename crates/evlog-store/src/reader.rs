@@ -18,6 +18,7 @@ use crate::fetch::{Ending, Visit, failing, visit_parts};
 use crate::fs::Fs;
 use crate::head::Head;
 use crate::index::{Found, Times};
+use crate::last_readable::{misnumbered, worse};
 use crate::recovery::Stop;
 use crate::scan::{Numbers, Pass};
 use crate::sealed::{Keep, Sealed};
@@ -120,7 +121,8 @@ impl Reader {
     }
 
     /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before
-    /// the damage as if there were no more; [`check_whole`](Reader::check_whole) reports the damage.
+    /// the damage as if there were no more; [`check_whole`](Reader::check_whole) reports the damage, and also a sealed segment that
+    /// does not end where the next one begins. In such a segment the commits end.
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
@@ -131,6 +133,10 @@ impl Reader {
             sealed.set_closed(active.segment, end);
         }
         files.list_sealed(sealed_of(&segments))?;
+        let damage = match (files.check_sealed_lens(&positions), damage) {
+            (Err(before), Some(behind)) => Some(worse(before, behind)),
+            (before, behind) => before.err().or(behind),
+        };
         let (dirs, seen, active) = (Dirs::of(&files)?, Seen::of(&files, &segments)?, Mutex::new(active));
         Ok(Reader {
             files,
@@ -385,7 +391,7 @@ impl Reader {
             self.catch_up(&mut active, last, from)?;
         }
         match &active.pass.misnumbered {
-            Some(wrong) => Err(end::misnumbered(&last.path, wrong)),
+            Some(wrong) => Err(misnumbered(&last.path, wrong)),
             None => Ok(active),
         }
     }

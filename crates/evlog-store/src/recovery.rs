@@ -305,6 +305,9 @@ Opening also compares the header of the last segment: its log id and segment siz
 first seq with the last commit at the end of the segment before it (rule F-16). If one differs, the log is refused as `tampered`. If the
 first header cannot be read, or no commit is found at that end, that part is not checked; `evlog verify` reads every segment.
 
+Opening compares the length of each sealed segment with the place where the next one begins. Nothing of it is read. If one is too short, the log
+is refused as `truncated`; if one is too long, as `damaged` (V-14, V-16). A reader shows what is before such a segment, and reports it.
+
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
   bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.
   `malformed`: its checksum matches, but the commit does not decode. `disordered`: the commit does not continue the log.

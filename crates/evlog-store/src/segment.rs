@@ -200,12 +200,13 @@ impl Files {
         Ok(OpenSegment { file, header })
     }
 
-    /// The flaw for which the last of these segments cannot be opened, or the first of the last ones. If it is damage, and
-    /// synced bytes are missing at the log's end, its verdict is the worse one (F-26).
-    pub(crate) fn flaw_of_last(&self, segments: &[Position], mut flaw: Trouble) -> Trouble {
+    /// The flaw for which the last of these segments cannot be opened. If it is damage, and bytes that `HEAD` of this log calls
+    /// durable are missing at the log's end, its verdict is the worse one (F-26).
+    pub(crate) fn flaw_of_last(&self, segments: &[Position], durable: Option<Position>, mut flaw: Trouble) -> Trouble {
         if let Trouble::Refused(refusal) = &mut flaw
             && refusal.verdict == Verdict::Damaged
-            && let Some((durable, end)) = self.missing_at_end(segments)
+            && let Some(durable) = durable
+            && let Some(end) = self.end_of(segments).filter(|end| *end < durable)
         {
             refusal.verdict = Verdict::Truncated;
             refusal.hint = refusal.verdict.advice().to_string();
@@ -216,18 +217,15 @@ impl Files {
         flaw
     }
 
-    /// What `HEAD` of this log calls durable, and the end of the last of these segments, if it is before that.
-    fn missing_at_end(&self, segments: &[Position]) -> Option<(Position, Position)> {
-        let ([first, ..], [.., before, last]) = (segments, segments) else { return None };
-        let log_id = self.open(*first, Access::Read).ok()?.header.log_id;
-        let durable = self.head(log_id).ok()??.durable;
+    /// Where the last of these segments ends.
+    fn end_of(&self, segments: &[Position]) -> Option<Position> {
+        let [.., before, last] = segments else { return None };
         let len_of = |at: Position| self.fs.open_read(&self.layout.segment(at)).and_then(|file| file.len()).ok();
         let len = len_of(*last)?;
         // What is shorter than a header begins where the segment before it ends, whatever its name is: so it is in an audit.
         let is_short = len < SEGMENT_HEADER_LEN as u64;
         let base = if is_short { before.0.saturating_add(len_of(*before)?) } else { last.0 };
-        let end = Position(base.saturating_add(len));
-        (durable > end).then_some((durable, end))
+        Some(Position(base.saturating_add(len)))
     }
 
     /// Opens a segment of this log.
@@ -437,10 +435,25 @@ impl Files {
         Ok(())
     }
 
+    /// Checks that each of these segments but the last ends where the next one begins. Nothing of them is read.
+    pub(crate) fn check_sealed_lens(&self, segments: &[Position]) -> Result<(), Trouble> {
+        for pair in segments.windows(2) {
+            let path = self.layout.segment(pair[0]);
+            let listed = self.listed.get(&pair[0]).copied();
+            let stamp = listed.map_or_else(|| self.fs.stamp(&path), Ok).map_err(Failure::of("look at", &path))?;
+            self.check_len(pair[0], pair[1], stamp.len)?;
+        }
+        Ok(())
+    }
+
     /// Checks that a segment ends where the next one begins.
     pub(crate) fn check_sealed_len(&self, file: &dyn File, position: Position, end: Position) -> Result<(), Trouble> {
-        let path = self.layout.segment(position);
-        let (expected, found) = (end.0 - position.0, file.len().map_err(Failure::of("read", &path))?);
+        let found = file.len().map_err(Failure::of("read", &self.layout.segment(position)))?;
+        self.check_len(position, end, found)
+    }
+
+    fn check_len(&self, position: Position, end: Position, found: u64) -> Result<(), Trouble> {
+        let (path, expected) = (self.layout.segment(position), end.0 - position.0);
         if expected == found {
             return Ok(());
         }

@@ -61,6 +61,11 @@ fn reader(fs: &SimFs) -> Reader {
     Reader::open(Arc::new(fs.clone()), dir()).unwrap()
 }
 
+/// A reader that shows what is before damage that is known when it is opened.
+fn reader_up_to_damage(fs: &SimFs) -> Reader {
+    Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap()
+}
+
 fn event<'a>(stream: &'a str, payload: &'a [u8]) -> AppendEvent<'a> {
     // A kind of a later version. Its payload is not checked, so it can be any bytes.
     let (kind, causation) = (Kind::BuiltIn(u16::MAX), Causation::None);

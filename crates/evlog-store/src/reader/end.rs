@@ -8,13 +8,12 @@ use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::head::Head;
+use crate::last_readable::{Before, Unopened, last_readable, misnumbered, scan_before, scan_to};
 use crate::recovery::{Action, Place, plan};
-use crate::scan::{Misnumbered, Numbers, Pass, Scan, scan};
-use crate::segment::{Access, Files, OpenSegment, positions, refusal};
+use crate::scan::{Numbers, Pass, Scan};
+use crate::segment::{Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
-use evlog_verify::Verdict;
-use std::path::Path;
 
 /// How often we look again if a writer appears meanwhile. After that we assume that a writer is at work.
 const ATTEMPTS: usize = 5;
@@ -83,9 +82,10 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     if let Some(other) = others {
         head_flaw = Some(format!("`{}` is of another log, {other}", files.layout.head().display()));
     }
-    if let Some((next, flaw)) = unopened {
-        let flaw = files.flaw_of_last(&all, flaw);
-        return Ok(End { head_flaw, ..before(files, &open, positions, (next, flaw), head)? });
+    if let Some(Unopened { next, flaw }) = unopened {
+        let flaw = files.flaw_of_last(&all, head.map(|head| head.durable), flaw);
+        let Before { scan, streams, flaw } = scan_before(files, &open, next, flaw)?;
+        return Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, Some(flaw), head) });
     }
     let len = open.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
     if let Some(closed) = closed_end(files, &open, len, head, &entries) {
@@ -105,62 +105,6 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
         (Writer::None, _) => up_to_recovery(files, &open, floor)?,
     };
     Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, damage, head) })
-}
-
-/// The log's identity from its first header (rule F-12); `None` if that cannot be read.
-fn first_identity(files: &Files, positions: &[Position]) -> Result<Option<LogIdentity>, OpenError> {
-    match positions.first().map(|first| files.open(*first, Access::Read)) {
-        Some(Ok(open)) => Ok(Some(open.header.identity())),
-        Some(Err(trouble @ Trouble::Version { .. })) => Err(trouble.into()),
-        _ => Ok(None),
-    }
-}
-
-/// The last segment that can be opened and belongs to this log. The segments behind it are removed from `positions`; the
-/// first of them is returned with the reason.
-fn last_readable(
-    files: &Files,
-    positions: &mut Vec<Position>,
-) -> Result<(OpenSegment, Option<(Position, Trouble)>), OpenError> {
-    let (log, mut lost) = (first_identity(files, positions)?, None);
-    while let Some(&last) = positions.last() {
-        let opened = match log {
-            Some(log) => files.open_of(log, last),
-            None => files.open(last, Access::Read),
-        };
-        let opened = opened.and_then(|open| files.check_first_seq(positions, &open.header).map(|()| open));
-        match opened {
-            Ok(open) => return Ok((open, lost)),
-            Err(trouble) => lost = Some((last, trouble)),
-        }
-        positions.pop();
-    }
-    Err(lost.map_or(OpenError::NoLog { path: files.layout.dir().to_path_buf() }, |(_, trouble)| trouble.into()))
-}
-
-/// The end to show if the segments from `next` on cannot be opened: all commits before them. What stands where the next one
-/// begins is not shown: it is the one or the other. But a file that is no segment of this log does not say where this one
-/// ends, so this one is judged as a whole, and nothing of it is missing for that file's name.
-fn before(
-    files: &Files,
-    open: &OpenSegment,
-    positions: Vec<Position>,
-    (next, flaw): (Position, Trouble),
-    head: Option<Head>,
-) -> Result<End, OpenError> {
-    let position = open.header.position;
-    let (scan, streams) = scan_to(files, open, Some(next.0 - position.0))?;
-    let (path, whole) = (files.layout.segment(position), scan_to(files, open, None)?.0);
-    // The worse flaw is the verdict; of two alike, the one that comes first.
-    let is_worse = |verdict: Verdict| matches!(&flaw, Trouble::Refused(flaw) if verdict <= flaw.verdict);
-    let damage = match (&whole.misnumbered, plan(whole.case(Place::Sealed, whole.file_end)).action) {
-        (Some(wrong), _) => misnumbered(&path, wrong),
-        (None, Action::Refuse(verdict)) if is_worse(verdict) => {
-            refusal(verdict, whole.end, &path, "a commit".to_string(), whole.reason.clone())
-        }
-        _ => flaw,
-    };
-    Ok(at_scanned_end(open, positions, &scan, streams, Some(damage), head))
 }
 
 fn at_scanned_end(
@@ -191,15 +135,6 @@ fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEn
 
 /// The scan of the last segment, its streams, and the damage behind them.
 type Scanned = (Scan, Streams, Option<Trouble>);
-
-fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {
-    let path = files.layout.segment(open.header.position);
-    let len = open.file.len().map_err(Failure::of("read", &path))?;
-    let mut streams = Streams::default();
-    let limit = limit.unwrap_or(len).min(len);
-    let scan = scan(&open.file, &open.header, limit, Numbers::Any, &mut streams, None);
-    Ok((scan.map_err(Failure::of("read", &path))?, streams))
-}
 
 /// Used beside a writer: scans no further than `limit`. After a crash of the machine there may be less than an old
 /// `HEAD` claims, because commits of class `os` may be lost. Synced bytes have to be there.
@@ -234,9 +169,4 @@ fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Opt
     let floor = floor.max(scan.floor);
     let expected = format!("commits up to position {floor} at least, which was synced");
     Some(refusal(verdict, scan.end, &path, expected, scan.reason.clone()))
-}
-
-/// The refusal of a commit in this segment that a reader shows, and no writer goes on behind (V-17).
-pub(super) fn misnumbered(path: &Path, Misnumbered { position, expected, found }: &Misnumbered) -> Trouble {
-    refusal(Verdict::Tampered, *position, path, expected.clone(), found.clone())
 }

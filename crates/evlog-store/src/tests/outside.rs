@@ -199,7 +199,9 @@ fn a_sealed_segment_that_is_shortened_under_a_reader_is_an_error_and_not_the_end
     assert_eq!(len, 8192, "what is there is given");
     let refused = reader.stream::<ReadError>("a", &mut |_, _, _| Ok(ControlFlow::Continue(())));
     assert!(matches!(refused, Err(ReadError::Refused(_))), "{refused:?}");
-    let again = Reader::open(Arc::new(StdFs), &path).unwrap();
+    let refused = Reader::open(Arc::new(StdFs), &path).unwrap_err();
+    assert!(refused.to_string().contains("up to the next segment"), "{refused}");
+    let again = Reader::open_up_to_damage(Arc::new(StdFs), &path).unwrap();
     assert!(more(&again, Position(0), &mut Vec::new()).is_err());
 }
 

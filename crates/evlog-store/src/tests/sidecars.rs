@@ -172,7 +172,7 @@ fn damage_in_a_sealed_segment_is_found_when_it_is_read() {
     bytes[200] ^= 1;
     fs.put(&second, bytes.clone());
     let check = |fs: &SimFs, expected: Verdict| {
-        let reader = reader(fs);
+        let reader = reader_up_to_damage(fs);
         let mut commits = reader.commits(Position(0)).unwrap();
         let error = loop {
             match commits.next() {

@@ -41,7 +41,7 @@ fn before(fs: &SimFs, path: &Path) -> usize {
 /// The events that a reader shows from the start on, and the verdict with which it stops.
 fn shown(fs: &SimFs) -> (Vec<Seen>, Option<Verdict>) {
     let mut seen = Vec::new();
-    let reader = reader(fs);
+    let reader = reader_up_to_damage(fs);
     let read = reader.seek(Seq(0)).and_then(|start| more(&reader, start, &mut seen));
     (seen, read.err().map(|error| verdict(&error)))
 }
@@ -54,7 +54,7 @@ fn verdict(error: &ReadError) -> Verdict {
 /// The verdict of a reader of one stream, and how many of its events it showed.
 fn streamed(fs: &SimFs) -> (usize, Option<Verdict>) {
     let mut count = 0;
-    let read = reader(fs).stream::<ReadError>("run", &mut |_, _, _| {
+    let read = reader_up_to_damage(fs).stream::<ReadError>("run", &mut |_, _, _| {
         count += 1;
         Ok(ControlFlow::Continue(()))
     });
@@ -119,7 +119,7 @@ fn a_later_header_that_states_another_first_seq_hides_no_event_before_it() {
                 assert_eq!(shown(&fs), (truth[..kept].to_vec(), Some(Verdict::Tampered)), "first seq {first_seq}");
                 continue;
             }
-            let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+            let reader = reader_up_to_damage(&fs);
             assert_eq!(all(&reader), truth[..kept], "first seq {first_seq}");
             assert_eq!(verdict(&reader.check_whole().unwrap_err()), Verdict::Tampered);
             let refused = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();
@@ -130,7 +130,7 @@ fn a_later_header_that_states_another_first_seq_hides_no_event_before_it() {
 
 /// What a reader and a writer say of the log, and where.
 fn refusals(fs: &SimFs) -> [(Verdict, Position); 2] {
-    let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+    let reader = reader_up_to_damage(fs);
     let ReadError::Refused(read) = reader.check_whole().unwrap_err() else { panic!("no refusal") };
     let OpenError::Refused(opened) = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err() else {
         panic!("no refusal")
@@ -157,7 +157,7 @@ fn of_two_last_files_that_cannot_be_opened_the_worse_flaw_is_the_verdict_of_all(
         set(&fs, foreign, 16, &[7; 16]);
         assert_eq!(audit(&fs).verdict(), Verdict::Tampered);
         assert_eq!(refusals(&fs), [(Verdict::Tampered, at(foreign)); 2]);
-        let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+        let reader = reader_up_to_damage(&fs);
         assert_eq!(all(&reader), truth[..kept]);
     }
     let fs = whole.kill();
@@ -171,26 +171,26 @@ fn a_sealed_segment_that_is_too_short_or_too_long_is_refused_by_writers_and_repo
     // V-14, V-16: its index, which knows nothing of it, is still there, and the log was closed in order.
     let (whole, truth) = log();
     let paths = segment_files(&whole);
-    for nth in 0..paths.len() - 1 {
-        let len = whole.bytes(&paths[nth]).unwrap().len();
+    for (nth, path) in paths.iter().enumerate().take(paths.len() - 1) {
+        let len = whole.bytes(path).unwrap().len();
         for found in [0, 50, SEGMENT_HEADER_LEN, len - 1, len + 1] {
             let fs = whole.kill();
-            let mut bytes = fs.bytes(&paths[nth]).unwrap();
+            let mut bytes = fs.bytes(path).unwrap();
             bytes.resize(found, 1);
-            fs.put(&paths[nth], bytes);
+            fs.put(path, bytes);
             let expected = if found < len { Verdict::Truncated } else { Verdict::Damaged };
             let refused = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();
             let OpenError::Refused(refusal) = &refused else { panic!("{refused}") };
-            assert_eq!((refusal.verdict, &refusal.file), (expected, &paths[nth]), "{refused}");
+            assert_eq!((refusal.verdict, &refusal.file), (expected, path), "{refused}");
             let words = [format!("{len} bytes, up to the next segment"), format!("{found} bytes")];
             assert_eq!([refusal.expected.clone(), refusal.found.clone()], words);
             if nth > 0 {
                 assert!([Verdict::Truncated, Verdict::Damaged].contains(&audit(&fs).verdict()));
-                let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+                let reader = reader_up_to_damage(&fs);
                 assert_eq!(verdict(&reader.check_whole().unwrap_err()), expected);
                 let mut seen = Vec::new();
                 more(&reader, Position(0), &mut seen).unwrap_err();
-                assert!(truth.starts_with(&seen) && seen.len() >= before(&whole, &paths[nth]));
+                assert!(truth.starts_with(&seen) && seen.len() >= before(&whole, path));
             }
         }
     }
