@@ -36,6 +36,8 @@ fn a_view_as_of_a_seq_shows_whole_commits_that_end_there_or_before() {
     let view = view(dir.path());
     let commits = [first, second, view.next_seq()].map(|seq| view.commit_of(seq).unwrap());
     assert_eq!(commits, [Some((first, second)), Some((first, second)), None]);
+    let earlier = view.as_of(Some(first)).unwrap();
+    assert_eq!([first, second].map(|seq| earlier.commit_of(seq).unwrap()), [None, None], "none of it is shown");
 }
 
 #[test]

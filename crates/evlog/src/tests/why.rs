@@ -182,6 +182,20 @@ fn what_takes_too_much_is_refused_with_the_limit_that_it_exceeds() {
 }
 
 #[test]
+fn what_is_no_json_pointer_is_refused_and_not_taken_for_a_place_without_a_value() {
+    let (_dir, view) = long(1);
+    for file in ["run.json", "audit_events.jsonl", "x"] {
+        for pointer in ["total", "0/kind", "x/0", "/~2", "/~"] {
+            let refused = view.why(Place { run: "a", file, pointer }).unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("expected a JSON pointer such as /status, found `{pointer}`")),
+                "{refused}"
+            );
+        }
+    }
+}
+
+#[test]
 fn nothing_of_the_stream_of_the_log_itself_has_a_value() {
     let (_dir, view) = long(1);
     assert_eq!(view.why(Place { run: "$log", file: "run.json", pointer: "/status" }).unwrap(), None);

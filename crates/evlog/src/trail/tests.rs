@@ -204,6 +204,37 @@ fn what_cannot_be_compared_is_refused_with_its_own_sentence() {
     assert!(here(&"x".repeat(100_000)).starts_with("line 1 of the trail: expected a shorter line"));
 }
 
+#[test]
+fn a_trail_whose_size_and_root_are_those_of_another_seq_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let session = open(dir.path());
+    let rejected = ask(&session, "two", "begin", json!({}))
+        .into_accepted()
+        .map(|_| ask(&session, "two", "add", json!({"amount": 101})));
+    let within = rejected.unwrap().events[1].0.0;
+    session.close().unwrap();
+    let at = |seq: u64| view(dir.path()).as_of(Some(Seq(seq))).unwrap();
+    let text = |view: &View| String::from_utf8(trail(view, 2, 1)).unwrap();
+    let stated = |header: &Header| format!("\"size\":{},\"root\":\"{}\"", header.size, header.root);
+    let refused = |text: &str| against(text.as_bytes(), view(dir.path())).unwrap_err().to_string();
+    let (whole, earlier) = (text(&at(100)), text(&at(50)));
+    let [of_whole, of_earlier] = [&whole, &earlier].map(|text| examine(text.as_bytes()).unwrap());
+    let forged = sealed(&whole.replace(&stated(&of_whole), &stated(&of_earlier)));
+    let sentence = format!(
+        "the trail contradicts itself: expected size {} before seq 101, as in this log, found {}",
+        of_whole.size, of_earlier.size
+    );
+    assert_eq!(refused(&forged), sentence);
+    let before = text(&at(within - 2));
+    let forged = sealed(&before.replace(&format!("\"next_seq\":{}", within - 1), &format!("\"next_seq\":{within}")));
+    let sentence = refused(&forged);
+    assert!(
+        sentence.starts_with("the trail contradicts itself: seq ") && sentence.contains("within a commit"),
+        "{sentence}"
+    );
+}
+
 /// A trail with these lines and a last line that fits them.
 fn sealed(text: &str) -> String {
     let last = text.trim_end().rfind('\n').unwrap() + 1;

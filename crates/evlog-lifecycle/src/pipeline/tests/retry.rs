@@ -128,6 +128,10 @@ fn p93_a_stage_is_taken_over_once_an_attempt_and_before_anything_is_to_be_promot
     let ended = json!({"stage": "scoring", "how": "exited", "exit_code": 0});
     ran.accept("process_ended", ended.clone());
     ran.refuse("PROCESS_ENDED", "take_over", taken("scoring", BEFORE, 1));
+    let mut not_started = play.clone();
+    not_started.accept("process_ended", json!({"stage": "scoring", "how": "not_started"}));
+    let refused = not_started.command("take_over", taken("scoring", BEFORE, 1)).error.unwrap();
+    assert!(!refused.message.contains("has run"), "{refused:?}");
 
     play.accept("take_over", taken("scoring", BEFORE, 1));
     play.refuse("STAGE_TAKEN_OVER", "process_ended", ended);
