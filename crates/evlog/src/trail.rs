@@ -15,7 +15,7 @@ use crate::replay::Step;
 use crate::view::View;
 pub use error::TrailError;
 use evlog_format::ids::hex;
-use evlog_format::{Position, Seq};
+use evlog_format::{Position, SEGMENT_HEADER_LEN, Seq};
 use evlog_projection::contracts::BundleFold;
 use evlog_projection::serde_json;
 use evlog_projection::{Bundle, FoldError};
@@ -90,7 +90,24 @@ impl Header {
         if ours != self.root {
             return Err(TrailError::OtherHistory { size: self.size, trail: self.root.clone(), ours });
         }
-        Ok(view.until(Seq(self.next_seq))?)
+        let view = view.until(Seq(self.next_seq))?;
+        self.check_end(&view)?;
+        Ok(view)
+    }
+
+    /// Checks that the bytes and the events end at the same commit. There may be the header of a segment behind the last commit,
+    /// and then it was replayed or not.
+    fn check_end(&self, view: &View) -> Result<(), TrailError> {
+        let Header { next_seq, size, .. } = *self;
+        if view.next_seq().0 != next_seq {
+            return Err(TrailError::WithinCommit { next_seq, first: view.next_seq().0 });
+        }
+        let ours = view.size().0;
+        let (short, long) = (size.min(ours), size.max(ours));
+        let mut segments = view.reader().segments().iter();
+        let is_header =
+            long - short == SEGMENT_HEADER_LEN as u64 && segments.any(|segment| segment.position.0 == short);
+        if short == long || is_header { Ok(()) } else { Err(TrailError::OtherSize { next_seq, size, ours }) }
     }
 
     fn check_projections(&self, view: &View) -> Result<(), TrailError> {

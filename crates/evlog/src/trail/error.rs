@@ -48,6 +48,22 @@ pub enum TrailError {
         /// The root over as many bytes of the log, or how many bytes it has, if these are fewer.
         ours: String,
     },
+    /// Its last event is not the last one of a commit.
+    WithinCommit {
+        /// Seq after the last event of the trail.
+        next_seq: u64,
+        /// The first event of the commit that it would end in.
+        first: u64,
+    },
+    /// Its bytes do not end where its events end.
+    OtherSize {
+        /// Seq after the last event of the trail.
+        next_seq: u64,
+        /// How many bytes it says were replayed.
+        size: u64,
+        /// How many bytes of the log hold the events before this seq.
+        ours: u64,
+    },
     /// A projection of another version made it.
     Projection {
         /// The projection.
@@ -87,6 +103,14 @@ impl fmt::Display for TrailError {
             TrailError::OtherHistory { size, trail, ours } => write!(
                 f,
                 "the trail is of another history of this log: expected root {trail} over the first {size} bytes, found {ours}"
+            ),
+            TrailError::WithinCommit { next_seq, first } => write!(
+                f,
+                "the trail contradicts itself: seq {next_seq}, which it ends before, is within a commit, which begins with seq {first}"
+            ),
+            TrailError::OtherSize { next_seq, size, ours } => write!(
+                f,
+                "the trail contradicts itself: expected size {ours} before seq {next_seq}, as in this log, found {size}"
             ),
             TrailError::Projection { name, trail, ours } => write!(
                 f,
