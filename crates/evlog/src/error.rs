@@ -71,6 +71,11 @@ pub enum LogError {
         /// The last event that was recorded at or before it, behind that one.
         earlier: Seq,
     },
+    /// The place of a value is no JSON pointer.
+    Pointer {
+        /// What was given.
+        found: String,
+    },
     /// What made a value takes more to find than is allowed.
     WhyLimit {
         /// How much is allowed.
@@ -114,6 +119,7 @@ impl fmt::Display for LogError {
                 f,
                 "the clock went back: event {later} was recorded after this time, and event {earlier} at or before it"
             ),
+            LogError::Pointer { found } => write!(f, "expected a JSON pointer such as /status, found `{found}`"),
             LogError::WhyLimit { limit, unit } => {
                 write!(f, "what made the value is not looked for beyond {limit} {unit}")
             }
@@ -145,6 +151,7 @@ impl std::error::Error for LogError {
             LogError::Payload { .. }
             | LogError::ReadBack { .. }
             | LogError::TwoEnds { .. }
+            | LogError::Pointer { .. }
             | LogError::WhyLimit { .. }
             | LogError::OfAnotherSession
             | LogError::Undecidable { .. } => None,

@@ -50,6 +50,8 @@ type ValueAfter = Option<Option<Value>>;
 pub struct Limits {
     /// How many events the run has up to the last change of the value. They are held in memory.
     pub events: u64,
+    /// How many bytes the streams' names and payloads of these events have.
+    pub event_bytes: u64,
     /// How many events are folded, in all attempts together. Of a value that needs n events, each attempt to leave some of them out
     /// folds nearly n.
     pub folds: u64,
@@ -58,14 +60,22 @@ pub struct Limits {
 }
 
 /// The limits of [`View::why`].
-pub const LIMITS: Limits = Limits { events: 100_000, folds: 10_000_000, bytes: 64 * 1024 * 1024 };
+pub const LIMITS: Limits =
+    Limits { events: 100_000, event_bytes: 64 * 1024 * 1024, folds: 10_000_000, bytes: 64 * 1024 * 1024 };
 
 const EVENTS: &str = "events of the run up to the last change of the value";
+const EVENT_BYTES: &str = "bytes of events of the run up to the last change of the value";
 const FOLDS: &str = "folded events";
 const BYTES: &str = "bytes of values";
 
 fn within(found: u64, limit: u64, unit: &'static str) -> Result<(), LogError> {
     if found > limit { Err(LogError::WhyLimit { limit, unit }) } else { Ok(()) }
+}
+
+/// Whether a text is a JSON pointer (RFC 6901).
+pub fn is_pointer(text: &str) -> bool {
+    let is_escape = |rest: &str| rest.starts_with(['0', '1']);
+    (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(is_escape)
 }
 
 /// The last change of a value.
@@ -82,7 +92,7 @@ struct Change {
 
 impl View {
     /// What made a value; `None` if there is no such run, or never was a value at this place. What takes more than [`LIMITS`] is
-    /// [`LogError::WhyLimit`].
+    /// [`LogError::WhyLimit`], and what is no JSON pointer is [`LogError::Pointer`].
     pub fn why(&self, place: Place<'_>) -> Result<Option<Why>, LogError> {
         self.why_with_progress(place, &|_| ())
     }
@@ -99,11 +109,14 @@ impl View {
         limits: Limits,
         progress: &dyn Fn(u64),
     ) -> Result<Option<Why>, LogError> {
+        if !is_pointer(place.pointer) {
+            return Err(LogError::Pointer { found: place.pointer.to_owned() });
+        }
         if place.run == LOG_STREAM {
             return Ok(None);
         }
         let Some(Change { events, value, of, least }) = self.last_change(place, limits)? else { return Ok(None) };
-        let events = held(self, place.run, events)?;
+        let events = held(self, place.run, events, limits.event_bytes)?;
         let contracts = self.contracts();
         let mut search = Search { contracts, place, value, events, folds: 0, folds_max: limits.folds, progress };
         let found = search.minimal(least)?;

@@ -177,6 +177,10 @@ fn what_takes_too_much_is_refused_with_the_limit_that_it_exceeds() {
     assert_eq!(asked("run.json", "", Limits { bytes: 1_000, ..LIMITS }), refused(1_000, "bytes of values"));
     assert_eq!(asked("audit_events.jsonl", "", LIMITS), Ok(102));
     assert_eq!(asked("audit_events.jsonl", "", Limits { bytes: 9_999, ..LIMITS }), refused(9_999, "bytes of values"));
+    assert_eq!(
+        asked("run.json", "/total", Limits { event_bytes: 1_000, ..LIMITS }),
+        refused(1_000, "bytes of events of the run up to the last change of the value")
+    );
     // A line of the audit is the line of one event: nothing need be tried.
     assert_eq!(asked("audit_events.jsonl", "/90/kind", Limits { folds: 91, ..LIMITS }), Ok(91));
 }

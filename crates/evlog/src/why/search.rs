@@ -1,7 +1,7 @@
 //! The search for the events without which a value would be another one.
 
 use super::folding::Folding;
-use super::{BYTES, FOLDS, Place, ValueAfter, within};
+use super::{BYTES, EVENT_BYTES, FOLDS, Place, ValueAfter, within};
 use crate::error::LogError;
 use crate::view::View;
 use crate::view::events::{CommitInfo, RecordedEvent, info, recorded};
@@ -17,13 +17,15 @@ pub(super) struct Held {
     content: Option<[u8; 32]>,
 }
 
-/// The first events of a run.
-pub(super) fn held(view: &View, run: &str, count: u64) -> Result<Vec<Held>, LogError> {
-    let mut held: Vec<Held> = Vec::new();
+/// The first events of a run, if they have no more than these bytes.
+pub(super) fn held(view: &View, run: &str, count: u64, bytes_max: u64) -> Result<Vec<Held>, LogError> {
+    let (mut held, mut bytes) = (Vec::<Held>::new(), 0);
     view.stream::<LogError>(run, &mut |fact| {
         if held.len() as u64 == count {
             return Ok(ControlFlow::Break(()));
         }
+        bytes += (fact.event.stream.len() + fact.event.payload.len()) as u64;
+        within(bytes, bytes_max, EVENT_BYTES)?;
         let before = held.last().map(|last| &last.event.commit);
         let commit = before.filter(|commit| commit.first_seq == fact.head.first_seq);
         let commit = commit.cloned().unwrap_or_else(|| Arc::new(info(&fact.head)));

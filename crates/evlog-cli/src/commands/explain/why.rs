@@ -8,7 +8,7 @@ use crate::json::{WhyEvent, WhyObject, event_line};
 use crate::marks;
 use crate::table::{counted, facts, print};
 use crate::ui::{Tone, Ui, Unit};
-use evlog::why::{LIMITS, Place, Why};
+use evlog::why::{LIMITS, Place, Why, is_pointer};
 use evlog::{LogError, Times, View};
 use evlog_format::Seq;
 use evlog_projection::Fact;
@@ -20,9 +20,7 @@ use std::ops::ControlFlow;
 fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
     let of_file = text.split_once('#').filter(|_| !text.starts_with('/'));
     let (file, pointer) = of_file.unwrap_or((RUN_FILE, text));
-    let is_escape = |rest: &str| rest.starts_with(['0', '1']);
-    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
-    if !is_pointer || !pointer.split('~').skip(1).all(is_escape) {
+    if !is_pointer(pointer) {
         let message = format!("--why: expected a JSON pointer such as /status, or FILE#POINTER, found `{text}`");
         return Err(CommandError::user(message).hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`"));
     }
