@@ -13,6 +13,7 @@ mod resume_error;
 pub mod sample;
 mod saved;
 
+use crate::deal::Threads;
 use crate::error::LogError;
 use crate::history::{
     Audited, CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted,
@@ -89,7 +90,7 @@ pub fn check(
     if let Some(remains) = remains(&fs, dir)? {
         return Ok(remains);
     }
-    with_subject(fs, dir, contracts, |subject| match apart::check(subject, threads, progress)? {
+    with_subject(fs, dir, contracts, |subject| match apart::check(subject, Threads::of(threads), progress)? {
         Some(good) => Ok(good),
         None => in_order(subject, progress),
     })

@@ -9,6 +9,24 @@ use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::Duration;
 
+/// How many threads work at most, whatever number is asked for.
+pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// How many threads work: never more than [`THREADS_MAX`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Threads(NonZeroUsize);
+
+impl Threads {
+    /// As many as were asked for, or the most.
+    pub(crate) fn of(asked: NonZeroUsize) -> Threads {
+        Threads(asked.min(THREADS_MAX))
+    }
+
+    pub(crate) fn get(self) -> usize {
+        self.0.get()
+    }
+}
+
 /// How often progress is reported.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
@@ -39,10 +57,11 @@ impl Hand {
 /// Does the work for each hand in a thread of its own, and returns the results. `tick` is called at least every
 /// [`TICK`] while this thread waits for others.
 pub(crate) fn deal<T: Send>(
-    of: NonZeroUsize,
+    threads: Threads,
     work: &(dyn Fn(Hand) -> Result<T, LogError> + Sync),
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<T>, LogError> {
+    let Threads(of) = threads;
     std::thread::scope(|scope| {
         let (sender, ended) = mpsc::channel();
         let deal = |number: usize| {
@@ -74,6 +93,12 @@ pub(crate) fn deal<T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_threads_work_than_the_most_whatever_number_is_asked_for() {
+        let done = deal(Threads::of(NonZeroUsize::MAX), &|hand| Ok(hand.number()), &mut || {}).unwrap();
+        assert_eq!(done, (0..THREADS_MAX.get()).collect::<Vec<_>>());
+    }
 
     #[test]
     fn every_stream_belongs_to_one_thread() {

@@ -13,7 +13,8 @@ mod ended;
 pub mod origin;
 mod steps;
 
-use crate::deal::{Hand, deal};
+pub use crate::deal::THREADS_MAX;
+use crate::deal::{Hand, Threads, deal};
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile};
 use crate::view::View;
@@ -65,12 +66,9 @@ pub struct ReplayDifference {
     pub projection: Option<(String, u16)>,
 }
 
-/// How many threads replay at most, whatever number is asked for.
-pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-
 /// Rebuilds every projection of the view, with this many threads. `progress` is called with how many events were read.
 pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
-    replay_runs(view, threads.min(THREADS_MAX), None, progress)
+    replay_runs(view, Threads::of(threads), None, progress)
 }
 
 /// The same, and gives each step to `visit`, in the order of the log: every `every`th event of each run, and its last one.
@@ -82,13 +80,13 @@ pub fn replay_steps(
     visit: &mut (dyn FnMut(&Step<'_>) + Send),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replay, LogError> {
-    let threads = threads.min(THREADS_MAX);
+    let threads = Threads::of(threads);
     replay_runs(view, threads, Some(&Merge::new(threads, every, visit)), progress)
 }
 
 fn replay_runs(
     view: &View,
-    threads: NonZeroUsize,
+    threads: Threads,
     merge: Option<&Merge<'_>>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replay, LogError> {

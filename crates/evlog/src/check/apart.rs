@@ -8,7 +8,7 @@
 //! event to its last: memory grows by the runs that are open at one time, and by a few bytes for each stream.
 
 use super::{Check, Progress, RunCheck, Subject, newer, read};
-use crate::deal::{Hand, TICK, deal};
+use crate::deal::{Hand, TICK, Threads, deal};
 use crate::error::LogError;
 use crate::policy::{Noted, Policies};
 use evlog_format::{Commit, Seq};
@@ -17,7 +17,6 @@ use evlog_store::RawSegment;
 use evlog_verify::Verdict;
 use evlog_verify::audit::{Audit, Part, StreamLens};
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::Builder;
@@ -28,7 +27,7 @@ const AHEAD_MAX: usize = 64;
 /// Checks bytes and runs; `None` if anything is wrong with the bytes, or if there is only one thread or one segment.
 pub(super) fn check(
     subject: &Subject<'_>,
-    threads: NonZeroUsize,
+    threads: Threads,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Check>, LogError> {
     if threads.get() == 1 || subject.segments.len() == 1 {
@@ -51,7 +50,7 @@ pub(super) fn check(
 /// Audits the segments in parallel and joins the results.
 fn bytes(
     subject: &Subject<'_>,
-    threads: NonZeroUsize,
+    threads: Threads,
     done: &AtomicU64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<(Audit, Policies)>, LogError> {

@@ -210,6 +210,18 @@ fn keys_verifications_and_audits_are_events_that_are_read_back() {
     let history = log.signing_history().unwrap();
     assert_eq!((history.keys, history.last), (vec!["a+00000000+AQ==".to_owned()], None));
     log.close().unwrap();
+    let mut read = Vec::new();
+    view(dir.path())
+        .stream::<LogError>(LOG_STREAM, &mut |fact| {
+            read.push((fact.event.kind.to_string(), fact.event.payload.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    let of = |kind: Kind<'_>| &read.iter().find(|(found, _)| *found == kind.to_string()).unwrap().1;
+    let key: KeyAdded = payload::decode(of(kind::LOG_KEY_ADDED)).unwrap();
+    assert_eq!(key.key, "a+00000000+AQ==");
+    assert_eq!(payload::decode::<Verified>(of(kind::LOG_VERIFIED)).unwrap(), verified);
+    assert_eq!(payload::decode::<Audited>(of(kind::LOG_AUDITED)).unwrap(), audited);
 }
 
 #[test]

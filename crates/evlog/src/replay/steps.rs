@@ -5,11 +5,11 @@
 //! - A step costs as much as the run's files are long, not as its history: the lines of the audit file go into a chain.
 
 use super::RunReplay;
-use crate::deal::Hand;
+use crate::deal::{Hand, Threads};
 use evlog_format::Seq;
 use evlog_projection::{Fact, File, FoldError};
 use std::collections::BTreeMap;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU64;
 use std::sync::{Mutex, PoisonError};
 
 /// After how many events of the log a thread hands its steps on.
@@ -71,11 +71,7 @@ struct Shared<'s> {
 }
 
 impl<'s> Merge<'s> {
-    pub(super) fn new(
-        threads: NonZeroUsize,
-        every: NonZeroU64,
-        visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
-    ) -> Merge<'s> {
+    pub(super) fn new(threads: Threads, every: NonZeroU64, visit: &'s mut (dyn FnMut(&Step<'_>) + Send)) -> Merge<'s> {
         let shared = Shared { reached: vec![0; threads.get()], waiting: BTreeMap::new(), visit };
         Merge { every, shared: Mutex::new(shared) }
     }
