@@ -38,9 +38,9 @@ impl View {
         Ok(self)
     }
 
-    /// The first and the last event of the commit that an event is in; none if there is no such event.
+    /// The first and the last event of the commit that an event is in; none if the view shows no such event.
     pub fn commit_of(&self, event: Seq) -> Result<Option<(Seq, Seq)>, LogError> {
-        if event >= self.committed().1 {
+        if event >= self.next_seq() {
             return Ok(None);
         }
         let mut commits = self.reader.commits(self.reader.seek(event)?)?;
