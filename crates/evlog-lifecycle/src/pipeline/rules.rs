@@ -471,7 +471,10 @@ pub(super) fn process_ended(state: &State, ended: &ProcessEnded) -> Judged<usize
     let index = running(state, name)?;
     let progress = &state.progress[index];
     if progress.has_ended {
-        return refuse("PROCESS_ENDED", format!("the process of stage `{name}` has ended since the stage last began"));
+        return refuse(
+            "PROCESS_ENDED",
+            format!("it is recorded already how the process of stage `{name}` ended since the stage last began"),
+        );
     }
     if progress.taken.is_some() {
         return refuse("STAGE_TAKEN_OVER", format!("stage `{name}` was taken over, so it has no process"));

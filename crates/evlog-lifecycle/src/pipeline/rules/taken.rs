@@ -40,7 +40,12 @@ pub(in super::super) fn take_over(state: &State, taken: &TakenOver) -> Judged<us
         return refuse("STAGE_TAKEN_OVER", format!("stage `{name}` has already been taken over since it last began"));
     }
     if progress.has_ended {
-        return refuse("PROCESS_ENDED", format!("the process of stage `{name}` has ended, so it has run"));
+        return refuse(
+            "PROCESS_ENDED",
+            format!(
+                "it is recorded how the process of stage `{name}` ended since the stage last began, so it is not taken over"
+            ),
+        );
     }
     if let Some(judged) = &progress.judged {
         return refuse("JUDGED_OTHERWISE", format!("`{judged}` was judged, so stage `{name}` has run"));
