@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// A plan that was held against what `verify` finds.
 #[derive(Debug)]
-pub struct Audited {
+pub struct AuditedPlan {
     /// The plan.
     pub plan: Plan,
     /// Why not all of the log's own notes, and of the checkpoints that it records, were compared. The verdict then is that of
@@ -43,7 +43,7 @@ pub fn audited(
     notes: &OwnNotes,
     parse: &Parse<'_>,
     progress: &mut Progress<'_>,
-) -> Result<Audited, LogError> {
+) -> Result<AuditedPlan, LogError> {
     let (fs, dir) = (&notes.fs, notes.dir.as_path());
     let of_bytes = check::bytes(Arc::clone(fs), dir, progress)?;
     let mut report = of_bytes.clone();
@@ -54,7 +54,7 @@ pub fn audited(
     };
     plan.verdict = report.verdict();
     let plan = held_against(plan, fs, dir, &of_bytes, &report, note)?;
-    Ok(Audited { plan, unread })
+    Ok(AuditedPlan { plan, unread })
 }
 
 /// The plan, held against what is wrong with the log's bytes, and with these and its own notes.

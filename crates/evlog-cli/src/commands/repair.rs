@@ -12,7 +12,7 @@ use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog::own_notes::{Beyond, OwnNotes};
-use evlog::repair::Audited;
+use evlog::repair::AuditedPlan;
 use evlog_store::inspect::Inspection;
 use evlog_store::layout::SegmentEntry;
 use evlog_store::repair::{Accept, Held, Loss, Plan, Refused, Step, Survey};
@@ -138,7 +138,7 @@ fn found<T>(
 fn audited(ui: &Ui, own: &OwnNotes, plan: Plan) -> Result<Plan, CommandError> {
     let bar = OnceCell::new();
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    let Audited { plan, unread } = evlog::repair::audited(plan, own, &parse, &mut |done, total| {
+    let AuditedPlan { plan, unread } = evlog::repair::audited(plan, own, &parse, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?;
     if let Some(error) = unread {
