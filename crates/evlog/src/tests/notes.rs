@@ -115,15 +115,18 @@ fn a_note_over_more_bytes_than_there_are_is_judged_as_it_was_read_first() {
     log.close().unwrap();
     let note = dir.path().join(format!("checkpoints/{:020}.note", 1 << 20));
     std::fs::create_dir_all(dir.path().join("checkpoints")).unwrap();
-    std::fs::write(&note, "first").unwrap();
-    let fs: Arc<dyn Fs> = Arc::new(StdFs);
-    let own = OwnNotes::new(&fs, dir.path());
-    assert_eq!(own.beyond().unwrap().unwrap().size, Position(1 << 20));
-    std::fs::write(&note, "second").unwrap();
-    let mut report =
-        check(Arc::clone(&fs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap().report;
-    let parse = |note: &[u8], _: &[String]| Err(format!("it says {}", String::from_utf8_lossy(note)));
-    own.judge(&mut report, None, &parse).unwrap();
-    let found = report.findings.kept().last().unwrap().message.clone();
-    assert!(found.contains("it says first"), "{found}");
+    // A note that is too long is not read, and is not read the second time either.
+    for (first, said) in [("first".to_owned(), "it says first"), ("x".repeat(100_000), "cannot be read")] {
+        std::fs::write(&note, first).unwrap();
+        let fs: Arc<dyn Fs> = Arc::new(StdFs);
+        let own = OwnNotes::new(&fs, dir.path());
+        assert_eq!(own.beyond().unwrap().unwrap().size, Position(1 << 20));
+        std::fs::write(&note, "second").unwrap();
+        let mut report =
+            check(Arc::clone(&fs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap().report;
+        let parse = |note: &[u8], _: &[String]| Err(format!("it says {}", String::from_utf8_lossy(note)));
+        own.judge(&mut report, None, &parse).unwrap();
+        let found = report.findings.kept().last().unwrap().message.clone();
+        assert!(found.contains(said) && !found.contains("second"), "{found}");
+    }
 }
