@@ -21,6 +21,7 @@ use evlog_verify::{Covered, Finding, Findings, Verdict};
 use recorded::Recorded;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,6 +70,7 @@ pub struct Judged {
 }
 
 /// Why a note cannot be compared with the log.
+#[derive(Debug)]
 enum Unread {
     /// It is about another log.
     Foreign(LogId),
@@ -80,14 +82,29 @@ enum Unread {
     Failed(Failure),
 }
 
-/// The notes of one log. A note over more bytes than there are is read once, and what was read is kept: it is judged as it was
-/// when a repair was planned.
+impl Unread {
+    /// The same, for one more who asks.
+    fn again(&self) -> Unread {
+        match self {
+            Unread::Foreign(log_id) => Unread::Foreign(*log_id),
+            Unread::Unlike(why) => Unread::Unlike(why.clone()),
+            Unread::Unsigned(why) => Unread::Unsigned(why.clone()),
+            Unread::Failed(Failure { doing, path, source }) => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                Unread::Failed(Failure { doing, path: path.clone(), source })
+            }
+        }
+    }
+}
+
+/// The notes of one log. A note over more bytes than there are is read once, and what was read, or why it was not, is kept: it is
+/// judged as it was when a repair was planned.
 #[derive(Debug)]
 pub struct OwnNotes {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) dir: PathBuf,
     kept: Checkpoints,
-    overlong: RefCell<BTreeMap<Position, Vec<u8>>>,
+    overlong: RefCell<BTreeMap<Position, Result<Vec<u8>, Unread>>>,
 }
 
 impl OwnNotes {
@@ -133,9 +150,9 @@ impl OwnNotes {
         // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
         let Some((len, log_id)) = extent(&self.fs, &self.dir)? else { return Ok(None) };
         let is_ours = |size: &Position| {
-            let note = self.bytes(*size).ok();
-            let of = note.as_deref().and_then(stated_log_id);
-            self.overlong.borrow_mut().extend(note.map(|note| (*size, note)));
+            let note = self.bytes(*size);
+            let of = note.as_deref().ok().and_then(stated_log_id);
+            self.overlong.borrow_mut().insert(*size, note);
             of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
         };
         let largest = sizes.into_iter().rev().take_while(|size| *size > len).find(is_ours);
@@ -168,8 +185,11 @@ impl OwnNotes {
     }
 
     fn bytes(&self, size: Position) -> Result<Vec<u8>, Unread> {
-        if let Some(note) = self.overlong.borrow().get(&size) {
-            return Ok(note.clone());
+        if let Some(read) = self.overlong.borrow().get(&size) {
+            return match read {
+                Ok(note) => Ok(note.clone()),
+                Err(unread) => Err(unread.again()),
+            };
         }
         self.kept.read(size).map_err(|failure| {
             if failure.is_unlike() { Unread::Unlike(failure.source.to_string()) } else { Unread::Failed(failure) }
@@ -200,7 +220,7 @@ impl Judging<'_> {
                     Some(covered)
                 }
                 Err(unread) => {
-                    compared.findings = self.unread(&compared, unread, size)?;
+                    self.unread(&mut compared.findings, unread, size)?;
                     None
                 }
             };
@@ -237,16 +257,15 @@ impl Judging<'_> {
         compare_with(&raw, self.end, report, covered, &mut older, &mut |_, _| {})
     }
 
-    /// The findings, with one about a note that cannot be compared.
-    fn unread(&self, report: &Report, unread: Unread, size: Position) -> Result<Findings, LogError> {
-        let mut findings = report.findings.clone();
+    /// Adds a finding about a note that cannot be compared.
+    fn unread(&self, findings: &mut Findings, unread: Unread, size: Position) -> Result<(), LogError> {
         let len = self.end;
         // If some events of `$log` cannot be read, one of them may have recorded the key of this note.
         let is_unknown = matches!(unread, Unread::Unsigned(_)) && !self.recorded.is_whole && size <= len;
         if !is_unknown {
             findings.add(finding(unread, &self.own.kept.path(size), size, len)?);
         }
-        Ok(findings)
+        Ok(())
     }
 
     /// Adds what is named like a note and cannot be one: nobody would read it, whatever it says.
