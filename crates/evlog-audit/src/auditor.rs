@@ -5,8 +5,6 @@
 
 use crate::finding::{Finding, Findings, Subject};
 use crate::order::{CHILD_MIRRORED, FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
-use crate::reading::Reading;
-use crate::rules::{Case, Per, Rule, Step, Violation};
 use crate::select::{Missing, Selection, Unknown};
 use crate::states::{self, After, Earlier, Related, Run, States};
 use evlog_format::ids::LOG_STREAM;
@@ -15,6 +13,7 @@ use evlog_lifecycle::story::Phase;
 use evlog_projection::members::quoted;
 use evlog_projection::readable::PayloadJson;
 use evlog_projection::{Contracts, Fact};
+use evlog_rules::{Case, Per, Reading, Rule, Step, Violation};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -206,7 +205,7 @@ impl Auditor {
             let Run { kept, .. } = &mut run;
             let mut cases = std::mem::take(&mut kept.cases);
             for (rule, case) in options.rules.iter().zip(&mut cases) {
-                if *rule.per() == Per::Run && rule.concerns(Some(&run.after())) {
+                if *rule.per() == Per::Run && concerns(rule, Some(&run.after())) {
                     let case = case.get_or_insert_default();
                     found.extend(findings(rule, || Subject::Run(name.to_string()), end(rule, case, &mut report)));
                 }
@@ -246,6 +245,11 @@ fn not_mirrored(reading: &Reading<'_>, child: &str, as_of_then: &Related) -> Opt
     Some(format!("seq {seq} ends step `{step}` as `{ends}`, and its child `{child}` had {was}"))
 }
 
+/// Whether a rule is about events of this run; `None` for events of no run.
+fn concerns(rule: &Rule, run: Option<&After<'_>>) -> bool {
+    rule.contract().is_none_or(|contract| run.is_some_and(|run| run.is_of(contract)))
+}
+
 /// Rules that join events of all runs by the value of a field.
 fn of_values(
     options: &Options,
@@ -260,7 +264,7 @@ fn of_values(
         if run.is_none() && !rule.is_about_the_log() {
             continue;
         }
-        let Some(value) = field.key(reading).filter(|_| rule.concerns(run)) else { continue };
+        let Some(value) = field.key(reading).filter(|_| concerns(rule, run)) else { continue };
         let step = Step::new(rule, reading, is_selected);
         if !step.matters_to(rule, cases.get(&value)) {
             continue;
@@ -301,7 +305,7 @@ fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) ->
     let had_ended = std::mem::replace(&mut run.kept.has_ended, after.has_ended);
     run.kept.cases.resize_with(options.rules.len(), || None);
     for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
-        if *rule.per() != Per::Run || !rule.concerns(Some(&after)) {
+        if *rule.per() != Per::Run || !concerns(rule, Some(&after)) {
             continue;
         }
         let step = Step::new(rule, reading, is_selected);

@@ -2,32 +2,8 @@
 
 use evlog_format::Seq;
 use evlog_format::ids::LOG_STREAM;
+use evlog_rules::Severity;
 use std::collections::BTreeMap;
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For information.
-    Note,
-    /// Worth a look.
-    Warning,
-    /// It breaks a rule.
-    Error,
-}
-
-impl Severity {
-    /// All of them, the greatest first.
-    pub const ALL: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
-
-    /// Its word in files and reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
-    }
-}
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

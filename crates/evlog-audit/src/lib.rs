@@ -1,31 +1,35 @@
 //! Selects events, and checks their order.
 //!
-//! Does: decide whether an event is meant ([`select`], [`condition`], [`field`]), fold runs while events come by ([`states`]), judge
-//! the order of events by built-in rules ([`order`]) and by rules that users write ([`rules`]), in one pass ([`auditor`]).
-//! Does not: read a log, ask the time, print.
+//! Does: decide whether an event is meant ([`select`]), fold runs while events come by ([`states`]), judge the order of events by
+//! built-in rules ([`order`]) and by rules that users write, in one pass ([`auditor`]).
+//! Does not: read a log, ask the time, print, or know how a rule judges (`evlog-rules` does).
 //!
 //! Invariant: what is found depends on the events alone, in their order.
 #![forbid(unsafe_code)]
 
 pub mod auditor;
-pub mod condition;
-pub mod field;
 pub mod finding;
 pub mod order;
-pub mod reading;
-pub mod rules;
 pub mod select;
 pub mod states;
 
 pub use auditor::{Auditor, Options, Report};
-pub use condition::Condition;
-pub use field::Field;
-pub use finding::{Finding, Findings, Severity, Subject};
+pub use evlog_rules::{Condition, Field, Kinds, Pattern, Reading, Rule, Severity, field, located};
+pub use finding::{Finding, Findings, Subject};
 pub use order::OrderRule;
-pub use reading::Reading;
-pub use rules::Rule;
-pub use select::{Kinds, Missing, Pattern, Selection, Unknown};
+pub use select::{Missing, Selection, Unknown};
 pub use states::{After, States};
 
+use evlog_rules::rules;
+
+/// The longest file of rules, in bytes.
+pub use rules::FILE_LEN_MAX;
+
+/// Reads a file of rules. None may have the name of a built-in one.
+pub fn read(text: &str) -> Result<Vec<Rule>, Vec<located::Finding>> {
+    let built_in: Vec<&str> = order::BUILT_IN.iter().map(|rule| rule.name).collect();
+    rules::read(text, &built_in)
+}
+
 #[cfg(test)]
-mod testing;
+mod toy;

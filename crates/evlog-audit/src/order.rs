@@ -1,11 +1,11 @@
 //! The rules on order that hold for every log, whatever its users demand.
 
-use crate::finding::{Finding, Severity, Subject};
-use crate::reading::Reading;
+use crate::finding::{Finding, Subject};
 use crate::states::After;
 use evlog_format::ids::LOG_STREAM;
 use evlog_format::{Kind, Seq, kind};
 use evlog_projection::members::quoted;
+use evlog_rules::{Reading, Severity};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -19,13 +19,13 @@ pub mod pipeline;
 pub mod status;
 pub mod story;
 
-pub mod fields;
-pub mod located;
 mod members;
 mod payloads;
 mod projected;
 mod table;
 mod words;
+
+pub use evlog_rules::{fields, located};
 
 use evlog_format::{Event, Kind};
 use serde_json::Value;

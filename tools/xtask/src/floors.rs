@@ -15,8 +15,8 @@ const HEADING: &str = "## Edges";
 /// The crates that a log cannot be read, written, judged or folded without.
 const CORE: [&str; 6] = ["evlog-format", "evlog-verify", "evlog-projection", "evlog-store", "evlog-lifecycle", "evlog"];
 
-/// The most packages behind the core, its own six included, on all platforms together. Raising it is a decision, and belongs in `docs/adr/`.
-const CORE_PACKAGES_MAX: usize = 66;
+/// The most packages behind the core, its own included, on all platforms together. Raising it is a decision, and belongs in `docs/adr/`.
+const CORE_PACKAGES_MAX: usize = 71;
 
 /// All breaches.
 pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
@@ -40,7 +40,7 @@ pub(crate) fn core_report(repository: &Repository) -> String {
         writeln!(report, "{package}").unwrap_or_default();
     }
     let count = packages.len();
-    writeln!(report, "{count} packages behind the six core crates, these included; at most {CORE_PACKAGES_MAX}")
+    writeln!(report, "{count} packages behind the core crates, these included; at most {CORE_PACKAGES_MAX}")
         .unwrap_or_default();
     report
 }
@@ -123,11 +123,17 @@ fn compare_row(name: &str, row: &Row, found: &Dependencies) -> Vec<Finding> {
 
 /// The packages that are built for the core crates: theirs and what these need, tests excepted.
 fn core_packages(lock: &str, manifests: &BTreeMap<String, Dependencies>) -> BTreeSet<String> {
-    let normal = |name: &&str| Some(manifest::locked_needs(lock, name, &manifests.get(*name)?.normal));
-    let needs: BTreeSet<String> = CORE.iter().filter_map(normal).flatten().collect();
-    let foreign = needs.into_iter().filter(|name| !manifests.contains_key(name)).collect();
-    let own = CORE.iter().filter(|name| manifests.contains_key(**name)).map(|name| format!("{name} (ours)"));
-    own.chain(manifest::reached(lock, &foreign)).collect()
+    let mut ours: BTreeSet<&str> = BTreeSet::new();
+    let mut next = CORE.to_vec();
+    let mut foreign = BTreeSet::new();
+    while let Some(name) = next.pop() {
+        let Some((name, needs)) = manifests.get_key_value(name).filter(|_| !ours.contains(name)) else { continue };
+        ours.insert(name);
+        next.extend(needs.normal.iter().map(String::as_str));
+        let locked = manifest::locked_needs(lock, name, &needs.normal);
+        foreign.extend(locked.into_iter().filter(|need| !manifests.contains_key(need)));
+    }
+    ours.iter().map(|name| format!("{name} (ours)")).chain(manifest::reached(lock, &foreign)).collect()
 }
 
 #[cfg(test)]
@@ -184,13 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn the_core_is_counted_without_what_only_its_tests_need() {
+    fn the_core_is_counted_with_all_crates_of_ours_that_it_needs_and_without_what_only_its_tests_need() {
         let lock = "[[package]]\nname = \"evlog\"\nversion = \"0.1.0\"\ndependencies = [\n \"evlog-format\",\n \"tempfile\",\n \"jiff\",\n]\n\
                     [[package]]\nname = \"jiff\"\nversion = \"1.0.0\"\n[[package]]\nname = \"tempfile\"\nversion = \"1.0.0\"\n";
         let text = "[dependencies]\nevlog-format.workspace = true\njiff.workspace = true\n[dev-dependencies]\ntempfile.workspace = true\n";
         let manifests =
-            [("evlog", text), ("evlog-format", "")].map(|(name, text)| (name.to_owned(), manifest::dependencies(text)));
-        let expected = ["evlog (ours)", "evlog-format (ours)", "jiff 1.0.0"].map(str::to_owned);
+            [("evlog", text), ("evlog-format", "[dependencies]\nevlog-x.workspace = true\n"), ("evlog-x", "")];
+        let manifests = manifests.map(|(name, text)| (name.to_owned(), manifest::dependencies(text)));
+        let expected = ["evlog (ours)", "evlog-format (ours)", "evlog-x (ours)", "jiff 1.0.0"].map(str::to_owned);
         assert_eq!(core_packages(lock, &manifests.into()), expected.into());
     }
 

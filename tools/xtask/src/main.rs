@@ -44,7 +44,7 @@ usage: cargo run -p xtask -- COMMAND
 
 commands:
   tidy      every finding of every check, one a line; exit 1 when there are any
-  deps      the packages behind the six core crates, and their ceiling
+  deps      the packages behind the core crates, and their ceiling
   licences  every package behind the workspace that breaks a rule of .deny.toml: licences, sources, bans
   evidence  each numbered rule of the documents, and the tests that cite it
   help      this text

@@ -1,9 +1,10 @@
 //! The audit of a log in one pass: each built-in rule, and what a report keeps.
 
 use super::*;
-use crate::testing::{Made, Toy, json, made, of_kind, with_fact};
+use crate::toy::Toy;
 use evlog_format::Seq;
 use evlog_lifecycle::custom::Custom;
+use evlog_rules::made::{Made, json, made, of_kind, with_fact};
 use std::convert::Infallible;
 
 /// Numbers the events of each stream, and audits them.
@@ -138,7 +139,7 @@ fn the_end_of_a_child_is_that_of_its_step() {
             format!(r#"{{"step":"s","to":"{}","cause":"child","child":"c","exit_class":"success"}}"#, to.word());
         let event = Made { payload: payload.leak(), ..of_kind(kind::STORY_STEP_MOVED) };
         let ended = Related::Ended(child.to_owned());
-        crate::testing::read(&event, 7, |reading| not_mirrored(reading, "c", &ended))
+        evlog_rules::made::read(&event, 7, |reading| not_mirrored(reading, "c", &ended))
     };
     for phase in Phase::ALL.into_iter().filter(|phase| phase.is_terminal()) {
         let mirrored = if phase == Phase::Skipped { Phase::Canceled } else { phase };
@@ -217,7 +218,7 @@ fn a_time_without_a_checkpoint_is_found_once_and_whole() {
 fn rules_join_the_events_of_all_runs_by_the_value_of_a_field() {
     // Rule O-21.
     let text = "[[rule]]\nname = \"paid-once\"\ntemplate = \"absence\"\ncount = 2\nkind = \"custom/paid\"\nper = \"payload.ticket\"\n";
-    let rules = crate::rules::read(text).expect("rules");
+    let rules = crate::read(text).expect("rules");
     let paid = |stream, payload| Made { stream, payload, ..made("custom/paid") };
     let (one, two) = (r#"{"ticket":1}"#, r#"{"ticket":2}"#);
     let events =
@@ -248,7 +249,7 @@ fn an_event_after_the_end_of_a_run_is_found_unless_it_is_a_refusal() {
 fn an_event_that_begins_a_run_again_is_allowed_and_its_second_end_is_judged() {
     // Rules O-05 and O-22.
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
-    let rules = crate::rules::read(text).expect("a rule");
+    let rules = crate::read(text).expect("a rule");
     let kinds = ["custom/a", "custom/ended", "custom/again", "custom/a", "custom/ended", "custom/a"];
     let report = |as_ended| {
         let options = Options { rules: rules.clone(), as_ended, ..Options::default() };
@@ -278,7 +279,7 @@ fn a_run_that_breaks_its_contract_is_found_whatever_status_is_selected() {
 
 #[test]
 fn a_built_in_finding_is_reported_if_one_of_its_events_is_selected() {
-    let runs = vec![crate::select::Pattern::parse("$log").expect("a pattern")];
+    let runs = vec![evlog_rules::Pattern::parse("$log").expect("a pattern")];
     let at = |recorded_ns, event: Made| Made { recorded_ns, ..event };
     let events = vec![at(0, of_log(kind::LOG_CREATED)), at(50, made("custom/a"))];
     let selection = Selection { runs, ..Selection::default() };
@@ -295,7 +296,7 @@ fn a_contract_that_no_run_has_is_reported_and_a_definition_and_an_alias_are_cont
     };
     assert_eq!((unknown("custom"), unknown("custm")), (None, Some("custm".to_owned())));
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"custom/a\"\ncontract = \"custm\"\n";
-    let rules = crate::rules::read(text).expect("a rule");
+    let rules = crate::read(text).expect("a rule");
     let report = audited(vec![made("custom/a")], Options { rules, ..Options::default() });
     assert_eq!((report.unknown.first(), report.findings.count()), (Some("custm"), 0));
 }
@@ -303,7 +304,7 @@ fn a_contract_that_no_run_has_is_reported_and_a_definition_and_an_alias_are_cont
 #[test]
 fn the_last_event_decides_whether_a_finding_about_it_is_selected() {
     let by = |actor: &str| {
-        let actors = vec![crate::select::Pattern::parse(actor).expect("a pattern")];
+        let actors = vec![evlog_rules::Pattern::parse(actor).expect("a pattern")];
         let selection = Selection { actors, ..Selection::default() };
         let options = Options { as_ended: true, selection, ..Options::default() };
         let events = vec![made("custom/a"), Made { actor: "bob", ..made("custom/b") }];
@@ -335,7 +336,7 @@ fn a_run_that_was_forgotten_is_judged_as_if_it_had_not_been() {
     // More runs end than are remembered, and then each gets another event that only its earlier ones make wrong.
     let text = "[[rule]]\nname = \"once\"\ntemplate = \"absence\"\ncount = 2\nkind = \"custom/a\"\n\
                 [[rule]]\nname = \"audited\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/audited\"\n";
-    let rules = crate::rules::read(text).expect("rules");
+    let rules = crate::read(text).expect("rules");
     let runs: Vec<&'static str> = (0..5000).map(|run| &*Box::leak(format!("RUN_{run}").into_boxed_str())).collect();
     let of = |stream: &'static str, kind| Made { stream, ..made(kind) };
     let mut events: Vec<Made> = runs.iter().flat_map(|run| [of(run, "custom/a"), of(run, "custom/ended")]).collect();
@@ -348,7 +349,7 @@ fn a_run_that_was_forgotten_is_judged_as_if_it_had_not_been() {
 
 /// Audits events of custom runs by one rule; `more` are members of the rule.
 fn by_rule(events: Vec<Made>, more: &str, options: Options) -> Report {
-    let rules = crate::rules::read(&format!("[[rule]]\nname = \"r\"\n{more}\n")).expect("a rule");
+    let rules = crate::read(&format!("[[rule]]\nname = \"r\"\n{more}\n")).expect("a rule");
     audited(events, Options { rules, ..options })
 }
 
@@ -378,7 +379,7 @@ fn a_rule_per_value_concerns_no_run_as_such() {
 fn what_an_ended_run_still_waits_for_is_not_forgotten() {
     let text =
         "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"1h\"\n";
-    let rules = crate::rules::read(text).expect("a rule");
+    let rules = crate::read(text).expect("a rule");
     let mut events = vec![made("custom/ended"), made("custom/a")];
     let runs = (0..5000).map(|run| &*Box::leak(format!("END_{run}").into_boxed_str()));
     events.extend(runs.map(|stream| Made { stream, recorded_ns: 7_200_000_000_000, ..made("custom/ended") }));
@@ -390,7 +391,7 @@ fn what_an_ended_run_still_waits_for_is_not_forgotten() {
 fn a_finding_at_the_end_is_reported_only_of_selected_events() {
     let more = "template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"";
     let by = |actor: &str| {
-        let actors = vec![crate::select::Pattern::parse(actor).expect("a pattern")];
+        let actors = vec![evlog_rules::Pattern::parse(actor).expect("a pattern")];
         let selection = Selection { actors, ..Selection::default() };
         let options = Options { as_ended: true, selection, ..Options::default() };
         by_rule(vec![made("custom/a"), Made { actor: "bob", ..made("custom/c") }], more, options).findings.count()
@@ -415,7 +416,7 @@ fn events_that_are_not_judged_are_counted_over_all_cases() {
 fn a_run_that_begins_again_is_judged_at_each_of_its_ends() {
     // Rules O-22 and O-24.
     let text = "[[rule]]\nname = \"last\"\ntemplate = \"end\"\nkind = \"custom/ended\"\nwhere = [\"actor=ann\"]\n";
-    let rules = crate::rules::read(text).expect("rules");
+    let rules = crate::read(text).expect("rules");
     let by = |actor, kind| Made { actor, ..made(kind) };
     let events = |last: &'static str| {
         vec![by("ann", "custom/a"), by("ann", "custom/ended"), by("ann", "custom/again"), by(last, "custom/ended")]
@@ -434,7 +435,7 @@ fn events_of_the_log_itself_are_of_no_case_but_in_rules_about_them() {
     // Rule O-21.
     let found_by = |kind: &str| {
         let text = format!("[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"{kind}\"\nper = \"actor\"\n");
-        let rules = crate::rules::read(&text).expect("rules");
+        let rules = crate::read(&text).expect("rules");
         let events = vec![of_log(kind::LOG_CREATED), made("custom/a")];
         let report = audited(events, Options { rules, ..Options::default() });
         found(&report).len()

@@ -1,27 +1,7 @@
 //! Selections: patterns of names, kinds, and what must hold together.
 
 use super::*;
-use crate::testing::{made, read};
-use evlog_format::kind::{LOG_CREATED, STATUS_CREATED};
-
-#[test]
-fn a_pattern_matches_whole_names() {
-    let matches = |pattern: &str, name: &str| Pattern::parse(pattern).expect("a pattern").matches(name);
-    assert!(matches("RUN_*", "RUN_1") && matches("RUN_?", "RUN_1") && matches("RUN_[0-3]", "RUN_1"));
-    assert!(matches("RUN_[!2]", "RUN_1") && matches("$log", "$log") && matches("a.b", "a.b"));
-    assert!(!matches("RUN_*", "A_RUN_1") && !matches("RUN_?", "RUN_12") && !matches("RUN_[!1]", "RUN_1"));
-    assert!(!matches("a.b", "axb") && !matches("a*b", "a\nc"));
-    assert!(Pattern::parse("RUN_[1").is_err() && Pattern::parse("").is_err());
-}
-
-#[test]
-fn kinds_are_built_in_ones_or_those_of_users() {
-    let kinds = |text: &str| Kinds::parse(text).expect("kinds");
-    assert!(kinds("status.*").holds(STATUS_CREATED) && !kinds("status.*").holds(LOG_CREATED));
-    assert!(kinds("*created").holds(LOG_CREATED) && kinds("*").holds(Kind::Custom("custom/x")));
-    assert!(kinds("custom/*").holds(Kind::Custom("custom/x")) && !kinds("custom/*").holds(STATUS_CREATED));
-    assert!(Kinds::parse("status.made").is_err() && Kinds::parse("paid").is_err());
-}
+use evlog_rules::made::{made, read};
 
 #[test]
 fn options_of_different_kinds_must_all_hold_and_of_one_kind_any() {

@@ -15,7 +15,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use evlog::history::{Audited, AuditedRules, LOG_STREAM};
 use evlog::policy::Policies;
 use evlog::{Log, LogError, View};
-use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, Subject, order, rules};
+use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, Subject, order};
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use evlog_projection::time::from_span;
@@ -197,8 +197,8 @@ fn read_rules(paths: &[PathBuf]) -> Result<Rules, CommandError> {
     let mut all = Rules::default();
     for path in paths {
         let shown = path.display();
-        let text = files::read_text(path, rules::FILE_LEN_MAX)?;
-        let read = rules::read(&text).map_err(|findings| {
+        let text = files::read_text(path, evlog_audit::FILE_LEN_MAX)?;
+        let read = evlog_audit::read(&text).map_err(|findings| {
             CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
                 .hint("docs/audit.md has the form of a file of rules")
         })?;

@@ -100,7 +100,7 @@ mod tests {
         assert!(lost.is_empty(), "scripts read these members: {lost:?}");
         let text = found.join("\n") + "\n";
         if std::env::var_os("EVLOG_BLESS").is_some() {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../evlog-audit/src/payload_members.txt");
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../evlog-rules/src/payload_members.txt");
             std::fs::write(path, &text).unwrap();
         } else {
             assert_eq!(MEMBERS, text, "new members are to be pinned; EVLOG_BLESS=1 does it");

@@ -1,14 +1,14 @@
 //! Rules that users write: each template over all short traces, and the mistakes that a file can have.
 
 use super::*;
-use crate::testing::{Made, made, read as with_reading};
+use crate::made::{Made, made, read as with_reading};
 use evlog_format::Seq;
 
 const KINDS: [&str; 3] = ["custom/a", "custom/b", "custom/c"];
 
 fn rule(text: &str) -> Rule {
     let text = format!("[[rule]]\nname = \"r\"\n{text}");
-    read(&text)
+    read(&text, &[])
         .map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())
         .expect("a rule")
         .remove(0)
@@ -241,7 +241,7 @@ fn a_rule_says_in_words_what_it_asks() {
 fn the_name_of_a_built_in_rule_and_a_time_that_measures_nothing_are_refused() {
     let of = |more: &str| {
         let text = format!("[[rule]]\ntemplate = \"init\"\nkind = \"custom/a\"\n{more}\n");
-        read(&text).expect_err("a mistake")[0].to_string()
+        read(&text, &["signed_in_time"]).expect_err("a mistake")[0].to_string()
     };
     assert_eq!(of("name = \"signed_in_time\""), "4:8: `signed_in_time` is the name of a built-in one; choose another");
     assert!(of("name = \"r\"\ntime = \"occurred\"").starts_with("5:1: `time` says how `within` is measured"));
@@ -250,7 +250,7 @@ fn the_name_of_a_built_in_rule_and_a_time_that_measures_nothing_are_refused() {
 #[test]
 fn the_members_of_a_pair_are_no_mistakes_beside_a_misspelt_template() {
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"responce\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
-    assert_eq!(read(text).expect_err("a mistake").len(), 1);
+    assert_eq!(read(text, &["signed_in_time"]).expect_err("a mistake").len(), 1);
 }
 
 #[test]
@@ -276,7 +276,8 @@ different = "actor"
 wihtin = "1h"
 within = "soon"
 "#;
-    let found: Vec<String> = read(text).expect_err("mistakes").iter().map(ToString::to_string).collect();
+    let found: Vec<String> =
+        read(text, &["signed_in_time"]).expect_err("mistakes").iter().map(ToString::to_string).collect();
     let begins = [
         "3:12: expected `existence`",
         "8:8: expected a kind of event",
@@ -300,7 +301,7 @@ fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_
         let text = format!(
             "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"{kind}\"\nper = \"actor\"\nwhere = [\"{condition}\"]\n"
         );
-        read(&text).err().map(|findings| findings[0].to_string())
+        read(&text, &["signed_in_time"]).err().map(|findings| findings[0].to_string())
     };
     assert_eq!(with("status.transitioned", "payload.to=failed"), None);
     assert_eq!(with("pipeline.*", "payload.status=failed"), None);
@@ -311,11 +312,11 @@ fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_
     assert_eq!(found, "6:10: expected a field of status.transitioned, found `payload.too`");
     assert!(with("status.transitioned", "payload.files.0=x").is_some());
     let same = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"status.created\"\nthen = \"custom/a\"\nsame = \"payload.ticket\"\n";
-    assert!(read(same).is_err(), "no event of `status.created` has it");
+    assert!(read(same, &["signed_in_time"]).is_err(), "no event of `status.created` has it");
     let per = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"status.created\"\nper = \"payload.tickett\"\n";
-    assert!(read(per).is_err(), "nor this");
+    assert!(read(per, &["signed_in_time"]).is_err(), "nor this");
     let of_log = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"log.loss_accepted\"\n";
-    let found = read(of_log).expect_err("no run has it");
+    let found = read(of_log, &["signed_in_time"]).expect_err("no run has it");
     assert!(found[0].message.starts_with("expected kinds of events of runs"), "{found:?}");
 }
 
@@ -329,8 +330,8 @@ fn a_file_with_more_regular_expressions_than_are_allowed_is_refused_before_one_i
         };
         (0..count).map(one).collect()
     };
-    assert!(read(&rules(100)).is_ok());
-    let found = read(&rules(101)).expect_err("too many");
+    assert!(read(&rules(100), &["signed_in_time"]).is_ok());
+    let found = read(&rules(101), &["signed_in_time"]).expect_err("too many");
     assert!(
         found[0].message.contains("at most 100 patterns and conditions with `~` in a file, found 101"),
         "{found:?}"
@@ -342,7 +343,7 @@ fn a_rule_of_which_another_forbids_what_it_asks_for_is_refused() {
     // Rule O-26.
     let both = |first: &str, second: &str| {
         let text = format!("[[rule]]\nname = \"one\"\n{first}\n[[rule]]\nname = \"two\"\n{second}\n");
-        read(&text).err().map(|findings| findings[0].to_string())
+        read(&text, &["signed_in_time"]).err().map(|findings| findings[0].to_string())
     };
     let (kind, a, b) = ("kind = \"custom/a\"", "first = \"custom/a\"", "then = \"custom/b\"");
     let contradictory = [
@@ -374,9 +375,9 @@ fn the_page_lists_the_templates_and_its_example_is_a_rule() {
         assert!(page.contains(&row), "{row}");
     }
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    assert_eq!(read(example).map(|rules| rules.len()), Ok(1));
+    assert_eq!(read(example, &[]).map(|rules| rules.len()), Ok(1));
     let shipped = include_str!("../../../../docs/examples/audit/rules.toml");
-    assert_eq!(read(shipped).map(|rules| rules.len()), Ok(4));
+    assert_eq!(read(shipped, &[]).map(|rules| rules.len()), Ok(4));
 }
 
 #[test]
@@ -412,7 +413,8 @@ fn times_that_go_back_hide_no_event_and_end_no_wait() {
 fn a_rule_cannot_ask_to_refuse_commands() {
     // Rule O-27.
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"custom/a\"\nenforce = true\n";
-    let found: Vec<String> = read(text).expect_err("a mistake").iter().map(ToString::to_string).collect();
+    let found: Vec<String> =
+        read(text, &["signed_in_time"]).expect_err("a mistake").iter().map(ToString::to_string).collect();
     assert!(found.len() == 1 && found[0].starts_with("5:1: unknown member `enforce`"), "{found:?}");
 }
 
@@ -431,7 +433,7 @@ fn a_rule_about_no_events_is_refused_for_that_alone() {
         ("template = \"init\"\nkind = \"paid\"", "4:8: expected a kind of event"),
         ("template = \"init\"\nkind = \"log.*\"", "1:1: expected kinds of events of runs"),
     ] {
-        let found = read(&format!("[[rule]]\nname = \"r\"\n{given}\n")).expect_err("a mistake");
+        let found = read(&format!("[[rule]]\nname = \"r\"\n{given}\n"), &[]).expect_err("a mistake");
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert!(found.len() == 1 && found[0].starts_with(expected), "{given}: {found:?}");
     }

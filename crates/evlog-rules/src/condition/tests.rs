@@ -1,7 +1,7 @@
 //! Conditions: what holds, what does not, and what is refused.
 
 use super::*;
-use crate::testing::{Made, made, read};
+use crate::made::{Made, made, read};
 
 fn holds(condition: &str, event: &Made) -> bool {
     let condition = Condition::parse(condition).expect("a condition");

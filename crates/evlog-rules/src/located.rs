@@ -6,7 +6,7 @@
 //! - A part is named by its JSON pointer, so that definitions read from TOML and from JSON are read by the same code.
 //! - Text that is not TOML gives findings, each with its place, and no value.
 
-use crate::members::pointer;
+use evlog_projection::members::pointer;
 use evlog_projection::number;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

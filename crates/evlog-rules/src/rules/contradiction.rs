@@ -1,7 +1,7 @@
 //! Rules of which one asks for what another forbids, found when they are read.
 
 use super::{Per, Rule};
-use evlog_lifecycle::fields::Flaws;
+use crate::fields::Flaws;
 
 /// Templates that ask for a `then` after or beside a `first`, or for a `first` before a `then`.
 const PAIRED: [&str; 11] = [

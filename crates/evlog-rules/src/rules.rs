@@ -12,10 +12,9 @@ pub use read::read;
 
 use crate::condition::Condition;
 use crate::field::Field;
-use crate::finding::Severity;
+use crate::kinds::Kinds;
 use crate::reading::Reading;
-use crate::select::Kinds;
-use crate::states::After;
+use crate::severity::Severity;
 use evlog_format::Kind;
 use evlog_format::kind::BUILT_IN;
 use template::Template;
@@ -103,9 +102,9 @@ impl Rule {
         &self.per
     }
 
-    /// Whether it is about events of this run; `None` for events of no run.
-    pub fn concerns(&self, run: Option<&After<'_>>) -> bool {
-        self.contract.as_ref().is_none_or(|contract| run.is_some_and(|run| run.is_of(contract)))
+    /// The contract of the runs that it is about; `None` if it is about all.
+    pub fn contract(&self) -> Option<&str> {
+        self.contract.as_deref()
     }
 
     /// Whether it compares the two events of a pair.
@@ -114,7 +113,7 @@ impl Rule {
     }
 
     /// Whether it is about events of the log itself, too.
-    pub(crate) fn is_about_the_log(&self) -> bool {
+    pub fn is_about_the_log(&self) -> bool {
         let mut numbers = self.events().flat_map(|events| events.kinds.iter().flat_map(Kinds::built_in));
         numbers.any(|number| Kind::BuiltIn(*number).is_of_log())
     }
@@ -125,7 +124,7 @@ impl Rule {
     }
 
     /// The contract that it names.
-    pub(crate) fn contract_mut(&mut self) -> Option<&mut String> {
+    pub fn contract_mut(&mut self) -> Option<&mut String> {
         self.contract.as_mut()
     }
 

@@ -41,7 +41,7 @@ impl Step {
 impl Step {
     /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events are not of a
     /// rule, and most runs have no event of most rules.
-    pub(crate) fn matters_to(&self, rule: &Rule, case: Option<&Case>) -> bool {
+    pub fn matters_to(&self, rule: &Rule, case: Option<&Case>) -> bool {
         let matters = |constraint: &Constraint| {
             constraint.is_broken_by_none() || (case.is_some() && constraint.is_about_neighbours())
         };

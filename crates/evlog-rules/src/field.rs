@@ -257,7 +257,7 @@ fn unknown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Made, of_kind, read};
+    use crate::made::{Made, of_kind, read};
     use evlog_format::kind;
 
     fn is_found(field: &str, event: &Made) -> bool {

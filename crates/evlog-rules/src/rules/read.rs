@@ -5,11 +5,10 @@ use super::template::{Parameters, TEMPLATES, Template};
 use super::{Events, Per, Rule};
 use crate::condition::Condition;
 use crate::field::Field;
-use crate::finding::Severity;
-use crate::order::BUILT_IN;
-use crate::select::Kinds;
-use evlog_lifecycle::fields::{self, Fields, Flaws, text};
-use evlog_lifecycle::located::{Finding, Located};
+use crate::fields::{self, Fields, Flaws, text};
+use crate::kinds::Kinds;
+use crate::located::{Finding, Located};
+use crate::severity::Severity;
 use evlog_projection::time::from_span;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,18 +24,19 @@ const PATTERNS_MAX: usize = 100;
 const KINDS_MAX: usize = 100;
 
 /// Reads rules from the text of a file with `[[rule]]` tables and nothing else. The error lists everything that is wrong with it,
-/// in the order of the file.
-pub fn read(text: &str) -> Result<Vec<Rule>, Vec<Finding>> {
+/// in the order of the file. `reserved`: names that no rule may have.
+pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     let located = Located::parse(text)?;
     let flaws = Flaws::default();
-    let rules = Fields::of(located.value.clone(), "", &flaws).map(|fields| all(fields, &flaws)).unwrap_or_default();
+    let rules =
+        Fields::of(located.value.clone(), "", &flaws).map(|fields| all(fields, reserved, &flaws)).unwrap_or_default();
     let mut findings: Vec<Finding> =
         flaws.into_vec().into_iter().map(|flaw| located.finding(&flaw.pointer, flaw.half, flaw.message)).collect();
     findings.sort();
     if findings.is_empty() { Ok(rules) } else { Err(findings) }
 }
 
-fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
+fn all(mut fields: Fields<'_>, reserved: &[&str], flaws: &Flaws) -> Vec<Rule> {
     let given = fields.required_items("rule");
     if given.is_empty() || given.len() > RULES_MAX {
         flaws.at("/rule", format!("expected 1 to {RULES_MAX} tables [[rule]], found {}", given.len()));
@@ -54,7 +54,8 @@ fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut rules = Vec::new();
     for (at, value) in given {
-        let Some(rule) = Fields::of(value, at.clone(), flaws).and_then(|fields| one(fields, &at, flaws)) else {
+        let Some(rule) = Fields::of(value, at.clone(), flaws).and_then(|fields| one(fields, &at, reserved, flaws))
+        else {
             continue;
         };
         if let Some(first) = names.insert(rule.name.clone(), at.clone()) {
@@ -69,9 +70,8 @@ fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
     rules
 }
 
-fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
-    let built_in: Vec<&str> = BUILT_IN.iter().map(|rule| rule.name).collect();
-    let name = fields::name(&mut fields, flaws, &built_in);
+fn one(mut fields: Fields<'_>, at: &str, reserved: &[&str], flaws: &Flaws) -> Option<Rule> {
+    let name = fields::name(&mut fields, flaws, reserved);
     let about = fields::about(&mut fields, flaws);
     let templates: Vec<(&'static str, &'static Template)> =
         TEMPLATES.iter().map(|template| (template.name, template)).collect();

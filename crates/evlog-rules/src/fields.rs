@@ -6,7 +6,7 @@
 //! Invariant: every flaw names the part as a JSON pointer, what was expected, and what was found.
 
 use crate::located::Half;
-use crate::members::{kind, pointer, quoted};
+use evlog_projection::members::{kind, pointer, quoted};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 
