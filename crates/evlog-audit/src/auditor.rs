@@ -12,9 +12,10 @@ use evlog_format::kind;
 use evlog_lifecycle::story::Phase;
 use evlog_projection::members::quoted;
 use evlog_projection::readable::PayloadJson;
-use evlog_projection::{Contracts, Fact};
+use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_rules::{Case, Per, Reading, Rule, Step, Violation};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What an audit is asked for.
@@ -47,13 +48,15 @@ pub struct Report {
     pub open: BTreeMap<String, usize>,
     /// For each rule, how many events were not judged, because too many in one case wait already.
     pub not_judged: BTreeMap<String, u64>,
+    /// The rules that runs brought, by name.
+    pub brought: BTreeMap<String, Rule>,
 }
 
 /// What is kept for each run.
 #[derive(Debug, Default)]
 struct Kept {
     order: RunOrder,
-    /// By rule; none before the first event that matters to the rule.
+    /// By rule, first those of the options, then those that the run brought; none before the first event that matters to the rule.
     cases: Vec<Option<Box<Case>>>,
     has_failed: bool,
     /// Whether the run has ended. A run can begin again, and end again.
@@ -130,8 +133,11 @@ impl Auditor {
             let again = (fact.seq != reading.fact.seq).then(|| Reading::new(fact, *payload_json));
             let Added { findings, not_judged } = kept(options, run, again.as_ref().unwrap_or(reading));
             if again.is_none() {
+                if fact.event.number == 0 {
+                    note_brought(&run.fold, &mut report.brought);
+                }
                 for rule in not_judged {
-                    *report.not_judged.entry(rule.to_owned()).or_default() += 1;
+                    *report.not_judged.entry(rule).or_default() += 1;
                 }
                 for finding in findings {
                     report.findings.add(finding);
@@ -191,27 +197,27 @@ impl Auditor {
         let Auditor { options, order, states, by_value, mut report, latest_ns, .. } = self;
         let mut found = Vec::new();
         order.finish(&mut found);
-        let end = |rule: &Rule, case: &mut Case, report: &mut Report| {
+        let end = |rule: Named<'_>, case: &mut Case, report: &mut Report| {
             let mut broken = Vec::new();
             if options.as_ended {
-                case.settle(rule, &mut broken);
+                case.settle(rule.rule, &mut broken);
             } else {
-                case.expire(rule, latest_ns.into(), &mut broken);
+                case.expire(rule.rule, latest_ns.into(), &mut broken);
             }
-            *report.open.entry(rule.name().to_owned()).or_default() += case.open();
+            *report.open.entry(rule.name().into_owned()).or_default() += case.open();
             broken
         };
         for (name, mut run) in states.into_runs() {
-            let Run { kept, .. } = &mut run;
-            let mut cases = std::mem::take(&mut kept.cases);
-            for (rule, case) in options.rules.iter().zip(&mut cases) {
-                if *rule.per() == Per::Run && concerns(rule, Some(&run.after())) {
+            let mut cases = std::mem::take(&mut run.kept.cases);
+            for (rule, case) in rules_on(&options, &run.fold).zip(&mut cases) {
+                if *rule.rule.per() == Per::Run && concerns(rule.rule, Some(&run.after())) {
                     let case = case.get_or_insert_default();
                     found.extend(findings(rule, || Subject::Run(name.to_string()), end(rule, case, &mut report)));
                 }
             }
         }
         for (rule, cases) in options.rules.iter().zip(by_value) {
+            let rule = Named { rule, of: None };
             for (value, mut case) in cases.into_iter().collect::<BTreeMap<_, _>>() {
                 found.extend(findings(rule, || Subject::Value(value.clone()), end(rule, &mut case, &mut report)));
             }
@@ -274,21 +280,55 @@ fn of_values(
         if !case.take(rule, step, &mut broken) {
             *report.not_judged.entry(rule.name().to_owned()).or_default() += 1;
         }
-        for finding in findings(rule, || Subject::Value(value.clone()), broken) {
+        for finding in findings(Named { rule, of: None }, || Subject::Value(value.clone()), broken) {
             report.findings.add(finding);
         }
     }
 }
 
+/// A rule, with the definition that brought it, if it is not one of the options.
+#[derive(Clone, Copy)]
+struct Named<'r> {
+    rule: &'r Rule,
+    of: Option<&'r str>,
+}
+
+impl<'r> Named<'r> {
+    /// Its name in reports: two definitions can have rules of the same name.
+    fn name(self) -> Cow<'r, str> {
+        match self.of {
+            None => self.rule.name().into(),
+            Some(definition) => format!("{definition}/{}", self.rule.name()).into(),
+        }
+    }
+}
+
+/// The rules that concern single runs: those of the options, then those that this run brought. Of a run that could not be folded,
+/// the latter are not known.
+fn rules_on<'r>(options: &'r Options, fold: &'r Result<RunFold, FoldError>) -> impl Iterator<Item = Named<'r>> {
+    let given = options.rules.iter().map(|rule| Named { rule, of: None });
+    given.chain(fold.iter().flat_map(brought))
+}
+
+fn brought(run: &RunFold) -> impl Iterator<Item = Named<'_>> {
+    evlog_lifecycle::rules_of(run).iter().map(|rule| Named { rule, of: run.definition() })
+}
+
+fn note_brought(fold: &Result<RunFold, FoldError>, all: &mut BTreeMap<String, Rule>) {
+    for rule in fold.iter().flat_map(brought) {
+        all.entry(rule.name().into_owned()).or_insert_with(|| rule.rule.clone());
+    }
+}
+
 /// What an event of a run adds: findings that the selection means, and the rules by which the event is not judged.
 #[derive(Default)]
-struct Added<'r> {
+struct Added {
     findings: Vec<Finding>,
-    not_judged: Vec<&'r str>,
+    not_judged: Vec<String>,
 }
 
 /// Judges an event of a run by the rules that concern single runs.
-fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added<'r> {
+fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added {
     let (name, mut added) = (reading.fact.event.stream, Added::default());
     let after = states::after(run.contract(), &run.fold);
     let subject = || Subject::Run(name.to_owned());
@@ -303,35 +343,37 @@ fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) ->
     let is_selected = options.selection.holds(reading, Some(&after));
     run.kept.order.take(reading, &after, is_selected, &mut added.findings);
     let had_ended = std::mem::replace(&mut run.kept.has_ended, after.has_ended);
-    run.kept.cases.resize_with(options.rules.len(), || None);
-    for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
+    let count = rules_on(options, &run.fold).count();
+    run.kept.cases.resize_with(count.max(run.kept.cases.len()), || None);
+    for (named, case) in rules_on(options, &run.fold).zip(&mut run.kept.cases) {
+        let rule = named.rule;
         if *rule.per() != Per::Run || !concerns(rule, Some(&after)) {
             continue;
         }
         let step = Step::new(rule, reading, is_selected);
         let mut broken = Vec::new();
         if step.matters_to(rule, case.as_deref()) && !case.get_or_insert_default().take(rule, step, &mut broken) {
-            added.not_judged.push(rule.name());
+            added.not_judged.push(named.name().into_owned());
         }
         match (had_ended, after.has_ended, case) {
             (false, true, Some(case)) => case.settle(rule, &mut broken),
             (true, false, Some(case)) => case.begin_again(),
             _ => {}
         }
-        added.findings.extend(findings(rule, subject, broken));
+        added.findings.extend(findings(named, subject, broken));
     }
     added
 }
 
 /// The findings of those violations that the selection means.
 fn findings<'f>(
-    rule: &'f Rule,
+    named: Named<'f>,
     subject: impl Fn() -> Subject + 'f,
     broken: Vec<Violation>,
 ) -> impl Iterator<Item = Finding> + 'f {
     broken.into_iter().filter(|violation| violation.is_selected).map(move |Violation { seqs, found, .. }| {
-        let (severity, expected, subject) = (rule.severity(), rule.expected(), subject());
-        Finding { rule: rule.name().to_owned(), severity, subject, seqs, expected, found }
+        let (severity, expected, subject) = (named.rule.severity(), named.rule.expected(), subject());
+        Finding { rule: named.name().into_owned(), severity, subject, seqs, expected, found }
     })
 }
 

@@ -28,6 +28,9 @@ mod words;
 pub use evlog_rules::{fields, located};
 
 use evlog_format::{Event, Kind};
+use evlog_projection::{Fact, FoldError, RunFold};
+use evlog_rules::Rule;
+use evlog_rules::rules::Guard;
 use serde_json::Value;
 
 /// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
@@ -35,6 +38,20 @@ use serde_json::Value;
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, lifecycle::payload_json];
     of_contracts.iter().find_map(|of_contract| of_contract(event))
+}
+
+/// The rules on order that the definition of a run brought.
+pub fn rules_of(run: &RunFold) -> &[Rule] {
+    let of_lifecycle = run.state::<lifecycle::Lifecycle>().map(|state| state.definition().rules());
+    of_lifecycle
+        .or_else(|| run.state::<pipeline::Pipeline>().map(|state| state.definition().rules()))
+        .unwrap_or_default()
+}
+
+/// What the enforced rules of a run's definition remember after its next event, unless it breaks one of them.
+fn guarded(guard: &Guard, rules: &[Rule], fact: &Fact<'_>) -> Result<Guard, FoldError> {
+    let readable = |event: &Event<'_>| payload_json(event).unwrap_or_default();
+    guard.after(rules, fact, readable).map_err(|breach| FoldError::of_rule(fact, breach.to_string()))
 }
 
 /// Whether a kind is one of the contract with this name: the table of kinds names the contract before the first point.

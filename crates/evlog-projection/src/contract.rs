@@ -197,12 +197,25 @@ pub struct FoldError {
     pub run: String,
     /// What was expected and what was found.
     pub message: String,
+    /// Whether a rule of the run's own definition forbids the event. The engine refuses a command that leads to such an event; any
+    /// other error that a decision leads to is a defect of the contract.
+    pub is_of_rule: bool,
 }
 
 impl FoldError {
     /// The error for a fact.
     pub fn new(fact: &Fact<'_>, message: impl Into<String>) -> FoldError {
-        FoldError { seq: fact.seq, run: fact.event.stream.into(), message: message.into() }
+        FoldError { seq: fact.seq, run: fact.event.stream.into(), message: message.into(), is_of_rule: false }
+    }
+
+    /// The error for a fact that a rule of the run's own definition forbids.
+    pub fn of_rule(fact: &Fact<'_>, message: impl Into<String>) -> FoldError {
+        FoldError { is_of_rule: true, ..FoldError::new(fact, message) }
+    }
+
+    /// The error for a run as it is after its last event.
+    pub fn of_run(head: &RunHead<'_>, message: impl Into<String>) -> FoldError {
+        FoldError { seq: head.last_seq, run: head.run.to_owned(), message: message.into(), is_of_rule: false }
     }
 }
 

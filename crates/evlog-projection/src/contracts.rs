@@ -374,7 +374,7 @@ impl RunFold {
         let files = self.contract.0.project(&self.state, &self.head())?;
         match files_flaw(&files) {
             None => Ok(files),
-            Some(message) => Err(FoldError { seq: self.last_seq, run: self.run.clone(), message }),
+            Some(message) => Err(FoldError::of_run(&self.head(), message)),
         }
     }
 

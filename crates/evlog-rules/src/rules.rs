@@ -2,13 +2,15 @@
 //! for each run or for each value of a field.
 
 mod contradiction;
+mod guard;
 mod judge;
 mod memory;
 mod read;
 mod template;
 
+pub use guard::{Breach, Guard};
 pub use judge::{Case, Step, Violation};
-pub use read::read;
+pub use read::{of_contract, read};
 
 use crate::condition::Condition;
 use crate::field::Field;
@@ -17,6 +19,7 @@ use crate::reading::Reading;
 use crate::severity::Severity;
 use evlog_format::Kind;
 use evlog_format::kind::BUILT_IN;
+use serde_json::Value;
 use template::Template;
 
 /// The longest file of rules, in bytes.
@@ -55,6 +58,15 @@ impl Events {
             && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
+    /// Whether one of them is of a contract's own kinds.
+    fn can_be_of(&self, contract: &str) -> bool {
+        let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
+        numbers.any(|number| {
+            let kind = Kind::BuiltIn(*number);
+            kind.name().and_then(|name| name.split_once('.')).is_some_and(|(of, _)| of == contract)
+        })
+    }
+
     /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
     fn can_have(&self, field: &Field) -> bool {
         let numbers = self.kinds.iter().flat_map(Kinds::built_in);
@@ -84,12 +96,33 @@ pub struct Rule {
     occurred: bool,
     severity: Severity,
     about: Option<String>,
+    enforced: bool,
+    /// As it was given, with every default.
+    given: Value,
 }
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.given == other.given
+    }
+}
+
+impl Eq for Rule {}
 
 impl Rule {
     /// Its name, unique in its file.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a command that would break it is refused. Only rules of contract files are.
+    pub fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+
+    /// The table that it was read from, with every default.
+    pub fn given(&self) -> &Value {
+        &self.given
     }
 
     /// How much a violation matters.

@@ -14,7 +14,7 @@ use crate::clock::Reading;
 use crate::error::LogError;
 use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
 use crate::options::{Options, ReadOptions};
-use crate::policy::{InForce, Orders};
+use crate::policy::{Breach, InForce, Orders};
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
 use crate::{net, own_notes, random};
@@ -350,9 +350,9 @@ impl Log {
         let in_force = &self.judging(session)?.in_force;
         let moved = match self.fold_decided(request, (&commit, in_force), decision, known.as_ref())? {
             Ok(moved) => moved,
-            Err(message) => {
+            Err(Breach { code, message }) => {
                 let fold = known.as_ref().map(|known| &known.fold);
-                let answer = Answer::refused(request.run(), fold, "POLICY_ORDER", message);
+                let answer = Answer::refused(request.run(), fold, code, message);
                 return Ok(self.unrecorded(answer));
             }
         };
@@ -376,16 +376,14 @@ impl Log {
     }
 
     /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the
-    /// run. Or the rule on order that it breaks. Nothing is changed yet.
+    /// run. Or the rule on order that it breaks: one of the policy, or of the run's own definition. Nothing is changed yet.
     fn fold_decided(
         &self,
         request: &Request,
         (commit, in_force): (&Encoded<'_>, &InForce),
         decision: &Decision,
         known: Option<&Known>,
-    ) -> Result<Result<Option<(RunFold, Orders)>, String>, LogError> {
-        let undecidable =
-            |error: FoldError| LogError::Undecidable { run: request.run().to_owned(), message: error.message };
+    ) -> Result<Result<Option<(RunFold, Orders)>, Breach>, LogError> {
         let head = *commit.head();
         net::check_reads_back(request.run(), commit.body(), &head, commit.events())?;
         net::check_audited(request.run(), &head, commit.events())?;
@@ -400,16 +398,22 @@ impl Log {
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
             let fact = Fact { seq: Seq(seq), head, event: *event };
-            if let Some(breach) = in_force.next(&mut orders, &fact) {
-                return Ok(Err(breach));
+            if let Some(message) = in_force.next(&mut orders, &fact) {
+                return Ok(Err(Breach { code: "POLICY_ORDER", message }));
             }
-            fold = Some(match before {
-                None => self.contracts.start(&fact).map_err(undecidable)?,
-                Some(mut fold) => {
-                    fold.evolve(&fact).map_err(undecidable)?;
-                    fold
+            let after = match before {
+                None => self.contracts.start(&fact),
+                Some(mut fold) => fold.evolve(&fact).map(|()| fold),
+            };
+            match after {
+                Ok(after) => fold = Some(after),
+                Err(FoldError { is_of_rule: true, message, .. }) => {
+                    return Ok(Err(Breach { code: "RULE_BROKEN", message }));
                 }
-            });
+                Err(FoldError { message, .. }) => {
+                    return Err(LogError::Undecidable { run: request.run().to_owned(), message });
+                }
+            }
         }
         Ok(Ok(fold.map(|fold| (fold, orders))))
     }

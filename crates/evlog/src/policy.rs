@@ -59,10 +59,10 @@ impl Default for Policy {
     }
 }
 
-/// What a policy refuses: a code for programs, and a sentence.
+/// What a policy or a rule of a run's own definition refuses: a code for programs, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// `AT_OUT_OF_RANGE`, or `POLICY_…`.
+    /// `AT_OUT_OF_RANGE`, `POLICY_…` or `RULE_BROKEN`.
     pub code: &'static str,
     /// What was expected and what was found.
     pub message: String,

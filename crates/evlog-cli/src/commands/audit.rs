@@ -251,7 +251,7 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, said: Said) {
     let mut lines = vec![
         ("verdict", said.word().to_owned(), tone),
         ("audited", format!("{} of {}", counted(report.events, "event"), counted(report.runs, "run")), Tone::Plain),
-        ("rules", format!("{} built-in, {} of yours", order::BUILT_IN.len(), rules.len()), Tone::Plain),
+        ("rules", counted_rules(rules, report), Tone::Plain),
         ("findings", by_severity(report), Tone::Plain),
     ];
     if open > 0 {
@@ -263,6 +263,20 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, said: Said) {
         lines.push(("not judged", text, Tone::Warning));
     }
     facts(ui, &lines);
+}
+
+fn counted_rules(rules: &[Rule], report: &Report) -> String {
+    let of_runs = match report.brought.len() {
+        0 => String::new(),
+        count => format!(", {count} of contracts that runs brought"),
+    };
+    format!("{} built-in, {} of yours{of_runs}", order::BUILT_IN.len(), rules.len())
+}
+
+/// The rules that users wrote, each with its name in reports: those of files, then those of contracts that runs brought.
+fn written<'r>(rules: &'r [Rule], report: &'r Report) -> impl Iterator<Item = (&'r str, &'r Rule)> {
+    let brought = report.brought.iter().map(|(name, rule)| (name.as_str(), rule));
+    rules.iter().map(|rule| (rule.name(), rule)).chain(brought)
 }
 
 fn counted_waiting(open: usize) -> String {
@@ -297,7 +311,7 @@ fn empty(context: &Context) -> reports::Report {
 fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report: &Report) {
     reported.says("findings", by_severity(report));
     let built_in = order::BUILT_IN.iter().map(|rule| (rule.name, rule.severity, rule.expected.to_owned()));
-    let yours = rules.iter().map(|rule| (rule.name(), rule.severity(), rule.expected()));
+    let yours = written(rules, report).map(|(name, rule)| (name, rule.severity(), rule.expected()));
     for (name, severity, expected) in built_in.chain(yours) {
         let kept = report.findings.kept().iter().filter(|finding| finding.rule == name).map(Reported::from);
         let count = report.findings.count_of(name) as u64;
@@ -348,14 +362,14 @@ fn object<'r>(view: &View, rules: &'r [Rule], report: &'r Report, is_good: bool)
         open: 0,
         not_judged: 0,
     });
-    let yours = rules.iter().map(|rule| AuditRule {
-        rule: rule.name(),
+    let yours = written(rules, report).map(|(name, rule)| AuditRule {
+        rule: name,
         template: Some(rule.template()),
         severity: rule.severity().word(),
         expected: rule.expected(),
-        findings: report.findings.count_of(rule.name()),
-        open: report.open.get(rule.name()).copied().unwrap_or(0),
-        not_judged: report.not_judged.get(rule.name()).copied().unwrap_or(0),
+        findings: report.findings.count_of(name),
+        open: report.open.get(name).copied().unwrap_or(0),
+        not_judged: report.not_judged.get(name).copied().unwrap_or(0),
     });
     let findings = report.findings.kept().iter().map(|finding| AuditFinding {
         rule: &finding.rule,

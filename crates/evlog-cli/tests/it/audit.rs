@@ -316,3 +316,84 @@ fn the_golden_logs_of_each_version_of_format_and_projections_are_replayed_and_au
         golden(&format!("tests/golden/v2/{harmed}")).ends(2, &["audit"]).says("log is damaged");
     }
 }
+
+/// A payment of the example lifecycle: approved, and executed, each by somebody.
+fn paid(room: &Room, run: &str, approved_by: &str, executed_by: &str) -> Vec<String> {
+    let line = |what: &str, actor: &str| {
+        format!("{{\"contract\":\"lifecycle\",\"run\":\"{run}\",\"actor\":\"{actor}\",{what}}}\n")
+    };
+    let lines = [
+        line("\"do\":\"create\",\"lifecycle\":\"payment\",\"data\":{\"cents\":5}", "req"),
+        line("\"do\":\"transition\",\"to\":\"approved\"", approved_by),
+        line("\"do\":\"transition\",\"to\":\"executed\"", executed_by),
+    ];
+    let done = room.feed(&["submit", "--contract", "payment.toml"], &lines.concat());
+    let answer = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        answer["error"]["code"].as_str().unwrap_or(answer["result"].as_str().unwrap()).to_owned()
+    };
+    done.out.lines().map(answer).collect()
+}
+
+#[test]
+fn a_rule_of_a_contract_file_refuses_what_would_break_it_and_is_judged_without_the_file() {
+    // O-28, O-29, M-13.
+    let room = Room::new();
+    let payment = include_str!("../../../../docs/examples/contracts/payment.toml");
+    room.write("payment.toml", payment);
+    assert_eq!(paid(&room, "P1", "ann", "bob"), ["accepted"; 3]);
+    assert_eq!(paid(&room, "P2", "ann", "ann"), ["accepted", "accepted", "RULE_BROKEN"]);
+    let refused = room.feed(
+        &["submit", "--json", "--actor", "ann"],
+        "{\"contract\":\"machine\",\"run\":\"P2\",\"do\":\"transition\",\"to\":\"executed\"}\n",
+    );
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let why = "rule `four-eyes` of the run's contract: expected: who approves a payment does not execute it";
+    assert!(refused.out.contains(why), "{refused:?}");
+    // Nothing of it is recorded, and another person can go on, although no file says the rule any more.
+    assert_eq!(room.ends(0, &["runs", "--run", "P2", "--json"]).json()["status"], "approved");
+    // A run of the same lifecycle with rules that are not enforced is judged at the end.
+    room.write("payment.toml", &payment.replace("enforce = true", "enforce = false"));
+    assert_eq!(paid(&room, "P3", "ann", "ann"), ["accepted"; 3]);
+    room.ends(0, &["verify"]);
+    let audited = room.ends(1, &["audit", "--json"]).json();
+    let rules: Vec<&str> =
+        audited["rules"].as_array().unwrap().iter().filter_map(|rule| rule["rule"].as_str()).collect();
+    assert!(rules.ends_with(&["payment/four-eyes", "payment/settled-in-time"]), "{rules:?}");
+    let four_eyes = ("payment/four-eyes".to_owned(), "P3".to_owned());
+    let found = found(&audited);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0].0, &found[0].1), (&four_eyes.0, &four_eyes.1));
+    let text = room.ends(1, &["audit"]);
+    assert!(text.out.contains("0 of yours, 2 of contracts that runs brought"), "{text:?}");
+    assert!(room.ends(1, &["audit", "--format", "junit"]).out.contains("payment/settled-in-time"));
+}
+
+#[test]
+fn a_rule_of_a_pipeline_refuses_what_would_break_it() {
+    // P-96.
+    let room = Room::new();
+    room.write(
+        "build.toml",
+        "name = \"build\"\nstages = [{ id = \"test\" }, { id = \"deploy\" }]\n[[rule]]\nname = \"other-person\"\n\
+         template = \"precedence\"\nfirst = { kind = \"pipeline.outcome_recorded\", where = [\"payload.stage=test\"] }\n\
+         then = { kind = \"pipeline.stage_begun\", where = [\"payload.stage=deploy\"] }\ndifferent = \"actor\"\nenforce = true\n",
+    );
+    let line = |what: &str, actor: &str| {
+        format!("{{\"contract\":\"pipeline\",\"run\":\"b1\",\"actor\":\"{actor}\",\"do\":{what}}}\n")
+    };
+    let lines = [
+        line("\"create\",\"pipeline\":\"build\"", "ann"),
+        line("\"begin\",\"stage\":\"test\"", "ann"),
+        line("\"outcome\",\"stage\":\"test\",\"status\":\"success\"", "ann"),
+        line("\"begin\",\"stage\":\"deploy\"", "ann"),
+        line("\"begin\",\"stage\":\"deploy\"", "bob"),
+    ];
+    let done = room.feed(&["submit", "--contract", "build.toml"], &lines.concat());
+    let answers: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let codes: Vec<&str> = answers.iter().filter_map(|answer| answer["error"]["code"].as_str()).collect();
+    assert_eq!((answers.len(), codes.as_slice()), (5, ["RULE_BROKEN"].as_slice()), "{done:?}");
+    assert_eq!(answers[4]["result"], "accepted", "{done:?}");
+    room.ends(0, &["verify"]);
+    room.ends(0, &["audit"]);
+}

@@ -35,13 +35,15 @@ fn what_is_built_in_is_listed_and_drawn() {
 #[test]
 fn the_examples_are_contracts_and_can_be_drawn() {
     let room = Room::new();
-    for name in ["order.toml", "deployment.toml", "supply-chain.toml"] {
+    for name in ["order.toml", "deployment.toml", "payment.toml", "supply-chain.toml"] {
         let path = example(name);
         room.ends(0, &["contract", "check", &path]);
         for format in ["text", "mermaid", "json"] {
             assert!(!room.ends(0, &["contract", "show", &path, "--format", format]).out.is_empty());
         }
     }
+    let shown = room.ends(0, &["contract", "show", &example("payment.toml")]).out;
+    assert!(shown.lines().any(|line| line.starts_with("four-eyes        precedence  error     yes ")), "{shown}");
     room.ends(2, &["contract", "show", "status", "--format", "mermaid", "--json"]);
     let checked: Value = room.ends(0, &["contract", "check", &example("order.toml"), "--json"]).json();
     assert_eq!((checked["good"].as_bool(), checked["kind"].as_str()), (Some(true), Some("machine")));

@@ -5,6 +5,7 @@
 //! Invariant: a definition is never changed after it was made; its canonical JSON text has one digest, and runs pin both.
 
 use evlog_projection::canonical;
+use evlog_rules::Rule;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -83,6 +84,8 @@ pub(super) struct Parts {
     /// Reason codes that may be given with every status.
     pub reason_codes: BTreeMap<String, Option<String>>,
     pub order: Vec<OrderRule>,
+    /// Rules on the order of a run's events.
+    pub rules: Vec<Rule>,
 }
 
 /// A lifecycle.
@@ -163,6 +166,11 @@ impl Definition {
         &self.parts.order
     }
 
+    /// Its rules on the order of a run's events, as given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.parts.rules
+    }
+
     /// Reason codes that may be given with every status.
     pub fn reason_codes(&self) -> &BTreeMap<String, Option<String>> {
         &self.parts.reason_codes
@@ -233,6 +241,10 @@ fn to_value(parts: &Parts) -> Value {
     });
     if let Some(about) = &parts.about {
         value["about"] = about.as_str().into();
+    }
+    // Absent rather than empty: definitions that were pinned before this member was known keep their text.
+    if !parts.rules.is_empty() {
+        value["rule"] = parts.rules.iter().map(|rule| rule.given().clone()).collect::<Vec<Value>>().into();
     }
     value
 }

@@ -14,6 +14,7 @@ use super::state::{Counts, Owed, Pinned, State};
 use crate::fields::{Flaws, Origin};
 use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
+use evlog_rules::rules::Guard;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -62,7 +63,9 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         counts: Counts::default(),
         owed: None,
         ended_ns: None,
+        guard: Guard::default(),
     };
+    state.guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
     state.enter(initial, fact, None, data);
     Ok(state)
 }
@@ -70,7 +73,10 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
 /// The state after one more event. On an error the state is as it was.
 pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))
+    let guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
+    apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))?;
+    state.guard = guard;
+    Ok(())
 }
 
 fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), String> {

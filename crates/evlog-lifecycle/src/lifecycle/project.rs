@@ -59,7 +59,7 @@ pub(super) fn earlier_files(state: &State, head: &RunHead<'_>) -> Result<Vec<Fil
 fn owes_nothing(state: &State, head: &RunHead<'_>) -> Result<(), FoldError> {
     let Some(owed) = &state.owed else { return Ok(()) };
     let message = format!("expected the run to be forced to `{}`, found the end of its events", owed.event.to);
-    Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message })
+    Err(FoldError::of_run(head, message))
 }
 
 /// Since when the status holds, and which statuses can follow it.

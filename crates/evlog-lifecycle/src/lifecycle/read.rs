@@ -59,13 +59,15 @@ pub(crate) fn read(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Opt
     let reason_codes = reason_codes(&mut fields, &mut names);
     let undefined = undefined(&mut fields, &names);
     let order = order(&mut fields, &names);
+    let rules = evlog_rules::rules::of_contract(&mut fields, "machine", flaws);
     fields.finish();
     // The parts can be checked against each other only if all of them were read.
     let (initial, undefined) = (initial?, undefined?);
     if statuses.is_empty() {
         return None;
     }
-    let parts = Parts { name: name.unwrap_or_default(), about, statuses, initial, undefined, reason_codes, order };
+    let parts =
+        Parts { name: name.unwrap_or_default(), about, statuses, initial, undefined, reason_codes, order, rules };
     soundness::check(&parts, at, flaws);
     flaws.is_empty().then(|| Definition::new(parts))
 }

@@ -4,6 +4,7 @@ use super::definition::{Definition, StatusId};
 use super::payload::Forced;
 use evlog_format::Seq;
 use evlog_projection::Fact;
+use evlog_rules::rules::Guard;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct State {
     pub(super) counts: Counts,
     pub(super) owed: Option<Box<Owed>>,
     pub(super) ended_ns: Option<i128>,
+    /// What the enforced rules of the definition remember.
+    pub(super) guard: Guard,
 }
 
 /// What the run's first event fixed.

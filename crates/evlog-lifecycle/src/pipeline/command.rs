@@ -13,6 +13,7 @@ use super::payload::{
 use crate::members::{Members, malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
     [("fail_closed", FailMode::FailClosed), ("warn_and_skip", FailMode::WarnAndSkip)];
@@ -81,7 +82,7 @@ pub(super) struct Create {
 #[derive(Clone, Debug)]
 pub(super) enum Chosen {
     Named(String),
-    Brought(Definition),
+    Brought(Arc<Definition>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +177,7 @@ fn create(members: &mut Members) -> Result<Create, Malformed> {
             return Err(malformed("", message));
         }
         Some(Value::String(name)) => Chosen::Named(name),
-        Some(brought) => Chosen::Brought(Definition::parse_at(brought, "/pipeline")?),
+        Some(brought) => Chosen::Brought(Arc::new(Definition::parse_at(brought, "/pipeline")?)),
     };
     let manifest = members.object("manifest")?.unwrap_or_default();
     if let Some(found) = manifest.get("extensions").filter(|value| !value.is_object()) {

@@ -75,7 +75,7 @@ fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> 
 
 fn created(brought: &Known, run: &str, create: &Create) -> Judged<Taken> {
     let (definition, text) = match &create.pipeline {
-        Chosen::Brought(definition) => (Arc::new(definition.clone()), Some(definition.text().to_owned())),
+        Chosen::Brought(definition) => (Arc::clone(definition), Some(definition.text().to_owned())),
         Chosen::Named(name) => match brought.get(name) {
             Some(definition) => (Arc::clone(definition), Some(definition.text().to_owned())),
             None => (known(brought, name)?, None),

@@ -18,6 +18,7 @@ use super::rules::{self, Recording};
 use super::state::{End, Held, Owed, Pinned, Progress, Reported, Setting, State};
 use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
+use evlog_rules::rules::Guard;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         Err(error) => return Err(wrong(format!("manifest members: {error}"))),
     };
     rules::manifest(&manifest).map_err(|refusal| wrong(refusal.message))?;
+    let guard = crate::guarded(&Guard::default(), definition.rules(), fact)?;
     let stages: Vec<Setting> =
         created.stages.iter().map(|s| Setting { enabled: s.enabled, fail_mode: s.fail_mode }).collect();
     Ok(State {
@@ -61,6 +63,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         limits_exceeded: Arc::default(),
         owed: None,
         end: None,
+        guard,
     })
 }
 
@@ -88,10 +91,14 @@ fn pinned_definition(created: &Created) -> Result<Arc<Definition>, String> {
 /// The state after one more event.
 pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    if let Some(owed) = state.owed.clone() {
-        return tail(state, fact, payload, owed).map_err(|message| FoldError::new(fact, message));
-    }
-    apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))
+    let guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
+    let applied = match state.owed.clone() {
+        Some(owed) => tail(state, fact, payload, owed),
+        None => apply(state, fact, payload),
+    };
+    applied.map_err(|message| FoldError::new(fact, message))?;
+    state.guard = guard;
+    Ok(())
 }
 
 /// Folds the next event of those that must follow.

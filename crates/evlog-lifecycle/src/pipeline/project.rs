@@ -33,7 +33,7 @@ pub(super) const PROJECTIONS: [Projection; 4] = [RUN, MANIFEST, HEALTH, VALIDATI
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
     if let Some(next) = state.owed.as_ref().and_then(|owed| owed.outcomes.first()) {
         let message = format!("expected `{next}`, found the end of the run's events");
-        return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
+        return Err(FoldError::of_run(head, message));
     }
     let mut files = vec![file("run.json", RUN, &run(state)), file("manifest.json", MANIFEST, &manifest(state))];
     if state.pinned.emit_health {

@@ -5,6 +5,7 @@ use super::outcome::{FailMode, Outcome, RunStatus};
 use super::payload::{Artifact, Input, LimitExceeded, LockForced, TakenOver};
 use evlog_format::Seq;
 use evlog_projection::Fact;
+use evlog_rules::rules::Guard;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct State {
     pub(super) limits_exceeded: Arc<Vec<(LimitExceeded, i128)>>,
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
+    /// What the enforced rules of the definition remember.
+    pub(super) guard: Guard,
 }
 
 /// What the run's first event fixed.

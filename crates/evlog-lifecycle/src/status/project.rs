@@ -20,7 +20,7 @@ pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files. A history that still owes an event has no files (check 6).
 pub(crate) fn project(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
-    let error = |message| FoldError { seq: head.last_seq, run: head.run.to_owned(), message };
+    let error = |message: String| FoldError::of_run(head, message);
     if let Some(owed) = state.owed() {
         return Err(error(format!("expected {owed}, found the end of the run's events")));
     }

@@ -20,7 +20,7 @@ pub struct Violation {
 }
 
 /// An event, as a rule sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     mark: Mark,
     is_a: bool,
@@ -50,7 +50,7 @@ impl Step {
 }
 
 /// The events of one case so far, as one rule needs them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Case {
     count: u64,
     has_b: bool,
@@ -61,7 +61,7 @@ pub struct Case {
     has_selected: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Memory {
     open: Open,
     /// Earlier events of the kind that `a` and `b` stand for.

@@ -12,7 +12,7 @@ const OPEN_MAX: usize = 10_000;
 const TIMES_MAX: usize = 1_000;
 
 /// An event, as a constraint compares it with others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) seq: Seq,
     pub(super) time_ns: i128,
@@ -66,7 +66,7 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
 /// Of the earlier events with the same values of `same`: the one with the latest time, and the one with the latest time among
 /// those whose `different` is another. A later event cannot have the same value as both, so the latest event that differs from
 /// it is one of the two. Times can go back, so the latest is not always the last.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Latest {
     last: Mark,
     other: Option<Mark>,
@@ -92,12 +92,12 @@ impl Latest {
 }
 
 /// Earlier events, as far as a later one can need them, by the values of `same`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past(BTreeMap<Option<String>, Times>);
 
 /// Earlier events by their time, if the rule has `within`: times can go back, so the one that is near enough can be any of them.
 /// Without `within` all have one place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Times {
     by_time: BTreeMap<i128, Box<Latest>>,
     /// The latest time of those that were forgotten, because there were too many.
@@ -149,7 +149,7 @@ impl Past {
 }
 
 /// Activations that wait for the event that they ask for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Open(Vec<Mark>);
 
 impl Open {

@@ -23,30 +23,54 @@ const PATTERNS_MAX: usize = 100;
 /// The most kinds of the events of a rule.
 const KINDS_MAX: usize = 100;
 
+/// Where rules stand.
+#[derive(Clone, Copy)]
+enum Home<'h> {
+    /// In a file of rules, in which these names are reserved.
+    File(&'h [&'h str]),
+    /// In a contract file, of this contract.
+    Contract(&'h str),
+}
+
 /// Reads rules from the text of a file with `[[rule]]` tables and nothing else. The error lists everything that is wrong with it,
 /// in the order of the file. `reserved`: names that no rule may have.
 pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     let located = Located::parse(text)?;
     let flaws = Flaws::default();
-    let rules =
-        Fields::of(located.value.clone(), "", &flaws).map(|fields| all(fields, reserved, &flaws)).unwrap_or_default();
+    let rules = Fields::of(located.value.clone(), "", &flaws)
+        .map(|fields| whole(fields, Home::File(reserved), &flaws))
+        .unwrap_or_default();
     let mut findings: Vec<Finding> =
         flaws.into_vec().into_iter().map(|flaw| located.finding(&flaw.pointer, flaw.half, flaw.message)).collect();
     findings.sort();
     if findings.is_empty() { Ok(rules) } else { Err(findings) }
 }
 
-fn all(mut fields: Fields<'_>, reserved: &[&str], flaws: &Flaws) -> Vec<Rule> {
+/// Reads the rules of a contract file, or of a definition that a run holds: the member `rule`, which need not be there. `contract`:
+/// the contract by which the runs are judged.
+pub fn of_contract(fields: &mut Fields<'_>, contract: &str, flaws: &Flaws) -> Vec<Rule> {
+    let given = fields.items("rule");
+    all(given, Home::Contract(contract), &fields.pointer("rule"), flaws)
+}
+
+fn whole(mut fields: Fields<'_>, home: Home<'_>, flaws: &Flaws) -> Vec<Rule> {
+    let at = fields.pointer("rule");
+    let is_there = fields.has("rule");
     let given = fields.required_items("rule");
-    if given.is_empty() || given.len() > RULES_MAX {
-        flaws.at("/rule", format!("expected 1 to {RULES_MAX} tables [[rule]], found {}", given.len()));
+    if is_there && given.is_empty() {
+        flaws.at(&at, "expected at least one table [[rule]], found none");
     }
     fields.finish();
+    all(given, home, &at, flaws)
+}
+
+fn all(given: Vec<(String, Value)>, home: Home<'_>, at: &str, flaws: &Flaws) -> Vec<Rule> {
+    fields::within(flaws, at, "tables [[rule]]", given.len(), RULES_MAX);
     let given: Vec<(String, Value)> = given.into_iter().take(RULES_MAX).collect();
     let patterns: usize = given.iter().map(|(_, rule)| patterns(rule)).sum();
     if patterns > PATTERNS_MAX {
         flaws.at(
-            "/rule",
+            at,
             format!("expected at most {PATTERNS_MAX} patterns and conditions with `~` in a file, found {patterns}"),
         );
         return Vec::new();
@@ -54,10 +78,7 @@ fn all(mut fields: Fields<'_>, reserved: &[&str], flaws: &Flaws) -> Vec<Rule> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut rules = Vec::new();
     for (at, value) in given {
-        let Some(rule) = Fields::of(value, at.clone(), flaws).and_then(|fields| one(fields, &at, reserved, flaws))
-        else {
-            continue;
-        };
+        let Some(rule) = one(value, &at, home, flaws) else { continue };
         if let Some(first) = names.insert(rule.name.clone(), at.clone()) {
             flaws.at(
                 format!("{at}/name"),
@@ -70,8 +91,9 @@ fn all(mut fields: Fields<'_>, reserved: &[&str], flaws: &Flaws) -> Vec<Rule> {
     rules
 }
 
-fn one(mut fields: Fields<'_>, at: &str, reserved: &[&str], flaws: &Flaws) -> Option<Rule> {
-    let name = fields::name(&mut fields, flaws, reserved);
+fn one(given: Value, at: &str, home: Home<'_>, flaws: &Flaws) -> Option<Rule> {
+    let mut fields = Fields::of(given.clone(), at, flaws)?;
+    let name = fields::name(&mut fields, flaws, if let Home::File(reserved) = home { reserved } else { &[] });
     let about = fields::about(&mut fields, flaws);
     let templates: Vec<(&'static str, &'static Template)> =
         TEMPLATES.iter().map(|template| (template.name, template)).collect();
@@ -98,6 +120,7 @@ fn one(mut fields: Fields<'_>, at: &str, reserved: &[&str], flaws: &Flaws) -> Op
     let severity = fields
         .optional_word("severity", &Severity::ALL.map(|severity| (severity.word(), severity)))
         .unwrap_or(Severity::Error);
+    let enforced = at_home(&mut fields, home, flaws);
     fields.finish();
     if different.len() > 1 {
         flaws.at(format!("{at}/different"), "expected one field; write a rule for each other one");
@@ -116,9 +139,80 @@ fn one(mut fields: Fields<'_>, at: &str, reserved: &[&str], flaws: &Flaws) -> Op
         occurred,
         severity,
         about,
+        enforced,
+        given: Value::Null,
     };
     fit(&rule, count.is_some(), at, flaws);
-    Some(rule)
+    if let Home::Contract(contract) = home {
+        fit_contract(&rule, contract, at, flaws);
+    }
+    Some(Rule { given: with_defaults(given, &rule), ..rule })
+}
+
+/// The members that depend on where a rule stands. Returns whether it is enforced.
+fn at_home(fields: &mut Fields<'_>, home: Home<'_>, flaws: &Flaws) -> bool {
+    let is_given = fields.has("enforce");
+    let enforced = fields.optional_bool("enforce").unwrap_or(false);
+    match home {
+        Home::File(_) if is_given => {
+            flaws.at_key(
+                fields.pointer("enforce"),
+                "a file of rules refuses no command; write the rule in a contract file",
+            );
+            false
+        }
+        Home::File(_) => false,
+        Home::Contract(_) => enforced,
+    }
+}
+
+/// Whether a rule of a contract file is about what runs of the contract can have.
+fn fit_contract(rule: &Rule, contract: &str, at: &str, flaws: &Flaws) {
+    if rule.contract.is_some() {
+        flaws.at_key(format!("{at}/contract"), "a rule of a contract file is about the runs of this contract");
+    }
+    if rule.per != Per::Run {
+        flaws.at_key(format!("{at}/per"), "a rule of a contract file is about single runs");
+    }
+    for events in rule.events().filter(|events| !events.can_be_of(contract)) {
+        flaws.at(
+            at,
+            format!(
+                "expected kinds of contract `{contract}`, such as `{contract}.created`, found {}",
+                events.kinds_text
+            ),
+        );
+    }
+    let is_late = rule.template.constraints.iter().any(|constraint| !constraint.is_broken_at_once());
+    if rule.enforced && is_late {
+        let can_be: Vec<&str> = TEMPLATES
+            .iter()
+            .filter(|template| template.constraints.iter().all(|constraint| constraint.is_broken_at_once()))
+            .map(|template| template.name)
+            .collect();
+        let name = rule.template.name;
+        flaws.at_key(
+            format!("{at}/enforce"),
+            format!(
+                "`{name}` is about what must still come, so it can refuse no command; these templates can: {}",
+                can_be.join(", ")
+            ),
+        );
+    }
+}
+
+/// The table of a rule with every default written out.
+fn with_defaults(given: Value, rule: &Rule) -> Value {
+    let Value::Object(mut members) = given else { return given };
+    members.insert("severity".to_owned(), rule.severity.word().into());
+    members.insert("enforce".to_owned(), rule.enforced.into());
+    if rule.template.parameters == Parameters::ACount {
+        members.insert("count".to_owned(), rule.count.into());
+    }
+    if rule.within_ns.is_some() {
+        members.insert("time".to_owned(), if rule.occurred { "occurred" } else { "recorded" }.into());
+    }
+    Value::Object(members)
 }
 
 /// Whether the rule has what its template takes, and nothing else.

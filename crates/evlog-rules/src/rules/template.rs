@@ -37,6 +37,11 @@ impl Constraint {
         matches!(self, AtLeast | First | Last | Either)
     }
 
+    /// Whether the event that breaks it shows so, whatever comes after it.
+    pub(super) fn is_broken_at_once(self) -> bool {
+        matches!(self, AtMost | Fewer | First | Before(_) | NeverBeside | NeverAfter | NeverNext)
+    }
+
     /// Whether it matters which event is the next one, be it of the rule or not.
     pub(super) fn is_about_neighbours(self) -> bool {
         matches!(self, After(Next) | Before(Next) | NeverNext)

@@ -410,12 +410,12 @@ fn times_that_go_back_hide_no_event_and_end_no_wait() {
 }
 
 #[test]
-fn a_rule_cannot_ask_to_refuse_commands() {
+fn a_rule_of_a_file_of_rules_cannot_ask_to_refuse_commands() {
     // Rule O-27.
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"custom/a\"\nenforce = true\n";
     let found: Vec<String> =
         read(text, &["signed_in_time"]).expect_err("a mistake").iter().map(ToString::to_string).collect();
-    assert!(found.len() == 1 && found[0].starts_with("5:1: unknown member `enforce`"), "{found:?}");
+    assert!(found.len() == 1 && found[0].starts_with("5:1: a file of rules refuses no command"), "{found:?}");
 }
 
 #[test]
@@ -438,4 +438,98 @@ fn a_rule_about_no_events_is_refused_for_that_alone() {
         assert!(found.len() == 1 && found[0].starts_with(expected), "{given}: {found:?}");
     }
     rule("template = \"absence\"\nwhere = [\"actor=ann\"]");
+}
+
+/// The rules of a contract file with this in its only rule; or what is wrong, without its place.
+fn of_contract(rule: &str) -> Result<Vec<Rule>, Vec<String>> {
+    let located = crate::located::Located::parse(rule).expect("TOML");
+    let flaws = crate::fields::Flaws::default();
+    let mut fields = crate::fields::Fields::of(located.value, "", &flaws).expect("a table");
+    let rules = super::of_contract(&mut fields, "machine", &flaws);
+    let messages: Vec<String> = flaws.into_vec().into_iter().map(|flaw| flaw.message).collect();
+    if messages.is_empty() { Ok(rules) } else { Err(messages) }
+}
+
+#[test]
+fn a_rule_of_a_contract_file_is_about_single_runs_of_the_contract_and_is_enforced_only_if_an_event_can_break_it() {
+    // Rule O-28.
+    let rule = |more: &str| format!("[[rule]]\nname = \"r\"\n{more}\n");
+    let pair = "first = \"machine.created\"\nthen = \"machine.transitioned\"\n";
+    for (more, expected) in [
+        (
+            "template = \"absence\"\nkind = \"machine.*\"\ncontract = \"machine\"".to_owned(),
+            "is about the runs of this",
+        ),
+        ("template = \"absence\"\nkind = \"machine.*\"\nper = \"actor\"".to_owned(), "is about single runs"),
+        ("template = \"absence\"\nkind = \"custom/paid\"".to_owned(), "expected kinds of contract `machine`"),
+        (
+            format!("template = \"response\"\n{pair}enforce = true"),
+            "so it can refuse no command; these templates can: absence,",
+        ),
+        (format!("template = \"precedence\"\n{pair}enforce = 1"), "expected a boolean"),
+    ] {
+        let found = of_contract(&rule(&more)).expect_err("a mistake");
+        assert!(found.len() == 1 && found[0].contains(expected), "{more}: {found:?}");
+    }
+    let can_be: Vec<&str> = template::TEMPLATES
+        .iter()
+        .filter(|template| {
+            let events = if template.parameters == template::Parameters::Ab { pair } else { "kind = \"machine.*\"\n" };
+            of_contract(&rule(&format!("template = \"{}\"\n{events}enforce = true", template.name))).is_ok()
+        })
+        .map(|template| template.name)
+        .collect();
+    // The same eight as in a policy.
+    let expected = [
+        "absence",
+        "init",
+        "precedence",
+        "alternate_precedence",
+        "chain_precedence",
+        "not_co_existence",
+        "not_succession",
+        "not_chain_succession",
+    ];
+    assert_eq!(can_be, expected);
+    assert_eq!(of_contract("name = \"a\"\n"), Ok(Vec::new()));
+}
+
+#[test]
+fn a_rule_reads_again_from_what_a_run_holds_of_it() {
+    // Rule O-28.
+    let text = "[[rule]]\nname = \"r\"\ntemplate = \"precedence\"\nfirst = [\"machine.created\", \"machine.f*\"]\n\
+                then = { kind = \"machine.transitioned\", where = [\"payload.to~^p\"] }\nsame = \"actor\"\nwithin = \"2d\"\n";
+    let rules = of_contract(text).expect("a rule");
+    let given = serde_json::json!({ "rule": [rules[0].given()] });
+    let flaws = crate::fields::Flaws::default();
+    let mut fields = crate::fields::Fields::of(given, "", &flaws).expect("a table");
+    let again = super::of_contract(&mut fields, "machine", &flaws);
+    assert_eq!((again.as_slice(), flaws.into_vec()), (rules.as_slice(), Vec::new()));
+    assert_eq!(
+        (rules[0].given()["severity"].as_str(), rules[0].given()["time"].as_str()),
+        (Some("error"), Some("recorded"))
+    );
+}
+
+#[test]
+fn a_guard_finds_what_an_audit_finds_at_the_same_event() {
+    // Rules O-28, O-29: every trace of up to five events of three kinds, for every template that can be enforced.
+    let kinds = ["custom/a", "custom/b", "custom/c"];
+    for template in
+        template::TEMPLATES.iter().filter(|template| template.constraints.iter().all(|one| one.is_broken_at_once()))
+    {
+        let rule = Rule { enforced: true, ..self::template(template.name) };
+        for trace in 0..3_usize.pow(5) {
+            let events: Vec<Made> = (0..5).map(|at| made(kinds[trace / 3_usize.pow(at) % 3])).collect();
+            let first = broken(&rule, &events).into_iter().filter_map(|seqs| seqs.last().copied()).min();
+            let mut guard = Guard::default();
+            let refused = (0_u64..).zip(&events).find(|(seq, event)| {
+                let next = crate::made::with_fact(event, *seq, |fact| {
+                    guard.after(std::slice::from_ref(&rule), fact, crate::made::json)
+                });
+                next.map(|next| guard = next).is_err()
+            });
+            assert_eq!(refused.map(|(seq, _)| seq), first, "{}: {trace}", template.name);
+        }
+    }
 }

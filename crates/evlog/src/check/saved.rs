@@ -74,7 +74,7 @@ impl Head {
     }
 
     pub(super) fn into_found(self) -> (Vec<FoldError>, Vec<(Seq, LossAccepted)>) {
-        let finding = |(seq, run, message)| FoldError { seq: Seq(seq), run, message };
+        let finding = |(seq, run, message)| FoldError { seq: Seq(seq), run, message, is_of_rule: false };
         let losses = self.losses.into_iter().map(|(seq, loss)| (Seq(seq), loss));
         (self.contract_findings.into_iter().map(finding).collect(), losses.collect())
     }
@@ -216,7 +216,7 @@ mod tests {
     fn no_byte_of_the_file_can_be_changed_or_lost() {
         let contracts = evlog_projection::Contracts::new();
         let mut check = RunCheck::new(&contracts, Policies::default(), None);
-        check.findings.push(FoldError { seq: Seq(3), run: "a".into(), message: "m".into() });
+        check.findings.push(FoldError { seq: Seq(3), run: "a".into(), message: "m".into(), is_of_rule: false });
         let head = Head::new(5, &check);
         let mut runs = BTreeMap::from([("a".to_owned(), SeenRun::default()), ("b".to_owned(), SeenRun::default())]);
         for run in runs.values_mut() {

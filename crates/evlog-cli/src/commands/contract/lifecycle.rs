@@ -54,6 +54,7 @@ pub(super) fn text(ui: &mut Ui, lifecycle: &Definition) {
             ui.line(format_args!("`{before}` is entered before `{after}`"));
         }
     }
+    super::rules(ui, lifecycle.rules());
     reason_codes(ui, lifecycle);
 }
 

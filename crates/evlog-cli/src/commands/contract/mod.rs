@@ -15,6 +15,7 @@ use crate::reports::Kind;
 use crate::table;
 use crate::ui::{Text, Tone, Ui};
 use clap::{Args, Subcommand, ValueEnum};
+use evlog_audit::Rule;
 use evlog_lifecycle::form::{BUILT_IN, Definition, FILE_LEN_MAX, Finding, built_in};
 use std::path::{Path, PathBuf};
 
@@ -216,6 +217,25 @@ fn text(ui: &mut Ui, definition: &Definition) {
             pipeline::text(ui, pipeline);
         }
     }
+}
+
+/// The rules on the order of a run's events.
+fn rules(ui: &mut Ui, rules: &[Rule]) {
+    if rules.is_empty() {
+        return;
+    }
+    heading(ui, "Rules on order");
+    let row = |rule: &Rule| {
+        let enforced = if rule.is_enforced() { "yes" } else { "no" };
+        vec![
+            (rule.name().to_owned(), Tone::Strong),
+            (rule.template().to_owned(), Tone::Plain),
+            (rule.severity().word().to_owned(), Tone::Plain),
+            (enforced.to_owned(), Tone::Plain),
+            (rule.expected(), Tone::Plain),
+        ]
+    };
+    table::print(ui, &["RULE", "TEMPLATE", "SEVERITY", "ENFORCED", "ASKS"], &rules.iter().map(row).collect::<Vec<_>>());
 }
 
 /// A blank line and a heading.

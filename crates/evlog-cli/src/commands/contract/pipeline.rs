@@ -31,6 +31,7 @@ pub(super) fn text(ui: &mut Ui, pipeline: &Definition) {
             ui.line(format_args!("`{}` is settled before `{}`", rule.before, rule.after));
         }
     }
+    super::rules(ui, pipeline.rules());
     heading(ui, "Reason codes");
     let rows = pipeline.catalogue().rows().map(|(stage, code, row)| -> Vec<Cell> {
         let mode = row.fail_mode.map_or("configured", FailMode::word);

@@ -2,6 +2,7 @@
 //! `docs/lifecycle/machine.md`.
 
 mod commands;
+mod order;
 mod property;
 mod replay;
 mod walks;

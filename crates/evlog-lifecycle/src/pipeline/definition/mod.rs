@@ -19,6 +19,7 @@ use crate::located::Located;
 use crate::members::malformed;
 use crate::pipeline::outcome::{BLOCKED, FailMode, INVALID, Outcome, StageStatus};
 use evlog_projection::canonical;
+use evlog_rules::Rule;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -148,6 +149,7 @@ pub struct Definition {
     substages: BTreeMap<String, SubstageDefinition>,
     catalogue: Catalogue,
     order: Vec<OrderRule>,
+    rules: Vec<Rule>,
     text: String,
     digest: [u8; 32],
 }
@@ -317,10 +319,10 @@ impl Definition {
         stages: Vec<StageDefinition>,
         substages: BTreeMap<String, SubstageDefinition>,
         catalogue: Catalogue,
-        order: Vec<OrderRule>,
+        order: (Vec<OrderRule>, Vec<Rule>),
     ) -> Definition {
-        let mut made =
-            Definition { name, about, stages, substages, catalogue, order, text: String::new(), digest: [0; 32] };
+        let (text, digest, (order, rules)) = (String::new(), [0; 32], order);
+        let mut made = Definition { name, about, stages, substages, catalogue, order, rules, text, digest };
         let bytes = canonical(&made.to_value());
         made.digest = *blake3::hash(&bytes).as_bytes();
         made.text = String::from_utf8(bytes).unwrap_or_else(|_| unreachable!("JSON is UTF-8"));
@@ -340,6 +342,11 @@ impl Definition {
     /// Its order rules, as given.
     pub fn order(&self) -> &[OrderRule] {
         &self.order
+    }
+
+    /// Its rules on the order of a run's events, as given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// What is known of its substages, by name.
@@ -516,6 +523,9 @@ impl Definition {
         if !self.order.is_empty() {
             let rule = |rule: &OrderRule| json!({"before": rule.before, "after": rule.after});
             value["order"] = self.order.iter().map(rule).collect::<Vec<Value>>().into();
+        }
+        if !self.rules.is_empty() {
+            value["rule"] = self.rules.iter().map(|rule| rule.given().clone()).collect::<Vec<Value>>().into();
         }
         value
     }

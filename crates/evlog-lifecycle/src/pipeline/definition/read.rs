@@ -40,8 +40,13 @@ pub(crate) fn definition(value: Value, at: &str, origin: Origin, flaws: &Flaws) 
     closed_substages(&mut fields, flaws, &known, &mut catalogue);
     let substages = substages(&mut fields, flaws, &known, &catalogue);
     let order = order(&mut fields, flaws, &known);
+    let rules = evlog_rules::rules::of_contract(&mut fields, "pipeline", flaws);
     fields.finish();
-    if flaws.is_empty() { Some(Definition::new(name?, about, stages, substages, catalogue, order)) } else { None }
+    if flaws.is_empty() {
+        Some(Definition::new(name?, about, stages, substages, catalogue, (order, rules)))
+    } else {
+        None
+    }
 }
 
 fn stages(fields: &mut Fields<'_>, flaws: &Flaws) -> Vec<StageDefinition> {

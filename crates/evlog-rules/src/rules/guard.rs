@@ -1,0 +1,60 @@
+//! Judges the next event of a run by the enforced rules of the run's own definition.
+//!
+//! Invariant: what cannot be judged is refused, because nobody can show later that it was allowed.
+
+use super::Rule;
+use super::judge::{Case, Step};
+use crate::reading::Reading;
+use evlog_projection::Fact;
+use evlog_projection::readable::PayloadJson;
+use std::fmt;
+
+/// What the enforced rules of a definition remember of a run's events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard(Vec<Case>);
+
+/// The enforced rule that an event breaks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    rule: String,
+    expected: String,
+    found: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule `{}` of the run's contract: expected: {}; found: {}", self.rule, self.expected, self.found)
+    }
+}
+
+impl Guard {
+    /// The same after the run's next event, unless that breaks a rule.
+    pub fn after(&self, rules: &[Rule], fact: &Fact<'_>, payload_json: PayloadJson) -> Result<Guard, Breach> {
+        let mut next = self.clone();
+        let enforced = || rules.iter().filter(|rule| rule.is_enforced());
+        next.0.resize_with(enforced().count(), Case::default);
+        let reading = Reading::new(fact, payload_json);
+        for (rule, case) in enforced().zip(&mut next.0) {
+            check(rule, case, &reading)?;
+        }
+        Ok(next)
+    }
+}
+
+fn check(rule: &Rule, case: &mut Case, reading: &Reading<'_>) -> Result<(), Breach> {
+    let step = Step::new(rule, reading, true);
+    if !step.matters_to(rule, Some(case)) {
+        return Ok(());
+    }
+    let mut broken = Vec::new();
+    let is_judged = case.take(rule, step, &mut broken);
+    let found = match broken.into_iter().next() {
+        None if is_judged => return Ok(()),
+        None => "so many earlier events that evlog does not remember them all".to_owned(),
+        Some(violation) => match violation.seqs.first().filter(|seq| **seq != reading.fact.seq) {
+            Some(earlier) => format!("{} (seq {earlier})", violation.found),
+            None => violation.found,
+        },
+    };
+    Err(Breach { rule: rule.name().to_owned(), expected: rule.expected(), found })
+}
