@@ -30,7 +30,7 @@ pub use evlog_rules::{fields, located};
 use evlog_format::{Event, Kind};
 use evlog_projection::{Fact, FoldError, RunFold};
 use evlog_rules::Rule;
-use evlog_rules::rules::Guard;
+use evlog_rules::rules::{Breach, Guard};
 use serde_json::Value;
 
 /// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
@@ -51,7 +51,9 @@ pub fn rules_of(run: &RunFold) -> &[Rule] {
 /// What the enforced rules of a run's definition remember after its next event, unless it breaks one of them.
 fn guarded(guard: &Guard, rules: &[Rule], fact: &Fact<'_>) -> Result<Guard, FoldError> {
     let readable = |event: &Event<'_>| payload_json(event).unwrap_or_default();
-    guard.after(rules, fact, readable).map_err(|breach| FoldError::of_rule(fact, breach.to_string()))
+    guard.after(rules, fact, readable).map_err(|Breach { rule, expected, found }| {
+        FoldError::of_rule(fact, format!("rule `{rule}` of the run's contract: expected: {expected}; found: {found}"))
+    })
 }
 
 /// Whether a kind is one of the contract with this name: the table of kinds names the contract before the first point.

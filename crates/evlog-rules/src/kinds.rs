@@ -104,6 +104,15 @@ impl Kinds {
         Ok(Kinds { pattern, built_in, has_custom })
     }
 
+    /// This kind and no other.
+    pub fn exactly(kind: Kind<'_>) -> Kinds {
+        let pattern = Pattern { text: kind.to_string(), regex: None };
+        match kind {
+            Kind::BuiltIn(number) => Kinds { pattern, built_in: vec![number], has_custom: false },
+            Kind::Custom(_) => Kinds { pattern, built_in: Vec::new(), has_custom: true },
+        }
+    }
+
     /// Whether a kind is meant.
     pub fn holds(&self, kind: Kind<'_>) -> bool {
         match kind {

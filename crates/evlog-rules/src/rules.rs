@@ -44,6 +44,12 @@ pub struct Events {
 }
 
 impl Events {
+    /// All events of a kind.
+    fn of(kind: Kind<'_>) -> Events {
+        let (text, kinds) = (kind.to_string(), vec![Kinds::exactly(kind)]);
+        Events { kinds_text: text.clone(), text, kinds, conditions: Vec::new() }
+    }
+
     /// Whether an event is one of them.
     pub fn holds(&self, reading: &Reading<'_>) -> bool {
         self.kinds.iter().any(|kinds| kinds.holds(reading.fact.event.kind))
@@ -109,7 +115,50 @@ impl PartialEq for Rule {
 
 impl Eq for Rule {}
 
+/// The parts of a rule about single kinds, without conditions.
+#[derive(Clone, Debug)]
+pub struct Plain<'p> {
+    /// The rule's name.
+    pub name: &'p str,
+    /// The name of its template.
+    pub template: &'p str,
+    /// What comes first, if the template is about two events.
+    pub first: Option<Kind<'p>>,
+    /// What comes then, or the only event.
+    pub then: Kind<'p>,
+    /// How many, if the template counts.
+    pub count: u64,
+    /// The field in which the two events differ.
+    pub different: Option<Field>,
+    /// How far apart they are at most, by the times at which they were recorded, in nanoseconds.
+    pub within_ns: Option<i64>,
+}
+
 impl Rule {
+    /// A rule of these parts; `None` if there is no template of the name.
+    pub fn plain(parts: Plain<'_>) -> Option<Rule> {
+        let Plain { name, template, first, then, count, different, within_ns } = parts;
+        let template = template::TEMPLATES.iter().find(|known| known.name == template)?;
+        let (a, b) = first.map_or((then, None), |first| (first, Some(then)));
+        Some(Rule {
+            name: name.to_owned(),
+            template,
+            a: Events::of(a),
+            b: b.map(Events::of),
+            count,
+            per: Per::Run,
+            contract: None,
+            same: Vec::new(),
+            different,
+            within_ns,
+            occurred: false,
+            severity: Severity::Error,
+            about: None,
+            enforced: true,
+            given: Value::Null,
+        })
+    }
+
     /// Its name, unique in its file.
     pub fn name(&self) -> &str {
         &self.name

@@ -129,7 +129,8 @@ fn a_rule_that_did_not_see_what_came_before_it_says_since_when_it_is_in_force() 
     let seq = set(&room, rule)["seq"].to_string();
     let done = room.feed(&["submit"], &record("o", "executed", "a"));
     let said = format!(
-        "expected `custom/approved` before `custom/executed`, found none since the rule is in force (seq {seq})"
+        "policy rule `eyes`, in force since seq {seq}: expected: each custom/executed comes after custom/approved; found: none \
+         came before it"
     );
     assert!(done.out.contains(&said), "{done:?}");
     // What an earlier event has used up is not there any more, whatever the rule has seen.
@@ -137,7 +138,7 @@ fn a_rule_that_did_not_see_what_came_before_it_says_since_when_it_is_in_force() 
     let lines: String = ["approved", "executed", "executed"].map(|kind| record("o", kind, "a")).concat();
     let done = room.feed(&["submit"], &lines);
     assert_eq!(codes(&done.out), ["accepted", "accepted", "POLICY_ORDER"]);
-    assert!(done.out.contains("found none since `custom/executed`, which is seq"), "{done:?}");
+    assert!(done.out.contains("found: none came since the last one"), "{done:?}");
 }
 
 #[test]

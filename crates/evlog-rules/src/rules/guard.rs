@@ -7,7 +7,6 @@ use super::judge::{Case, Step};
 use crate::reading::Reading;
 use evlog_projection::Fact;
 use evlog_projection::readable::PayloadJson;
-use std::fmt;
 
 /// What the enforced rules of a definition remember of a run's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,15 +15,12 @@ pub struct Guard(Vec<Case>);
 /// The enforced rule that an event breaks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    rule: String,
-    expected: String,
-    found: String,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule `{}` of the run's contract: expected: {}; found: {}", self.rule, self.expected, self.found)
-    }
+    /// The rule's name.
+    pub rule: String,
+    /// What the rule asks.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
 }
 
 impl Guard {
@@ -35,26 +31,29 @@ impl Guard {
         next.0.resize_with(enforced().count(), Case::default);
         let reading = Reading::new(fact, payload_json);
         for (rule, case) in enforced().zip(&mut next.0) {
-            check(rule, case, &reading)?;
+            case.allow(rule, &reading)?;
         }
         Ok(next)
     }
 }
 
-fn check(rule: &Rule, case: &mut Case, reading: &Reading<'_>) -> Result<(), Breach> {
-    let step = Step::new(rule, reading, true);
-    if !step.matters_to(rule, Some(case)) {
-        return Ok(());
+impl Case {
+    /// Takes the next event of the case by an enforced rule, unless it breaks the rule.
+    pub fn allow(&mut self, rule: &Rule, reading: &Reading<'_>) -> Result<(), Breach> {
+        let step = Step::new(rule, reading, true);
+        if !step.matters_to(rule, Some(self)) {
+            return Ok(());
+        }
+        let mut broken = Vec::new();
+        let is_judged = self.take(rule, step, &mut broken);
+        let found = match broken.into_iter().next() {
+            None if is_judged => return Ok(()),
+            None => "so many earlier events that evlog does not remember them all".to_owned(),
+            Some(violation) => match violation.seqs.first().filter(|seq| **seq != reading.fact.seq) {
+                Some(earlier) => format!("{} (seq {earlier})", violation.found),
+                None => violation.found,
+            },
+        };
+        Err(Breach { rule: rule.name().to_owned(), expected: rule.expected(), found })
     }
-    let mut broken = Vec::new();
-    let is_judged = case.take(rule, step, &mut broken);
-    let found = match broken.into_iter().next() {
-        None if is_judged => return Ok(()),
-        None => "so many earlier events that evlog does not remember them all".to_owned(),
-        Some(violation) => match violation.seqs.first().filter(|seq| **seq != reading.fact.seq) {
-            Some(earlier) => format!("{} (seq {earlier})", violation.found),
-            None => violation.found,
-        },
-    };
-    Err(Breach { rule: rule.name().to_owned(), expected: rule.expected(), found })
 }

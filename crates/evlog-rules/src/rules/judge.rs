@@ -257,13 +257,7 @@ impl Seen<'_> {
             };
             match is_there {
                 Ok(true) => {}
-                Ok(false) => self.one(match (distance, self.rule.compares()) {
-                    (Distance::Any, false) => "none came before it",
-                    (Distance::Any, true) => "none that fits came before it",
-                    (Distance::Alternate, false) => "none came since the last one",
-                    (Distance::Alternate, true) => "none that fits came since the last one",
-                    (Distance::Next, _) => "the event before it is another, or does not fit",
-                }),
+                Ok(false) => self.unprecedented(distance, memory),
                 Err(Forgotten) => self.is_judged = false,
             }
             if distance == Distance::Alternate {
@@ -271,6 +265,26 @@ impl Seen<'_> {
             }
         }
         self.remember(memory, *is_a && distance != Distance::Next, false);
+    }
+
+    /// This event has no `a` before it: says so, and which one comes nearest.
+    fn unprecedented(&mut self, distance: Distance, memory: &Memory) {
+        let nearest = if distance == Distance::Next {
+            self.last.map(|last| &last.mark)
+        } else {
+            memory.past_a.last_of(&self.step.mark)
+        };
+        let found = match (distance, self.rule.compares()) {
+            (Distance::Any, false) => "none came before it",
+            (Distance::Any, true) => "none that fits came before it",
+            (Distance::Alternate, false) => "none came since the last one",
+            (Distance::Alternate, true) => "none that fits came since the last one",
+            (Distance::Next, _) => "the event before it is another, or does not fit",
+        };
+        match nearest {
+            Some(nearest) => self.one(&format!("{found}; the nearest is seq {}", nearest.seq)),
+            None => self.one(found),
+        }
     }
 
     /// Adds this event to the earlier ones of `a`, of `b`, or of both.

@@ -142,6 +142,11 @@ impl Past {
         }
     }
 
+    /// The latest earlier event with the same values of `same`, whether it fits or not.
+    pub(super) fn last_of(&self, later: &Mark) -> Option<&Mark> {
+        Some(&self.0.get(&later.same)?.by_time.last_key_value()?.1.last)
+    }
+
     /// Drops those with the same values.
     pub(super) fn drop_same(&mut self, mark: &Mark) {
         self.0.remove(&mark.same);

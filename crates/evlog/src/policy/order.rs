@@ -4,9 +4,12 @@
 //! Invariant: a rule sees a run's events only from the moment on since which it is in the log's policy without a
 //! change. So its verdict on an event depends only on the log before that event, both for the writer and for an audit.
 
-use evlog_format::{Kind, KindBuf, Seq};
+use crate::history;
+use evlog_format::{KindBuf, Seq};
 use evlog_projection::Fact;
 use evlog_projection::time::to_span;
+use evlog_rules::rules::{Breach, Case};
+use evlog_rules::{Reading, Rule};
 use std::fmt;
 
 /// A rule.
@@ -24,8 +27,10 @@ pub struct OrderRule {
     pub at_most: u64,
     /// Whether the first event must be by another actor.
     pub other_actor: bool,
-    /// How long before, by the recorded times, the first event may be, in nanoseconds.
+    /// How far, by the recorded times, the first event may be from it, in nanoseconds.
     pub within_ns: Option<i64>,
+    /// The same, as it is judged.
+    pub(super) judged: Rule,
 }
 
 /// What a rule demands, by the names of DECLARE.
@@ -47,15 +52,6 @@ pub enum Template {
     NotChainSuccession,
     /// Not both of them occur.
     NotCoExistence,
-}
-
-impl OrderRule {
-    /// Whether an event of this kind changes what the rule has seen, or can break it.
-    fn concerns(&self, kind: Kind<'_>) -> bool {
-        let by_neighbours =
-            matches!(self.template, Template::Init | Template::ChainPrecedence | Template::NotChainSuccession);
-        by_neighbours || self.then.as_kind() == kind || self.first.as_ref().is_some_and(|first| first.as_kind() == kind)
-    }
 }
 
 impl Template {
@@ -116,39 +112,16 @@ impl fmt::Display for OrderRule {
     }
 }
 
-/// An event that may come first.
-#[derive(Clone, Debug)]
-struct Seen {
-    seq: Seq,
-    recorded_ns: i64,
-    actor: String,
-}
-
-/// The state of a rule for one run.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    /// The last of the first events, and the last of those by another actor.
-    first: Option<Seen>,
-    first_of_other: Option<Seen>,
-    /// The last event that the rule was given; for rules on neighbours, the run's last.
-    last: Option<Seq>,
-    /// The same, if it is a first one.
-    just_before: Option<Seen>,
-    /// The last of the second events, and how many there were.
-    then: Option<Seq>,
-    count: u64,
-}
-
 /// The state of the rules in force for one run.
 #[derive(Clone, Debug, Default)]
 pub struct Orders(Vec<Stands>);
 
-/// A rule, by its name and the seq since which it is in force, with its state.
+/// A rule, by its name and the seq since which it is in force, with what it remembers.
 #[derive(Clone, Debug)]
 struct Stands {
     name: String,
     since: Seq,
-    progress: Progress,
+    case: Case,
 }
 
 impl Orders {
@@ -160,119 +133,26 @@ impl Orders {
         fact: &Fact<'_>,
     ) -> Option<String> {
         let mut breach = None;
-        let kind = fact.event.kind;
-        for (rule, since) in rules.into_iter().filter(|(rule, _)| rule.concerns(kind)) {
-            let broken = self.progress(rule, since).next(rule, since, fact);
-            breach = breach.or_else(|| broken.map(|how| format!("policy rule `{}`: {how}", rule.name)));
+        let reading = Reading::new(fact, |event| history::payload_json(event).unwrap_or_default());
+        // The rule on how a run begins does not concern one that began before it.
+        let concerns = |rule: &OrderRule| rule.template != Template::Init || fact.event.number == 0;
+        for (rule, since) in rules.into_iter().filter(|(rule, _)| concerns(rule)) {
+            let allowed = self.case(rule, since).allow(&rule.judged, &reading);
+            breach = breach.or_else(|| allowed.err().map(|breach| sentence(&breach, since)));
         }
         breach
     }
 
-    fn progress(&mut self, rule: &OrderRule, since: Seq) -> &mut Progress {
+    fn case(&mut self, rule: &OrderRule, since: Seq) -> &mut Case {
         let known = self.0.iter().position(|stands| stands.since == since && stands.name == rule.name);
         let at = known.unwrap_or_else(|| {
-            self.0.push(Stands { name: rule.name.clone(), since, progress: Progress::default() });
+            self.0.push(Stands { name: rule.name.clone(), since, case: Case::default() });
             self.0.len() - 1
         });
-        &mut self.0[at].progress
+        &mut self.0[at].case
     }
 }
 
-impl Progress {
-    fn next(&mut self, rule: &OrderRule, since: Seq, fact: &Fact<'_>) -> Option<String> {
-        let kind = fact.event.kind;
-        let is_first = rule.first.as_ref().is_some_and(|first| first.as_kind() == kind);
-        let is_then = rule.then.as_kind() == kind;
-        let breach = self.breach((rule, since), fact, (is_first, is_then));
-        if is_then {
-            (self.then, self.count) = (Some(fact.seq), self.count + 1);
-            if rule.template == Template::AlternatePrecedence {
-                (self.first, self.first_of_other) = (None, None);
-            }
-        }
-        let head = &fact.head;
-        let seen = || Seen { seq: fact.seq, recorded_ns: head.recorded_ns, actor: head.actor.to_owned() };
-        (self.last, self.just_before) = (Some(fact.seq), is_first.then(seen));
-        if is_first {
-            let before = self.first.replace(seen());
-            self.first_of_other = before.filter(|before| before.actor != head.actor).or(self.first_of_other.take());
-        }
-        breach
-    }
-
-    fn breach(
-        &self,
-        (rule, since): (&OrderRule, Seq),
-        fact: &Fact<'_>,
-        (is_first, is_then): (bool, bool),
-    ) -> Option<String> {
-        let (a, b) =
-            (rule.first.as_ref().map(|first| name(first.as_kind())).unwrap_or_default(), name(rule.then.as_kind()));
-        match rule.template {
-            Template::Init => (fact.event.number == 0 && !is_then)
-                .then(|| format!("expected a run to begin with {b}, found {}", name(fact.event.kind))),
-            Template::Absence => (is_then && self.count >= rule.at_most)
-                .then(|| format!("expected {b} at most {} times, found it once more", rule.at_most)),
-            Template::Precedence | Template::AlternatePrecedence if is_then => {
-                let candidates = [&self.first, &self.first_of_other];
-                let fitting = candidates.into_iter().flatten().find(|seen| fits(rule, seen, fact));
-                fitting
-                    .is_none()
-                    .then(|| wanted(rule, (&a, "before", &b), self.first.as_ref(), &self.none_since(rule, since, &b)))
-            }
-            Template::ChainPrecedence if is_then => {
-                let fitting = self.just_before.as_ref().filter(|seen| fits(rule, seen, fact));
-                fitting.is_none().then(|| {
-                    let none = self.last.map_or_else(|| self.none_since(rule, since, &b), |seq| format!("seq {seq}"));
-                    wanted(rule, (&a, "directly before", &b), self.just_before.as_ref(), &none)
-                })
-            }
-            Template::NotSuccession if is_then => {
-                self.first.as_ref().map(|seen| format!("expected no {b} after {a}, which is seq {}", seen.seq))
-            }
-            Template::NotChainSuccession if is_then => self
-                .just_before
-                .as_ref()
-                .map(|seen| format!("expected no {b} directly after {a}, which is seq {}", seen.seq)),
-            Template::NotCoExistence if is_then || is_first => {
-                let (other, here) =
-                    if is_then { (self.first.as_ref().map(|seen| seen.seq), &b) } else { (self.then, &a) };
-                let there = if is_then { &a } else { &b };
-                other.map(|seq| format!("expected no {here} beside {there}, which is seq {seq}"))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Progress {
-    /// The words that say that the rule has seen no first event, and since which seq.
-    fn none_since(&self, rule: &OrderRule, since: Seq, b: &str) -> String {
-        match self.then.filter(|_| rule.template == Template::AlternatePrecedence) {
-            Some(then) => format!("none since {b}, which is seq {then}"),
-            None => format!("none since the rule is in force (seq {since})"),
-        }
-    }
-}
-
-/// Whether an event may stand before the one that is judged.
-fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
-    // The age counts in both directions, so that a clock that was once ahead does not make an old event new for ever.
-    let age = i128::from(fact.head.recorded_ns) - i128::from(seen.recorded_ns);
-    let is_in_time = rule.within_ns.is_none_or(|within| age.unsigned_abs() <= u128::from(within.unsigned_abs()));
-    is_in_time && !(rule.other_actor && seen.actor == fact.head.actor)
-}
-
-fn wanted(rule: &OrderRule, (a, place, b): (&str, &str, &str), found: Option<&Seen>, none: &str) -> String {
-    let by = if rule.other_actor { " by another actor" } else { "" };
-    let within = rule.within_ns.map(|within| format!(", at most {} earlier", to_span(within))).unwrap_or_default();
-    let found = match found {
-        None => none.to_owned(),
-        Some(seen) => format!("seq {} by `{}`", seen.seq, seen.actor),
-    };
-    format!("expected {a}{by} {place} {b}{within}, found {found}")
-}
-
-fn name(kind: Kind<'_>) -> String {
-    format!("`{kind}`")
+fn sentence(Breach { rule, expected, found }: &Breach, since: Seq) -> String {
+    format!("policy rule `{rule}`, in force since seq {since}: expected: {expected}; found: {found}")
 }

@@ -7,6 +7,8 @@ use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
 use evlog_format::limits::KIND_NAME_LEN_MAX;
 use evlog_format::{Durability, Kind, KindBuf};
 use evlog_projection::time::from_span;
+use evlog_rules::Field;
+use evlog_rules::rules::{Plain, Rule};
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
@@ -216,13 +218,19 @@ fn rule(found: &Spanned<RawRule>) -> Result<OrderRule, Flaw> {
     let is_of_one = template.members().contains(&"kind");
     let first = if is_of_one { None } else { Some(of(&needed("first", &raw.first)?, |text| kind(text))?) };
     let then = if is_of_one { needed("kind", &raw.kind)? } else { needed("then", &raw.then)? };
-    Ok(OrderRule {
-        name,
-        template,
-        first,
-        then: of(&then, |text| kind(text))?,
-        at_most: raw.at_most.as_ref().map_or(0, |at_most| *at_most.get_ref()),
-        other_actor: at(raw.different.as_ref(), different)?.unwrap_or(false),
-        within_ns: at(raw.within.as_ref(), from_span)?,
-    })
+    let then = of(&then, |text| kind(text))?;
+    let at_most = raw.at_most.as_ref().map_or(0, |at_most| *at_most.get_ref());
+    let other_actor = at(raw.different.as_ref(), different)?.unwrap_or(false);
+    let within_ns = at(raw.within.as_ref(), from_span)?;
+    let parts = Plain {
+        name: &name,
+        template: template.name(),
+        first: first.as_ref().map(KindBuf::as_kind),
+        then: then.as_kind(),
+        count: at_most.saturating_add(1),
+        different: other_actor.then(|| Field::parse("actor").unwrap_or_else(|error| unreachable!("{error}"))),
+        within_ns,
+    };
+    let judged = Rule::plain(parts).unwrap_or_else(|| unreachable!("every template of a policy is one of DECLARE"));
+    Ok(OrderRule { name, template, first, then, at_most, other_actor, within_ns, judged })
 }

@@ -224,12 +224,13 @@ fn broken(rule: &str, events: &[&str]) -> Option<(usize, String)> {
 }
 
 #[test]
-fn a_rule_on_neighbours_says_what_it_found_in_place_of_the_one_before() {
+fn a_refusal_says_since_when_the_rule_is_in_force_and_what_comes_nearest() {
     // L-08, L-09.
     let rule = "template = \"chain_precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
-    let found = |events: &[&str]| broken(rule, events).unwrap().1.rsplit_once("found ").unwrap().1.to_owned();
-    assert_eq!(found(&["b"]), "none since the rule is in force (seq 0)");
-    assert_eq!(found(&["a", "c", "b"]), "seq 2");
+    let expected = "policy rule `n`, in force since seq 0: expected: the event before each custom/b is custom/a; found: the event before \
+                    it is another, or does not fit";
+    assert_eq!(broken(rule, &["b"]), Some((0, expected.to_owned())));
+    assert_eq!(broken(rule, &["a", "c", "b"]), Some((2, format!("{expected}; the nearest is seq 2"))));
 }
 
 #[test]

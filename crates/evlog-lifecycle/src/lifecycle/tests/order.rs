@@ -41,7 +41,7 @@ fn an_event_that_breaks_an_enforced_rule_of_the_runs_lifecycle_is_refused() {
     // M-13.
     assert_eq!(refused(PAYMENT, &[("approved", "ann"), ("executed", "bob")]), None);
     let expected = "rule `four-eyes` of the run's contract: expected: who approves a payment does not execute it; found: none that \
-                    fits came before it";
+                    fits came before it; the nearest is seq 1";
     assert_eq!(refused(PAYMENT, &[("approved", "ann"), ("executed", "ann")]), Some((1, expected.to_owned())));
     let once = PAYMENT.split("[[rule]]").next().unwrap_or_default().to_owned()
         + "[[rule]]\nname = \"r\"\ntemplate = \"not_succession\"\nfirst = \"machine.created\"\n\
