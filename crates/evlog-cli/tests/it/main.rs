@@ -91,6 +91,8 @@ mod submit;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod survivors;
+#[cfg(test)]
 mod tail;
 #[cfg(test)]
 mod times;

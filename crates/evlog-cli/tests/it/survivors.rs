@@ -1,0 +1,88 @@
+//! Processes of a stage that ended evlog and harmed its guard: what is left of them is ended when the run is resumed, and what
+//! cannot be seen is reported.
+#![cfg(target_os = "linux")]
+
+use crate::support::{Done, Room};
+use std::fs;
+use std::process::{Command, Stdio};
+
+/// Leaves a process without the stage's mark and outside of its group. It notes its number, and waits.
+const LEAVE: &str = "setsid env -i sh -c 'echo $$ > left.new; mv left.new left; exec sleep 300' > /dev/null 2>&1 & \
+                     until test -e left; do sleep 0.01; done";
+/// The same, of a process that came from no process that still runs.
+const LEAVE_ORPHAN: &str = "(setsid env -i sh -c 'echo $$ > left.new; mv left.new left; exec sleep 300' > /dev/null 2>&1 &); \
+     until test -e left; do sleep 0.01; done";
+/// Waits until the guard is stopped.
+const GUARD_STOPS: &str = "until grep -q '^State:.T' /proc/$PPID/status; do sleep 0.01; done";
+/// Ends evlog, the parent of the guard.
+const END_EVLOG: &str = "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat)";
+
+/// Runs a stage that does this and so ends evlog, and resumes the run.
+fn resumed_after(script: &str) -> (Room, Done) {
+    let room = Room::new();
+    let script = format!("test -e went && exit 0; touch went; {script}");
+    let stage = format!("id = \"one\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", '''{script}''']");
+    room.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
+    let done = room.command(&["run", "plan.toml", "--run-id", "r"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(done.status.code(), None, "evlog was not killed: {done:?}");
+    let resumed = room.run(&["run", "--resume", "r", "--force-run-lock"]);
+    (room, resumed)
+}
+
+/// Whether the process that a file names still runs; it is ended then.
+fn runs(room: &Room, file: &str) -> bool {
+    let pid = fs::read_to_string(room.path(file)).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let runs = stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'));
+    if runs {
+        Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    }
+    runs
+}
+
+const UNSEEN: &str = "a process of it that has cleared its environment may still run";
+
+#[test]
+fn t01_what_a_stopped_guard_still_has_below_it_is_ended_though_it_has_no_mark() {
+    for leave in [LEAVE, LEAVE_ORPHAN] {
+        let note = "echo $PPID > guard";
+        let (room, resumed) = resumed_after(&format!("{note}; {leave}; kill -STOP $PPID; {GUARD_STOPS}; {END_EVLOG}"));
+        let [left, guard] = ["left", "guard"].map(|file| runs(&room, file));
+        assert!(!left && !guard, "left {left}, guard {guard}: {resumed:?}");
+        assert_eq!(resumed.code, 0, "{resumed:?}");
+        resumed.says("of its processes were still running, and were ended").says(UNSEEN);
+    }
+}
+
+/// The session of the guard has no terminal, so the signals of a terminal stop nothing.
+#[test]
+fn t01_signals_of_a_terminal_do_not_stop_a_guard() {
+    for signal in ["TSTP", "TTIN", "TTOU"] {
+        let (room, resumed) =
+            resumed_after(&format!("echo $PPID > guard; {LEAVE}; kill -{signal} $PPID; {END_EVLOG}; sleep 300"));
+        assert!(!runs(&room, "left"), "{signal}: {resumed:?}");
+        assert_eq!(resumed.code, 0, "{signal}: {resumed:?}");
+        runs(&room, "guard");
+    }
+}
+
+/// Nobody adopts what a killed guard leaves but the system. What is below a process with the mark is the stage's.
+#[test]
+fn t01_below_a_process_with_the_mark_everything_is_ended() {
+    let (room, resumed) =
+        resumed_after(&format!("{LEAVE}; kill -STOP $PPID; {GUARD_STOPS}; {END_EVLOG}; kill -9 $PPID; sleep 300"));
+    assert!(!runs(&room, "left"), "{resumed:?}");
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    resumed.says(UNSEEN);
+}
+
+#[test]
+fn t01_what_nothing_shows_to_be_the_stages_is_left_alone_and_a_note_says_that_it_may_run() {
+    let harm = format!("{LEAVE_ORPHAN}; kill -STOP $PPID; {GUARD_STOPS}; {END_EVLOG}; kill -9 $PPID; exit 0");
+    for forget in ["", "rm $EVLOG_RUN_DIR/../.locks/*.stage; "] {
+        let (room, resumed) = resumed_after(&format!("{forget}{harm}"));
+        assert!(runs(&room, "left"), "how was it found? {resumed:?}");
+        assert_eq!(resumed.code, 0, "{resumed:?}");
+        resumed.says(UNSEEN);
+    }
+}
