@@ -19,6 +19,7 @@ mod descendants;
 
 pub(crate) use descendants::end_below;
 
+use crate::orphans::GUARD_WORD;
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -36,9 +37,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-
-/// The only argument of a program that is to guard a stage.
-pub const GUARD_WORD: &str = "guard-of-a-stage";
 
 /// The request to end the stage's process group, as a byte of the pipe.
 pub(crate) const ASK_TO_END: u8 = b't';
@@ -114,10 +112,11 @@ pub(crate) enum Word {
     },
 }
 
-/// Whether this process was started to guard a stage: with the arguments of a guard and no others, since the word may also
-/// be the name of a run.
+/// Whether this process was started to guard a stage: with the arguments of a guard, those that say which stage, and no others,
+/// since the word may also be the name of a run.
 pub fn is_asked() -> bool {
-    std::env::args_os().skip(1).eq(Guard::default().arguments)
+    let (asked, expected) = (std::env::args_os().skip(1).collect::<Vec<_>>(), Guard::default().arguments);
+    asked.starts_with(&expected) && asked.len() == expected.len() + 2
 }
 
 /// Guards a stage, from its command to its last process.

@@ -34,6 +34,8 @@ mod output;
 mod paths;
 pub mod plan;
 mod process;
+#[cfg(target_os = "linux")]
+mod processes;
 pub mod progress;
 pub mod run;
 mod schema;

@@ -1,23 +1,24 @@
-//! Processes of a stage that outlived both the process that ran it and its guard.
+//! Processes of a stage that outlived the process that ran it.
 //!
-//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. If both were killed, a
-//! process of the stage may still write where the stage's next attempt will write. So before a stage begins, evlog notes
-//! how its processes can be recognised: a random mark in their environment, and a time before which none of them was
-//! started. A process that lacks any of this is not touched.
+//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. If both were killed, or the guard was
+//! stopped, a process of the stage may still write where the stage's next attempt will write. So before a stage begins, evlog
+//! notes how its processes can be recognised: a random mark, and a time before which none of them was started. The guard
+//! has the mark in its command line, which the stage cannot change, and the stage's processes have it in their environment.
 //!
-//! Does: make marks, and on Linux find and end the processes with a mark. Does not: find a process that cleared its
-//! environment, or any process on other systems.
+//! Does: make marks, and on Linux end the guard, the processes with the mark and everything below them. Does not: find a
+//! process that cleared its environment and came from none of these any more, or any process on other systems.
 //!
-//! Invariant: a process gets a signal only if its environment was read while its descriptor was open. So no signal goes
-//! to another process that got the same process id.
+//! Invariants:
+//! - A process gets a signal only if it has the mark, or came from one that has.
+//! - A guard is ended when nothing is left below it: what it would inherit is found as long as it is there.
 
 use evlog::random;
-#[cfg(target_os = "linux")]
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-#[cfg(target_os = "linux")]
-use std::io;
+use std::ffi::OsString;
 use std::path::Path;
+
+/// The argument of a program that is to guard a stage. Two more say which one.
+pub(crate) const GUARD_WORD: &str = "guard-of-a-stage";
 
 /// The variable that holds the mark in the environment of a stage.
 pub(crate) const MARK: &str = "EVLOG_STAGE_MARK";
@@ -40,6 +41,21 @@ impl Mark {
         let text = random::uuid();
         Mark { text, boot: system::boot(), since: system::started(std::process::id()) }
     }
+
+    /// The arguments by which the guard of such processes is recognised.
+    pub(crate) fn of_guard(&self, bundle: &Path) -> [OsString; 2] {
+        [bundle.into(), (&self.text).into()]
+    }
+
+    /// Whether its processes ran in an earlier boot of the machine, and so have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.boot.as_ref().zip(system::boot()).is_some_and(|(then, now)| *then != now)
+    }
+
+    /// Whether it shows which processes are meant.
+    pub(crate) fn shows(&self) -> bool {
+        self.boot.is_some() && self.since.is_some()
+    }
 }
 
 /// Processes that were found by a mark.
@@ -52,23 +68,6 @@ pub(crate) struct Marked {
     /// Whether there may be more, because processes could not be examined.
     pub(crate) is_blind: bool,
 }
-
-/// A result about a process: none if the process has ended meanwhile or belongs to another user. An error means that
-/// nothing is known, because this process has no descriptors or no memory left.
-#[cfg(target_os = "linux")]
-pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
-    match asked {
-        Ok(said) => Ok(Some(said)),
-        Err(error) if BLINDING.iter().any(|blinding| error.raw_os_error() == Some(blinding.raw_os_error())) => {
-            Err(error)
-        }
-        Err(_) => Ok(None),
-    }
-}
-
-/// Errors that say something about this process, not about the one that is examined.
-#[cfg(target_os = "linux")]
-const BLINDING: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
 
 /// Ends the processes of a stage that the mark finds.
 pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
@@ -105,11 +104,11 @@ mod system {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{MARK, Mark, Marked, if_there};
+    use super::{GUARD_WORD, MARK, Mark, Marked};
     use crate::limits::GRACE;
-    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    use crate::processes::{self, Process, if_there};
+    use rustix::process::Signal;
     use std::collections::BTreeSet;
-    use std::ffi::OsString;
     use std::fs;
     use std::io;
     use std::os::unix::ffi::OsStrExt;
@@ -122,75 +121,131 @@ mod system {
         Some(text.trim().to_owned())
     }
 
+    fn look(pid: u32) -> Option<Process> {
+        i32::try_from(pid).ok().and_then(|pid| processes::look(pid).ok()?)
+    }
+
     /// When a process was started, in ticks since the boot.
     pub(super) fn started(pid: u32) -> Option<u64> {
-        let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
-        // The 22nd field; the second one may hold blanks and ends with `)`.
-        stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()
+        look(pid).map(|process| process.started)
     }
 
     pub(super) fn is_stopped(pid: u32) -> bool {
-        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name may hold blanks and bytes that are not UTF-8. It ends with `)`.
-        String::from_utf8_lossy(&stat).rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't']))
+        look(pid).is_some_and(|process| process.is_stopped())
     }
 
-    /// Searches until two searches in a row find none: a process that was found may have started another one after the
-    /// search, and a process that has just started has no environment for a moment.
+    /// What the processes of a stage and their guard have.
+    struct Signs {
+        environment: [Vec<u8>; 3],
+        arguments: [Vec<u8>; 3],
+        since: u64,
+    }
+
+    /// What is there of a stage.
+    struct Left {
+        /// Its processes. Guards are none of them.
+        processes: Vec<Process>,
+        guards: Vec<Process>,
+        /// All of them, also those that have ended and are not reaped.
+        known: BTreeSet<(i32, u64)>,
+    }
+
+    /// Searches until two searches in a row find none, and no process that has ended meanwhile: one that was not seen may have
+    /// started another after the search, and one that has just started has no environment for a moment.
     pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
-        let is_of_this_life = mark.boot.is_some() && mark.boot == boot();
-        let (Some(since), true) = (mark.since, is_of_this_life) else { return Marked::default() };
-        let marks = [
-            format!("EVLOG_RUN_ID={run}").into_bytes(),
-            [b"EVLOG_RUN_DIR=".as_slice(), bundle.as_os_str().as_bytes()].concat(),
-            format!("{MARK}={}", mark.text).into_bytes(),
-        ];
-        let (began, mut ended, mut looks_at_none) = (Instant::now(), BTreeSet::new(), 0);
+        let is_of_this_boot = mark.boot.is_some() && mark.boot == boot();
+        let (Some(since), true) = (mark.since, is_of_this_boot) else { return Marked::default() };
+        let signs = Signs::of(run, bundle, mark, since);
+        let (began, mut ended, mut known, mut looks_at_none) = (Instant::now(), BTreeSet::new(), BTreeSet::new(), 0);
         loop {
-            let looked = look(&marks, since);
-            let (found, is_blind) = looked.map_or_else(|_| (Vec::new(), true), |found| (found, false));
-            let left = found.len();
-            ended.extend(found);
-            looks_at_none = if left == 0 && !is_blind { looks_at_none + 1 } else { 0 };
-            if looks_at_none == 2 || began.elapsed() > GRACE {
-                return Marked { found: ended.len(), left, is_blind };
+            let looked = signs.stop(began).and_then(|left| kill(&left.processes).map(|()| left));
+            let is_quiet = looked.as_ref().is_ok_and(|left| left.processes.is_empty() && left.known == known);
+            looks_at_none = if is_quiet { looks_at_none + 1 } else { 0 };
+            let is_late = began.elapsed() > GRACE;
+            let left = looked.as_ref().map_or(0, |left| left.processes.len());
+            if let Ok(left) = looked {
+                ended.extend(left.processes.iter().map(Process::identity));
+                if looks_at_none == 2 && left.guards.is_empty() {
+                    return Marked { found: ended.len(), left: 0, is_blind: false };
+                }
+                if looks_at_none == 2 && kill(&left.guards).is_ok() {
+                    looks_at_none = 0;
+                }
+                known = left.known;
+            }
+            if is_late {
+                return Marked { found: ended.len(), left, is_blind: left == 0 };
             }
             sleep(Duration::from_millis(1));
         }
     }
 
-    /// Ends all processes with the marks, and returns them. An error means that there may be others.
-    fn look(marks: &[Vec<u8>], since: u64) -> io::Result<Vec<u32>> {
-        let mut found = Vec::new();
-        for pid in processes()? {
-            if end_marked(pid, marks, since)? {
-                found.push(pid);
+    fn kill(found: &[Process]) -> io::Result<()> {
+        found.iter().try_for_each(|process| processes::signal(process, Signal::KILL))
+    }
+
+    impl Signs {
+        fn of(run: &str, bundle: &Path, mark: &Mark, since: u64) -> Signs {
+            let environment = [
+                format!("EVLOG_RUN_ID={run}").into_bytes(),
+                [b"EVLOG_RUN_DIR=".as_slice(), bundle.as_os_str().as_bytes()].concat(),
+                format!("{MARK}={}", mark.text).into_bytes(),
+            ];
+            let [bundle, text] = mark.of_guard(bundle).map(|argument| argument.as_bytes().to_vec());
+            Signs { environment, arguments: [GUARD_WORD.as_bytes().to_vec(), bundle, text], since }
+        }
+
+        /// Stops everything of the stage, and returns it. What is stopped starts nothing and does not end, so nothing that it
+        /// has started gets lost.
+        fn stop(&self, began: Instant) -> io::Result<Left> {
+            let mut stopped = BTreeSet::new();
+            loop {
+                let left = self.look()?;
+                let new: Vec<_> = left.processes.iter().filter(|process| stopped.insert(process.identity())).collect();
+                new.iter().try_for_each(|process| processes::signal(process, Signal::STOP))?;
+                if new.is_empty() || began.elapsed() > GRACE {
+                    return Ok(left);
+                }
             }
         }
-        Ok(found)
-    }
 
-    fn processes() -> io::Result<impl Iterator<Item = u32>> {
-        let own = std::process::id();
-        let names: Vec<OsString> =
-            fs::read_dir("/proc")?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-        Ok(names.into_iter().filter_map(|name| name.to_str()?.parse().ok()).filter(move |pid| *pid != own))
-    }
-
-    /// Kills a process that has all the marks in its environment and was not started before `since`. Returns whether it was
-    /// such a process. A process that has ended has no environment.
-    fn end_marked(pid: u32, marks: &[Vec<u8>], since: u64) -> io::Result<bool> {
-        let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
-        let held = pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from);
-        let Some(held) = if_there(held)? else { return Ok(false) };
-        let Some(environment) = if_there(fs::read(format!("/proc/{pid}/environ")))? else { return Ok(false) };
-        let has = |mark: &Vec<u8>| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_slice());
-        let marked = marks.iter().all(has) && started(pid).is_some_and(|started| started >= since);
-        if marked {
-            // An error means that it has ended by itself meanwhile, which is fine.
-            let _ended = pidfd_send_signal(&held, Signal::KILL);
+        /// An error means that there may be others.
+        fn look(&self) -> io::Result<Left> {
+            let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+            let (all, mut marked, mut guards) = (processes::all()?, Vec::new(), Vec::new());
+            for process in all.iter().filter(|process| process.pid != own && process.started >= self.since) {
+                if self.is_guard(process)? {
+                    guards.push(process);
+                } else if self.is_marked(process)? {
+                    marked.push(process);
+                }
+            }
+            let below = processes::below(&all, &marked.iter().chain(&guards).map(|process| process.pid).collect());
+            let is_below = |process: &Process| below.iter().any(|below| below.pid == process.pid);
+            guards.retain(|guard| !is_below(guard));
+            marked.retain(|marked| !is_below(marked));
+            let known = below.iter().chain(&guards).map(|process| process.identity()).collect();
+            let runs = |process: &&&Process| process.runs() && process.pid != own;
+            let processes = below.iter().chain(&marked).filter(runs).copied().cloned().collect();
+            Ok(Left { processes, guards: guards.into_iter().cloned().collect(), known })
         }
-        Ok(marked)
+
+        /// A process that has ended has no environment.
+        fn is_marked(&self, process: &Process) -> io::Result<bool> {
+            let found = parts(process, "environ")?;
+            Ok(self.environment.iter().all(|mark| found.contains(mark)) && process.is_there()?)
+        }
+
+        fn is_guard(&self, process: &Process) -> io::Result<bool> {
+            Ok(parts(process, "cmdline")?.ends_with(&self.arguments) && process.is_there()?)
+        }
+    }
+
+    /// What a file of the system lists of a process; empty if it may not be read.
+    fn parts(process: &Process, file: &str) -> io::Result<Vec<Vec<u8>>> {
+        let text = if_there(fs::read(format!("/proc/{}/{file}", process.pid)))?.unwrap_or_default();
+        let text = text.strip_suffix(b"\0").unwrap_or(&text);
+        Ok(text.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
     }
 }
 
@@ -235,6 +290,35 @@ mod tests {
             other.kill().unwrap();
             other.wait().unwrap();
         }
+    }
+
+    #[test]
+    fn t01_a_guard_is_known_by_its_command_line_and_everything_below_it_is_ended() {
+        let bundle = tempfile::tempdir().unwrap();
+        let (mark, another) = (Mark::draw(), Mark::draw());
+        let guard = |mark: &Mark| {
+            let mut command = Command::new("sh");
+            let noted = bundle.path().join(&mark.text);
+            let script = format!("env -i sleep 100 & echo $! > {0}.new; mv {0}.new {0}; wait", noted.display());
+            command.args(["-c", &script, GUARD_WORD]).args(mark.of_guard(bundle.path())).env_clear();
+            let guard = command.spawn().unwrap();
+            while !noted.exists() {
+                std::thread::yield_now();
+            }
+            (guard, std::fs::read_to_string(noted).unwrap())
+        };
+        let [(mut guarded, below), (mut other, kept)] = [&mark, &another].map(guard);
+        // The guard is no process of the stage.
+        assert_eq!(end("r", bundle.path(), &mark), Marked { found: 1, left: 0, is_blind: false });
+        // It may have seen the end of its child, and ended by itself.
+        guarded.wait().unwrap();
+        let runs = |pid: &str| {
+            let found = crate::processes::look(pid.trim().parse().unwrap()).unwrap();
+            found.is_some_and(|process| process.runs())
+        };
+        assert!(!runs(&below) && other.try_wait().unwrap().is_none() && runs(&kept), "another process was ended");
+        assert_eq!(end("r", bundle.path(), &another).found, 1);
+        other.wait().unwrap();
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Start<'a> {
     pub(crate) interrupts: &'a Interrupts,
     /// How its guard is started.
     pub(crate) guard: &'a Guard,
+    /// By what its guard is recognised, as arguments that its guard does not read.
+    pub(crate) guard_marks: &'a [OsString; 2],
     /// Ends the processes with the stage's mark, if the guard does not.
     pub(crate) end_marked: &'a dyn Fn() -> Marked,
 }
@@ -174,6 +176,7 @@ impl Guarded {
     fn spawn(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
         let mut child = Command::new(&start.guard.program)
             .args(&start.guard.arguments)
+            .args(start.guard_marks)
             .current_dir(start.directory)
             .env_clear()
             .envs(start.environment.iter().map(|(key, value)| (key, value)))

@@ -79,10 +79,12 @@ fn t01_below_a_process_with_the_mark_everything_is_ended() {
 #[test]
 fn t01_what_nothing_shows_to_be_the_stages_is_left_alone_and_a_note_says_that_it_may_run() {
     let harm = format!("{LEAVE_ORPHAN}; kill -STOP $PPID; {GUARD_STOPS}; {END_EVLOG}; kill -9 $PPID; exit 0");
-    for forget in ["", "rm $EVLOG_RUN_DIR/../.locks/*.stage; "] {
+    for (forget, says) in
+        [("", UNSEEN), ("rm $EVLOG_RUN_DIR/../.locks/*.stage; ", "nothing shows which processes are its")]
+    {
         let (room, resumed) = resumed_after(&format!("{forget}{harm}"));
         assert!(runs(&room, "left"), "how was it found? {resumed:?}");
         assert_eq!(resumed.code, 0, "{resumed:?}");
-        resumed.says(UNSEEN);
+        resumed.says(says);
     }
 }

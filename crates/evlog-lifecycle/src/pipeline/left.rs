@@ -43,6 +43,13 @@ impl State {
         self.definition().index_of(stage).map_or(0, |index| self.progress[index].attempts)
     }
 
+    /// Whether a top-level stage has begun and neither has an outcome, nor was reused, nor is recorded how its process ended.
+    pub fn runs(&self, stage: &str) -> bool {
+        let progress = self.definition().index_of(stage).map(|index| &self.progress[index]);
+        let is_open = progress.is_some_and(|own| own.attempts > 0 && !own.has_ended && own.taken.is_none());
+        is_open && self.outcome(stage).is_none()
+    }
+
     /// What a stage was to promote, or has promoted, since it began last; none when no such intent is recorded.
     pub fn intended(&self, stage: &str) -> Option<&[Artifact]> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;

@@ -2,6 +2,10 @@
 //! group is not found.
 
 use crate::orphans::Marked;
+#[cfg(target_os = "linux")]
+use crate::processes;
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::io;
 use std::process::Child;
@@ -40,11 +44,8 @@ impl Descendants {
     /// seen.
     #[cfg(target_os = "linux")]
     pub(super) fn end(&mut self) -> io::Result<usize> {
-        let own = rustix::process::getpid().as_raw_nonzero().get();
-        let found = linux::descendants(own)?;
-        for found in &found {
-            linux::end(found, own)?;
-        }
+        let found = linux::descendants(rustix::process::getpid().as_raw_nonzero().get())?;
+        found.iter().try_for_each(|found| processes::signal(found, Signal::KILL))?;
         let outside = found.iter().filter(|found| u32::try_from(found.group) != Ok(self.group));
         self.left.extend(outside.map(|found| found.pid));
         Ok(found.len())
@@ -81,7 +82,7 @@ pub(crate) fn end_below(guard: &Child, limit: Duration) -> Marked {
     let (began, mut ended, mut looks_at_none) = (std::time::Instant::now(), BTreeSet::new(), 0);
     loop {
         let looked = linux::descendants(guard).and_then(|found| {
-            found.iter().try_for_each(|found| linux::end(found, guard))?;
+            found.iter().try_for_each(|found| processes::signal(found, Signal::KILL))?;
             Ok(found)
         });
         let (found, is_blind) = looked.map_or_else(|_| (Vec::new(), true), |found| (found, false));
@@ -101,43 +102,16 @@ pub(crate) fn end_below(_guard: &Child, _limit: Duration) -> Marked {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use crate::orphans::if_there;
-    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-    use std::collections::BTreeMap;
-    use std::ffi::OsString;
+    use crate::processes::{Process, all, below};
+    use std::collections::BTreeSet;
     use std::fs;
     use std::io;
     use std::path::Path;
 
-    /// A process.
-    pub(super) struct Found {
-        pub(super) pid: i32,
-        parent: i32,
-        pub(super) group: i32,
-        /// Whether it is none that has ended and is not reaped yet.
-        runs: bool,
-    }
-
     /// The descendants of a process that are no zombies.
-    pub(super) fn descendants(of: i32) -> io::Result<Vec<Found>> {
-        let names: Vec<OsString> =
-            fs::read_dir("/proc")?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-        let numbers = names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok());
-        let found: Vec<Found> = numbers.filter_map(|pid| look(pid).transpose()).collect::<io::Result<_>>()?;
-        // A process may have been looked at before its parent ended, so one that has ended is a parent all the same.
-        let parents: BTreeMap<i32, i32> = found.iter().map(|found| (found.pid, found.parent)).collect();
-        let comes_from_it = |mut pid: i32| {
-            // A table that was read while processes came and went could have a circle in it.
-            for _ in 0..parents.len() {
-                match parents.get(&pid) {
-                    Some(parent) if *parent == of => return true,
-                    Some(parent) => pid = *parent,
-                    None => return false,
-                }
-            }
-            false
-        };
-        Ok(found.into_iter().filter(|found| found.runs && comes_from_it(found.pid)).collect())
+    pub(super) fn descendants(of: i32) -> io::Result<Vec<Process>> {
+        let all = all()?;
+        Ok(below(&all, &BTreeSet::from([of])).into_iter().filter(|process| process.runs()).cloned().collect())
     }
 
     /// The processes that trace a thread of this one.
@@ -153,31 +127,5 @@ mod linux {
     fn said(file: &Path, name: &str) -> Option<i32> {
         let status = fs::read(file).ok()?;
         String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-    }
-
-    /// The process of a number; none where there is none.
-    fn look(pid: i32) -> io::Result<Option<Found>> {
-        let stat = if_there(fs::read(format!("/proc/{pid}/stat")))?;
-        Ok(stat.and_then(|stat| read(pid, &String::from_utf8_lossy(&stat))))
-    }
-
-    fn read(pid: i32, stat: &str) -> Option<Found> {
-        // The name, which may hold blanks and what is no text, ends with `)`.
-        let mut fields = stat.rsplit(')').next()?.split_whitespace();
-        let runs = fields.next()? != "Z";
-        let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some(Found { pid, parent, group, runs })
-    }
-
-    /// Kills a process, if the one that has its number now is still the one that was found.
-    pub(super) fn end(found: &Found, root: i32) -> io::Result<()> {
-        let Some(number) = Pid::from_raw(found.pid) else { return Ok(()) };
-        let held = if_there(pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from))?;
-        let (Some(held), Some(now)) = (held, look(found.pid)?) else { return Ok(()) };
-        // Its parent may have ended meanwhile, and then it is the child of the process that all came from.
-        if now.runs && (now.parent == found.parent || now.parent == root) {
-            let _gone = pidfd_send_signal(&held, Signal::KILL);
-        }
-        Ok(())
     }
 }

@@ -45,6 +45,7 @@ impl Room {
             time_limit,
             interrupts: &self.interrupts,
             guard: &Guard::default(),
+            guard_marks: &["bundle".into(), "mark".into()],
             end_marked: &Marked::default,
         };
         run(&start, output)
@@ -279,6 +280,7 @@ fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ev
         time_limit: None,
         interrupts: &room.interrupts,
         guard: &Guard::default(),
+        guard_marks: &["bundle".into(), "mark".into()],
         end_marked: &Marked::default,
     };
     let began = Instant::now();
@@ -303,6 +305,7 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
         time_limit: None,
         interrupts: &room.interrupts,
         guard: &Guard::default(),
+        guard_marks: &["bundle".into(), "mark".into()],
         end_marked: &Marked::default,
     };
     let (_reader, writer) = io::pipe().unwrap();

@@ -1,5 +1,6 @@
 //! Messages about processes that a stage left. They say only what is known.
 
+use crate::orphans::{Mark, Marked};
 use crate::process::{End, Lost, LostGuard};
 
 /// One message for each thing that a person should know.
@@ -23,6 +24,31 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
     messages
 }
 
+/// One message for each thing that a person should know of the stage that ran when a run was left: of a stage that had begun, and whose
+/// end was not recorded.
+pub(super) fn left_by_another(stage: Option<&str>, mark: Option<&Mark>, ended: &Marked) -> Vec<String> {
+    let mut messages = Vec::new();
+    if ended.is_blind {
+        messages.push("whether processes of the stage that was left still run could not be seen".to_owned());
+    }
+    if ended.left > 0 {
+        let left = processes(ended.left);
+        messages.push(format!("{left} of the stage that was left could not be ended, and may still run"));
+    }
+    match (stage, mark) {
+        (Some(stage), Some(mark)) if mark.shows() && !mark.is_over() => messages.push(format!(
+            "whether all processes of stage `{stage}` have ended is not known: if its guard was killed too, a process of \
+             it that has cleared its environment may still run"
+        )),
+        (Some(stage), mark) if !mark.is_some_and(Mark::is_over) => messages.push(format!(
+            "whether all processes of stage `{stage}` have ended is not known: nothing shows which processes are its, so \
+             none was ended"
+        )),
+        _ => {}
+    }
+    messages
+}
+
 /// If the guard does not work, the processes of a stage are found as descendants of the guard, while it exists, and by
 /// the mark in their environment.
 fn of_lost(lost: &Lost) -> Vec<String> {
@@ -37,8 +63,8 @@ fn of_lost(lost: &Lost) -> Vec<String> {
              was killed, and {ended} of the stage with it"
         ),
         LostGuard::Ended => format!(
-            "the process that guards the stage was ended by somebody else, and {ended} with the stage's mark after it; one \
-             that has cleared its environment is not found so, and may still run"
+            "the process that guards the stage was ended by somebody else, and {ended} of the stage after it, by its \
+             mark; one that has cleared its environment may not be found so, and may still run"
         ),
     }];
     let is_blind = lost.below.is_blind || lost.marked.is_blind;
@@ -57,7 +83,6 @@ fn processes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::orphans::Marked;
     use crate::process::Ended;
 
     #[test]
@@ -69,7 +94,7 @@ mod tests {
             left_behind(&end).join("\n")
         };
         let killed = of(LostGuard::Ended, (0, 0), (1, 0));
-        assert!(killed.contains("1 process with the stage's mark") && killed.contains("may still run"), "{killed}");
+        assert!(killed.contains("1 process of the stage after it") && killed.contains("may still run"), "{killed}");
         let stopped = of(LostGuard::Stopped, (2, 0), (0, 0));
         assert!(stopped.contains("it was killed, and 2 processes of the stage with it"), "{stopped}");
         assert!(!stopped.contains("is not the stage's"), "{stopped}");

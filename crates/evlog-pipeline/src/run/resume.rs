@@ -10,6 +10,7 @@
 //! - A stage that has an outcome does not run again.
 //! - If it is interrupted at any step and repeated, the result is the same.
 
+use super::leftover::left_by_another;
 use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
 use crate::custody::{Custody, sync_parents};
 use crate::file_error::FileError;
@@ -101,13 +102,7 @@ impl Runner<'_> {
         self.enter_bundle(state)?;
         self.claim.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
-        let mark = self.claim.noted_mark();
-        let ended = mark.map(|mark| orphans::end(&self.run, &self.bundle, &mark)).unwrap_or_default();
-        if ended.is_blind {
-            let message = "whether processes of the stage that was left still run could not be seen";
-            self.watcher.report(Progress::Note { message });
-        }
-        let processes = ended.found;
+        let processes = self.end_left(state);
         self.claim.forget_mark()?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
@@ -137,6 +132,18 @@ impl Runner<'_> {
         }
         self.published = state.published().map(|(stage, of)| (of.path.clone(), stage.to_owned())).collect();
         Ok(())
+    }
+
+    /// Ends what is left of the stage that ran when the run was left, and says what is not known of it. Returns how many
+    /// processes were found.
+    fn end_left(&self, state: &State) -> usize {
+        let mark = self.claim.noted_mark();
+        let ended = mark.as_ref().map(|mark| orphans::end(&self.run, &self.bundle, mark)).unwrap_or_default();
+        let ran = self.plan.enabled().map(|stage| stage.id.as_str()).find(|id| state.runs(id));
+        for message in left_by_another(ran, mark.as_ref(), &ended) {
+            self.watcher.report(Progress::Note { message: &message });
+        }
+        ended.found
     }
 
     /// How many bytes will be read of what was left: every published artifact, and twice what a stage without an outcome

@@ -318,6 +318,7 @@ impl Runner<'_> {
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
             guard: &self.guard,
+            guard_marks: &mark.of_guard(&self.bundle),
             end_marked: &|| orphans::end(&self.run, &self.bundle, &mark),
         };
         let mut watch = |line: &str| self.watcher.report(Progress::OutputLine { stage: &stage.id, line });

@@ -1,0 +1,110 @@
+//! The processes of this machine, as the system lists them: Linux only.
+//!
+//! Does: list processes, find those that came from others, and signal one. Does not: decide which of them to end.
+//!
+//! Invariant: a process gets a signal only if the one that has its number now was started when the listed one was. So no signal
+//! goes to another process that got the same number.
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+
+/// A process.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    parent: i32,
+    pub(crate) group: i32,
+    /// In the system's ticks since the boot.
+    pub(crate) started: u64,
+    state: char,
+}
+
+impl Process {
+    /// Whether it is none that has ended and is not reaped yet.
+    pub(crate) fn runs(&self) -> bool {
+        self.state != 'Z'
+    }
+
+    /// Its number and when it was started: no other process has both.
+    pub(crate) fn identity(&self) -> (i32, u64) {
+        (self.pid, self.started)
+    }
+
+    /// Whether the process that has its number now is this one.
+    pub(crate) fn is_there(&self) -> io::Result<bool> {
+        Ok(look(self.pid)?.is_some_and(|now| now.identity() == self.identity()))
+    }
+
+    /// Whether a signal or a debugger has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+}
+
+/// All processes. The error means that there may be others, which could not be seen.
+pub(crate) fn all() -> io::Result<Vec<Process>> {
+    let names: Vec<OsString> = fs::read_dir("/proc")?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    let numbers = names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    numbers.filter_map(|pid| look(pid).transpose()).collect()
+}
+
+/// Those that came from one of the roots, zombies too.
+pub(crate) fn below<'p>(all: &'p [Process], roots: &BTreeSet<i32>) -> Vec<&'p Process> {
+    // A process may have been looked at before its parent ended, so one that has ended is a parent all the same.
+    let by_number: BTreeMap<i32, &Process> = all.iter().map(|process| (process.pid, process)).collect();
+    // What was started later than its child has only the number of the parent.
+    let parent = |of: &Process| by_number.get(&of.parent).copied().filter(|parent| parent.started <= of.started);
+    let comes_from_them = |process: &Process| {
+        let above = std::iter::successors(parent(process), |process| parent(process));
+        // A table that was read while processes came and went could have a circle in it.
+        above.take(by_number.len()).any(|process| roots.contains(&process.pid))
+    };
+    all.iter().filter(|process| comes_from_them(process)).collect()
+}
+
+/// The process of a number; none where there is none.
+pub(crate) fn look(pid: i32) -> io::Result<Option<Process>> {
+    let stat = if_there(fs::read(format!("/proc/{pid}/stat")))?;
+    Ok(stat.and_then(|stat| read(pid, &String::from_utf8_lossy(&stat))))
+}
+
+fn read(pid: i32, stat: &str) -> Option<Process> {
+    // The name, which may hold blanks and what is no text, ends with `)`.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    // The 22nd field of the whole line.
+    let started = fields.nth(16)?.parse().ok()?;
+    Some(Process { pid, parent, group, started, state })
+}
+
+/// Signals a process that was listed, if it is still there.
+pub(crate) fn signal(process: &Process, signal: Signal) -> io::Result<()> {
+    let Some(number) = Pid::from_raw(process.pid) else { return Ok(()) };
+    let held = if_there(pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from))?;
+    let (Some(held), Some(now)) = (held, look(process.pid)?) else { return Ok(()) };
+    if now.runs() && now.identity() == process.identity() {
+        // An error means that it has ended meanwhile, or belongs to another user: then it is found again.
+        let _gone = pidfd_send_signal(&held, signal);
+    }
+    Ok(())
+}
+
+/// A result about a process: none if the process has ended meanwhile or belongs to another user. An error means that
+/// nothing is known, because this process has no descriptors or no memory left.
+pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
+    match asked {
+        Ok(said) => Ok(Some(said)),
+        Err(error) if BLINDING.iter().any(|blinding| error.raw_os_error() == Some(blinding.raw_os_error())) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Errors that say something about this process, not about the one that is examined.
+const BLINDING: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
