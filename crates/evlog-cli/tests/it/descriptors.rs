@@ -1,7 +1,7 @@
 //! Stages that take descriptors away, from evlog or from their guard: nothing is said that is not known, and a run that cannot
 //! go on stays in progress.
 
-use crate::support::{Done, Room};
+use crate::support::{Done, Room, signal};
 use std::fs;
 use std::process::Command;
 
@@ -67,6 +67,33 @@ fn g40_a_stage_that_takes_evlogs_descriptors_is_not_blamed_and_leaves_a_bundle_t
         room.ends(0, &["project", "--check", "."]);
         assert!(!room.ends(0, &["cat"]).out.contains("outcome_recorded"), "{limit}: {done:?}");
         // As the hint says: the lock is given back.
+        let resumed = room.run(&["run", "--resume", "r"]);
+        assert_eq!(resumed.code, 0, "{limit}: {resumed:?}");
+        room.ends(0, &["project", "--check", "."]);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn g29_g35_a_run_that_is_interrupted_without_descriptors_has_its_stages_end_and_can_be_resumed() {
+    for limit in [3, 12, 28] {
+        let room = Room::new();
+        let script = format!(
+            "test -e took && exit 0; {EVLOG}; prlimit --pid $evlog --nofile={limit}:{limit}; echo > took; sleep 100"
+        );
+        let stage =
+            format!("id = \"one\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", '''{script}''']");
+        room.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
+        let run = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+        while !room.path("took").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        signal(&run, "TERM");
+        let done = crate::outside::ended(run, &limit);
+        assert_eq!(done.code, 130, "{limit}: {done:?}");
+        done.says("was interrupted in stage `one`");
+        let events = room.ends(0, &["cat", "--run", "r"]).out;
+        assert!(events.contains("process_ended"), "{limit}: {events}\n{done:?}");
         let resumed = room.run(&["run", "--resume", "r"]);
         assert_eq!(resumed.code, 0, "{limit}: {resumed:?}");
         room.ends(0, &["project", "--check", "."]);

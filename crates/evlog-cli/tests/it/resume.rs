@@ -144,10 +144,13 @@ fn a_hint_names_a_command_that_works_or_none() {
 
 #[test]
 fn t09_a_run_stopped_by_a_file_error_is_not_failed_and_is_resumed_as_the_hint_says() {
-    let room = room("[ -e mended ] || { rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; }");
+    let room = room(
+        "[ -e mended ] || { rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; \
+                     touch $EVLOG_RUN_DIR/../.aside; }",
+    );
     let done = room.ends(2, &["run", "plan.toml", "--run-id", "r"]);
     done.says("stays in progress in the log").says("`evlog run --resume r`");
-    fs::remove_dir_all(room.path("runs/r/run.json")).unwrap();
+    fs::remove_file(room.path("runs/.aside")).unwrap();
     room.write("mended", "");
     room.ends(0, &["run", "--resume", "r"]);
     assert_proved(&room);

@@ -91,6 +91,32 @@ fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
 }
 
 #[test]
+fn t13_what_is_no_regular_file_in_the_place_of_a_lock_is_set_aside_unrecorded_and_the_run_goes_on() {
+    let whole = Room::new();
+    let script = "test -e go || { touch working; sleep 100; }";
+    let stage = format!("id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"{script}\"]");
+    whole.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
+    let child = whole.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    while !whole.path("working").exists() {
+        sleep(Duration::from_millis(2));
+    }
+    signal(&child, "TERM");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    whole.write("go", "");
+    for special in SPECIAL {
+        let room = whole.again();
+        put(special, &room.path("runs/.locks/r.lock"));
+        // As an earlier evlog set it aside.
+        put(special, &room.path("runs/.locks/r.lock.stale.0001"));
+        ends(&room, 20, &["run", "--resume", "r", "plan.toml"]).says("is locked by");
+        let done = ends(&room, 0, &["run", "--resume", "r", "plan.toml", "--force-run-lock"]);
+        done.says("what was in the place of the lock was no regular file; it is kept in").says(".aside");
+        assert!(!room.ends(0, &["cat", "--run", "r"]).out.contains("lock_forced"));
+        room.ends(0, &["project", "--check", "."]);
+    }
+}
+
+#[test]
 fn how_far_a_verification_came_is_read_from_a_regular_file() {
     let room = Room::with_batch();
     for special in SPECIAL {

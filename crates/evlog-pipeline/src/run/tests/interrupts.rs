@@ -66,13 +66,13 @@ fn g29_a_stage_that_is_interrupted_while_storage_fails_has_no_outcome_and_its_en
         }
         (interrupts.raise(), interrupts.raise())
     });
-    // The note of the stage's mark cannot be removed.
-    let blocks = "cd $EVLOG_RUN_DIR/../.locks; for note in *.stage; do rm $note; mkdir $note; done; echo $$";
+    // The note of the stage's mark cannot be removed, and what is in its place cannot be moved away.
+    let blocks = "touch $EVLOG_RUN_DIR/../.aside; cd $EVLOG_RUN_DIR/../.locks; for note in *.stage; do rm $note; mkdir $note; done; echo $$";
     let left = room.run(&TWO_STAGES.replace("echo $$", blocks));
     asker.join().unwrap();
     let error = left.result.unwrap_err();
     assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
-    assert!(left.reported.iter().any(|line| line.contains(".stage")), "{:#?}", left.reported);
+    assert!(left.reported.iter().any(|line| line.contains(".aside")), "{:#?}", left.reported);
     assert_eq!(output::process_ends(&room)[0]["how"], "interrupted");
     assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
 }

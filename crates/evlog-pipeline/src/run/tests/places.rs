@@ -65,14 +65,67 @@ fn g66_t09_a_run_whose_bundle_is_moved_away_goes_on_when_it_is_back() {
 #[test]
 fn t09_a_bundle_that_cannot_be_written_leaves_the_run_in_progress_and_is_no_verdict() {
     let room = Room::new();
-    let script = "rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way";
+    // What is in the way cannot be moved away either.
+    let script =
+        "rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; touch $EVLOG_RUN_DIR/../.aside";
     let left = room.run(&plan(&[(script, "")]));
     let error = left.result.unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
     assert!(error.to_string().contains("stays in progress in the log"), "{error}");
-    fs::remove_dir_all(room.bundle("run.json")).unwrap();
+    fs::remove_file(room.path("out/runs/.aside")).unwrap();
     let left = room.resume();
     room.ended(&left, 0, &["one success fail_closed -"]);
+}
+
+/// A stage whose files need every kind of place.
+const MAKES: &str = "cd $EVLOG_STAGING_DIR; echo a > a; mkdir made; echo b > made/b";
+
+#[test]
+fn g44_what_is_in_the_way_of_a_file_of_evlogs_own_is_set_aside_and_the_run_goes_on() {
+    let files = |plants: &str| {
+        let room = Room::new();
+        let stages = plan(&[(&format!("cd $EVLOG_RUN_DIR; {plants}"), ""), (MAKES, "")]);
+        let left = room.ends(&stages, 0, &["one success fail_closed -", "two success fail_closed -"]);
+        let aside = fs::read_dir(room.path("out/runs/.aside")).map_or(0, Iterator::count);
+        let said = left.reported.iter().filter(|line| line.contains(".aside")).count();
+        assert_eq!(aside, said, "{plants}: {:#?}", left.reported);
+        (room.files(), aside)
+    };
+    let (undisturbed, _) = files("true");
+    for plants in [
+        "mkfifo logs/two.log",
+        "ln -s nowhere logs/two.log",
+        "mkdir -p logs/two.log/x",
+        "rm logs/one.log; mkdir -p logs/one.log/x",
+        "rm run.json; mkdir -p run.json/x",
+        "rm logs/health.json; mkdir -p logs/health.json/x",
+        "mv logs ../logs; ln -s ../logs logs",
+        "mv logs ../logs; mkfifo logs",
+        "cd ../.locks; for note in *.plan; do rm $note; mkdir -p $note/x; done",
+        "cd ../.locks; for note in *.stage; do rm $note; mkdir -p $note/x; done",
+        "mkdir -p a/x",
+        "mkfifo made",
+        "ln -s nowhere made",
+    ] {
+        assert_eq!(files(plants), (undisturbed.clone(), 1), "{plants}");
+    }
+    // What can be replaced is, and so is what is in the place of a temporary file.
+    for plants in
+        ["rm run.json; mkfifo run.json", "ln -s nowhere a", "mkdir -p .run.json.tmp/x", "ln -s x .run.json.tmp"]
+    {
+        assert_eq!(files(plants), (undisturbed.clone(), 0), "{plants}");
+    }
+}
+
+#[test]
+fn g44_what_held_published_files_is_not_set_aside() {
+    let room = Room::new();
+    let moves = "cd $EVLOG_RUN_DIR; mv made ../moved; ln -s ../moved made";
+    let makes = "mkdir $EVLOG_STAGING_DIR/made; echo c > $EVLOG_STAGING_DIR/made/c";
+    let left = room.run(&plan(&[(MAKES, ""), (moves, ""), (makes, "")]));
+    let report = left.result.unwrap();
+    assert_eq!(spelled(&report.outcomes[2]), "three failed fail_closed storage_io_error", "{:#?}", left.reported);
+    assert!(!room.path("out/runs/.aside").exists() && !room.path("out/runs/moved/c").exists());
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn t07_a_run_that_has_ended_and_whose_files_cannot_be_written_says_both_and_is_c
             // As good as a disk that is full: the file cannot be replaced.
             fs::remove_file(bundle.join("manifest.json")).unwrap();
             fs::create_dir_all(bundle.join("manifest.json/in the way")).unwrap();
+            fs::write(bundle.join("../.aside"), "").unwrap();
         }
     });
     let left = room.with(&|plan, session, claim, options, progress| {
@@ -88,7 +89,7 @@ fn t07_a_run_that_has_ended_and_whose_files_cannot_be_written_says_both_and_is_c
     assert!(message.contains("has ended in the log, as success, and its bundle is not complete"), "{message}");
     assert_eq!(error.exit_code(), 2);
     assert!(matches!(room.resume().result, Err(RunError::Incomplete { status: RunStatus::Success, .. })));
-    fs::remove_dir_all(room.bundle("manifest.json")).unwrap();
+    fs::remove_file(room.path("out/runs/.aside")).unwrap();
     let left = room.resume();
     room.ended(&left, 0, &["one success fail_closed -"]);
 }
