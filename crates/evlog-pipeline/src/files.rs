@@ -8,7 +8,7 @@
 
 mod remove;
 
-pub(crate) use remove::{remove_tree, set_aside};
+pub(crate) use remove::{in_the_way, remove_tree, set_aside};
 
 use crate::file_error::{FileError, at};
 use crate::meter::Meter;
@@ -95,12 +95,10 @@ fn replace(
     Ok(true)
 }
 
-/// A leftover temporary file may be a link that someone placed, so it is removed and created again, never opened.
+/// A leftover temporary file may be a link that someone placed, or a directory, so it is removed and created again, never
+/// opened.
 fn write_new(directory: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
-    match unlinkat(directory, name, AtFlags::empty()) {
-        Err(error) if error != Errno::NOENT => return Err(error.into()),
-        _ => {}
-    }
+    remove_tree(directory, name).map_err(|error| error.source)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let mut file = directory.file_with(name, flags, Mode::from_raw_mode(FILE_MODE))?;
     file.write_all(bytes)?;

@@ -13,7 +13,7 @@
 
 use crate::error::RunError;
 use crate::file_error::{FileError, at};
-use crate::files::{DIRECTORY_MODE, FILE_MODE, make_directory, make_within, write_as_holder};
+use crate::files::{DIRECTORY_MODE, FILE_MODE, make_directory, make_within, set_aside, write_as_holder};
 use crate::orphans::Mark;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
@@ -53,6 +53,8 @@ pub struct Claim {
     made: Vec<PathBuf>,
     /// Whether the run is there now.
     entered: bool,
+    /// Where something was moved to that was in the place of the lock, and was none.
+    no_lock: Option<PathBuf>,
 }
 
 impl Claim {
@@ -77,7 +79,8 @@ impl Claim {
             match create(&locks, &run, steps) {
                 Ok(file) => {
                     made = made.into_iter().filter_map(|directory| directory.canonicalize().ok()).collect();
-                    let claim = Claim { run, runs, locks, lock, file, steps: steps.clone(), made, entered: false };
+                    let (steps, entered, no_lock) = (steps.clone(), false, None);
+                    let claim = Claim { run, runs, locks, lock, file, steps, made, entered, no_lock };
                     let written = writeln!(&claim.file, "pid={}", std::process::id());
                     written.and_then(|()| claim.file.sync_all()).map_err(at("write", &claim.lock))?;
                     return Ok(claim);
@@ -99,14 +102,11 @@ impl Claim {
     pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
         match Claim::take(out_dir, Some(run), steps) {
             Err(RunError::Locked { path, .. }) => {
-                let stale = free(&path, recorded)?;
                 steps.at(Step::SetLockAside);
-                match fs::rename(&path, &stale) {
-                    // The process that held it has released it meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    renamed => renamed.map_err(at("set aside", &path))?,
-                }
-                Claim::take(out_dir, Some(run), steps)
+                let no_lock = set_lock_aside(&path, run, recorded)?;
+                let mut claim = Claim::take(out_dir, Some(run), steps)?;
+                claim.no_lock = no_lock;
+                Ok(claim)
             }
             taken => taken,
         }
@@ -132,16 +132,27 @@ impl Claim {
         &self.locks
     }
 
+    /// Where something was moved to that was in the place of the lock, and was none.
+    pub(crate) fn no_lock(&self) -> Option<&Path> {
+        self.no_lock.as_deref()
+    }
+
+    /// The names of the notes of this run.
+    pub(crate) fn note_names(&self) -> [String; 2] {
+        [note_name(&self.run), mark_name(&self.run)]
+    }
+
     /// From here on what the claim has made stays.
     pub(crate) fn enter(&mut self) {
         self.entered = true;
     }
 
-    /// The locks of this run that were set aside, by name.
+    /// The locks of this run that were set aside, by name. What is no regular file is no lock.
     pub(crate) fn stale(&self) -> Result<Vec<(String, PathBuf)>, RunError> {
         let prefix = format!("{}.lock.stale.", self.run);
         let mut found = Vec::new();
-        for entry in entries(&self.locks).map_err(at("read", self.locks.path()))? {
+        let entries = entries(&self.locks).map_err(at("read", self.locks.path()))?;
+        for entry in entries.into_iter().filter(|entry| entry.kind.is_file()) {
             let name = entry.name.into_string().unwrap_or_default();
             let number = name.strip_prefix(&prefix).filter(|rest| rest.len() == 4 && *rest != "0000");
             if number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -265,6 +276,21 @@ fn missing(directory: &Path) -> Vec<PathBuf> {
     let mut missing: Vec<PathBuf> = directory.ancestors().take_while(gone).map(Path::to_owned).collect();
     missing.reverse();
     missing
+}
+
+/// Renames a lock that is in the way. What is no regular file is no lock: it goes where everything else goes that is set aside, and
+/// that place is returned.
+fn set_lock_aside(path: &Path, run: &str, recorded: &BTreeSet<String>) -> Result<Option<PathBuf>, RunError> {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        let (runs, name) = (path.ancestors().nth(2).unwrap_or(path), lock_name(run));
+        let runs = Tree::open_itself(runs)?;
+        return Ok(Some(set_aside(&runs, &format!(".locks/{name}"), &runs, run)?));
+    }
+    match fs::rename(path, free(path, recorded)?) {
+        // The process that held it has released it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        renamed => Ok(renamed.map(|()| None).map_err(at("set aside", path))?),
+    }
 }
 
 /// The first name for a lock that is set aside which neither a file nor the log has.

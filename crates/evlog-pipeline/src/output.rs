@@ -11,14 +11,13 @@
 //! - The length and digest that are given are those of the bytes that evlog wrote, and the file has these bytes.
 
 use crate::file_error::{FileError, at};
-use crate::files::{FILE_MODE, hash, make_parents, set_aside};
+use crate::files::{FILE_MODE, hash, make_parents, remove_tree, set_aside};
 use crate::meter::Meter;
 use crate::secrets::Secrets;
 use crate::step::Steps;
 use crate::tree::Tree;
 use evlog::random;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -77,11 +76,8 @@ impl Output {
         let name = name_of(relative);
         let mut aside = None;
         if let Ok(found) = directory.stat(name) {
-            if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-                let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
-                return Err(at("open", &path)(error));
-            }
-            if let Some(earlier) = earlier {
+            let is_file = FileType::from_raw_mode(found.st_mode).is_file();
+            if let Some(earlier) = earlier.filter(|_| is_file) {
                 let copy = nameless(place)?;
                 let gone_on = go_on(&directory, name, &copy, earlier).map_err(at("open", &path))?;
                 if let Some((file, hasher)) = gone_on {
@@ -126,9 +122,6 @@ impl Output {
         let mut copy = self.copy.take().ok_or_else(lost).map_err(at("write", &self.path))?;
         let directory = make_parents(place.home, &self.relative, &Steps::default())?;
         let name = name_of(&self.relative);
-        if directory.stat(name).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory) {
-            set_aside(&directory, name, place.runs, place.run)?;
-        }
         copy.seek(SeekFrom::Start(0)).map_err(at("read", &self.path))?;
         let temporary = temporary(name);
         let mut file = make_temporary(&directory, &temporary)?;
@@ -246,14 +239,10 @@ fn make(directory: &Tree, name: &str) -> io::Result<File> {
     directory.file_with(name, flags, Mode::from_raw_mode(FILE_MODE))
 }
 
-/// What stands there may be a link that someone placed: it is removed, never opened.
+/// What stands there may be a link that someone placed, or a directory: it is removed, never opened.
 fn make_temporary(directory: &Tree, name: &str) -> Result<File, FileError> {
-    let path = directory.path().join(name);
-    match unlinkat(directory, name, AtFlags::empty()) {
-        Err(error) if error != Errno::NOENT => return Err(at("remove", &path)(error.into())),
-        _ => {}
-    }
-    make(directory, name).map_err(at("make", &path))
+    remove_tree(directory, name)?;
+    make(directory, name).map_err(at("make", &directory.path().join(name)))
 }
 
 fn rename(directory: &Tree, from: &str, to: &str, path: &Path) -> Result<(), FileError> {

@@ -26,11 +26,12 @@ pub use retry::may_retry;
 use crate::descriptors;
 use crate::error::RunError;
 use crate::file_error::{FileError, at};
-use crate::files::{make_within, remove_tree, set_aside, write_as_holder};
+use crate::files::{in_the_way, make_within, remove_tree, set_aside, write_as_holder};
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
 use crate::output::Measured;
+use crate::paths;
 use crate::plan::Plan;
 use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
@@ -232,7 +233,7 @@ impl Runner<'_> {
 
     /// What follows the event that the run was created, before its first stage.
     fn begin(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
-        self.claim.note_plan(&self.plan.file)?;
+        self.notes()?.note_plan(&self.plan.file)?;
         self.home = Some(make_within(self.claim.runs(), &self.run, &self.steps)?);
         self.project(Duration::ZERO)?;
         let plan = self.plan;
@@ -260,6 +261,11 @@ impl Runner<'_> {
     /// Records the locks that were set aside and that the log does not know: that of this process, and of one that was
     /// ended before it could say so (pipeline.md 5.1).
     fn record_stale_locks(&mut self, recorded: &BTreeSet<String>) -> Result<(), RunError> {
+        if let Some(place) = self.claim.no_lock() {
+            let place = place.display();
+            let message = format!("what was in the place of the lock was no regular file; it is kept in `{place}`");
+            self.watcher.report(Progress::Note { message: &message });
+        }
         for (name, path) in self.claim.stale()?.into_iter().filter(|(name, _)| !recorded.contains(name)) {
             let sha256 = self.claim.locks().file(&name).and_then(sha256).map_err(at("read", &path))?;
             self.must("lock_forced", json!({"stale_lock_filename": name, "stale_lock_sha256": sha256}))?;
@@ -344,6 +350,35 @@ impl Runner<'_> {
         }
     }
 
+    /// Moves away what is in the way of a file that evlog is about to put at a path of the bundle, and says so. What holds, or held,
+    /// published files stays: the file then cannot be written, and that is reported.
+    fn make_way(&self, path: &str) -> Result<(), FileError> {
+        let home = self.home()?;
+        let found = in_the_way(home, path);
+        match found.filter(|found| !self.published.keys().any(|published| paths::clash(published, found))) {
+            Some(found) => self.move_away(home, found),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the locks and the notes of this run are, with nothing in the way of a note.
+    fn notes(&self) -> Result<&Claim, FileError> {
+        for name in self.claim.note_names() {
+            if let Some(found) = in_the_way(self.claim.locks(), &name) {
+                self.move_away(self.claim.locks(), found)?;
+            }
+        }
+        Ok(self.claim)
+    }
+
+    fn move_away(&self, tree: &Tree, path: &str) -> Result<(), FileError> {
+        let place = set_aside(tree, path, self.claim.runs(), &self.run)?;
+        let (found, place) = (tree.path().join(path), place.display().to_string());
+        let message = format!("`{}` was in the way of a file of evlog's own; it is kept in `{place}`", found.display());
+        self.watcher.report(Progress::Note { message: &self.secrets.mask(&message) });
+        Ok(())
+    }
+
     /// The bundle's directory, if it still stands where it was made or found. Nothing is written beside it, or in what
     /// somebody put in its place.
     fn home(&self) -> Result<&Tree, FileError> {
@@ -360,7 +395,7 @@ impl Runner<'_> {
         self.steps.at(Step::CommitDigests);
         let new = publisher.publish(&projected.bundle)?;
         publisher.finish()?;
-        Ok(self.claim.forget_plan()? || new)
+        Ok(self.notes()?.forget_plan()? || new)
     }
 
     fn report(self, projected: &Projected) -> Result<RunReport, RunError> {
@@ -418,6 +453,7 @@ impl Runner<'_> {
         let mut changed = false;
         for path in [MANIFEST, HEALTH].into_iter().chain(rest) {
             if let Some(file) = bundle.files.get(path) {
+                self.make_way(path)?;
                 changed |= write_as_holder(self.home()?, path, &file.bytes, &self.steps)?;
             }
         }

@@ -92,12 +92,20 @@ fn path_of(top: &Path, levels: &[Level], name: &CString) -> PathBuf {
     names.fold(top.to_owned(), |path, name| path.join(OsStr::from_bytes(name.to_bytes())))
 }
 
+/// What is in the way of a file at a path below a directory: what is no directory where one must be, or a directory in the
+/// file's own place. Anything else in its place can be replaced.
+pub(crate) fn in_the_way<'p>(root: &Tree, relative: &'p str) -> Option<&'p str> {
+    let is_directory = |path: &str| Some(FileType::from_raw_mode(root.stat(path).ok()?.st_mode).is_dir());
+    let mut above = relative.match_indices('/').map(|(at, _)| &relative[..at]);
+    above.find(|path| is_directory(path) == Some(false)).or((is_directory(relative) == Some(true)).then_some(relative))
+}
+
 /// Moves something in a bundle out of it, to a place of its own among the bundles, and says where that is.
-pub(crate) fn set_aside(bundle: &Tree, name: &str, runs: &Tree, run: &str) -> Result<PathBuf, FileError> {
+pub(crate) fn set_aside(bundle: &Tree, path: &str, runs: &Tree, run: &str) -> Result<PathBuf, FileError> {
     let aside = make_within(runs, ASIDE, &Steps::default())?;
     let place = format!("{run}-{}", random::name());
-    let moved = renameat(bundle, name, &aside, &place);
-    moved.map_err(|error| at("set aside", &bundle.path().join(name))(error.into()))?;
+    let moved = bundle.parent(path).and_then(|(above, name)| Ok(renameat(above, name, &aside, &place)?));
+    moved.map_err(at("set aside", &bundle.path().join(path)))?;
     Ok(aside.path().join(place))
 }
 

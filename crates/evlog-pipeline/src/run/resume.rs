@@ -100,10 +100,10 @@ impl Runner<'_> {
     /// Everything before the first stage.
     fn take_up(&mut self, state: &State) -> Result<(), RunError> {
         self.enter_bundle(state)?;
-        self.claim.note_plan(&self.plan.file)?;
+        self.notes()?.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
         let processes = self.end_left(state);
-        self.claim.forget_mark()?;
+        self.notes()?.forget_mark()?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
         let finished: Vec<&str> =
@@ -214,6 +214,7 @@ impl Runner<'_> {
         let rest: Vec<_> = intended.iter().filter(|of| !findings::is(home, of, meter)).collect();
         if let Some(custody) = self.left_in_custody(&rest, meter) {
             let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();
+            rest.iter().try_for_each(|path| self.make_way(path))?;
             custody.promote(home, &rest, &self.steps)?;
         } else if !rest.is_empty() {
             return Ok(0);

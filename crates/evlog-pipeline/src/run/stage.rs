@@ -16,6 +16,7 @@ use crate::files::{make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
+use crate::lock::Claim;
 use crate::orphans::{self, Mark};
 use crate::outcomes::{self, ReportedOutcome};
 use crate::output::{Opened, Output, Place};
@@ -250,6 +251,7 @@ impl Runner<'_> {
         self.clear_staging();
         room.make_staging(self.home()?, &self.steps)?;
         self.steps.at(Step::OpenOutput);
+        self.make_way(&room.log_path)?;
         let earlier = self.captured.get(&room.log_path).copied();
         let Opened { output, set_aside } = Output::open(&self.place()?, &room.log_path, earlier, &self.steps)?;
         room.output = Some(output);
@@ -308,7 +310,7 @@ impl Runner<'_> {
     fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<(Option<Ended>, Result<(), Stop>), Stop> {
         let mark = Mark::draw();
         // The stage has not run, and nothing of its own is wrong: the run stays in progress (T-09).
-        self.claim.note_mark(&mark).map_err(RunError::File)?;
+        self.notes().and_then(|claim| claim.note_mark(&mark)).map_err(RunError::File)?;
         self.steps.at(Step::StartStage);
         self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
@@ -338,7 +340,7 @@ impl Runner<'_> {
         captured: Result<bool, FileError>,
         end: &io::Result<End>,
     ) -> Result<(), Stop> {
-        let forgotten = self.claim.forget_mark();
+        let forgotten = self.notes().and_then(Claim::forget_mark);
         let is_whole_line = captured?;
         if !is_whole_line {
             room.write_line("")?;
@@ -462,6 +464,7 @@ impl Runner<'_> {
         let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
         self.must("intend", members.clone())?;
         let paths: Vec<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
+        paths.iter().try_for_each(|path| self.make_way(path))?;
         custody.promote(self.home()?, &paths, &self.steps)?;
         self.must("publish", members)?;
         self.published.extend(artifacts.into_iter().map(|artifact| (artifact.path, stage.id.clone())));
@@ -481,6 +484,9 @@ impl Runner<'_> {
     fn capture(&mut self, stage: &Stage, room: &mut Room) -> Result<(), Stop> {
         self.steps.at(Step::SyncOutput);
         // An output that could not be opened is no output.
+        if room.output.is_some() {
+            self.make_way(&room.log_path)?;
+        }
         let home = self.home()?;
         if room.output.as_ref().is_some_and(|output| !output.stands(home)) {
             let message = "somebody else wrote in the file of this output, or in its place; it is made anew, with what \
