@@ -12,6 +12,7 @@
 //! - Only the holder of the run lock touches the bundle.
 
 mod findings;
+mod fitting;
 mod judgement;
 mod leftover;
 mod resume;
