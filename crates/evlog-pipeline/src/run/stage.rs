@@ -194,19 +194,24 @@ impl Runner<'_> {
         Ok(failed(MISSING))
     }
 
-    /// The interruption for which a stage has no outcome. Storage that fails as well is no reason for one (G-29).
+    /// The interruption for which a stage has no outcome. Storage that fails as well is no reason for one, nor are descriptors that are
+    /// missing (G-29).
     fn interrupted(&mut self, stage: &Stage, stopped: Stop) -> Result<RunError, Stop> {
         match (stopped, self.go_on(&stage.id, true)) {
             (Stop::Run(error @ RunError::Interrupted { .. }), _) => Ok(error),
-            (Stop::Storage(error), Err(interrupted)) => {
-                self.note(stage, &error.to_string());
+            (
+                stopped @ (Stop::Storage(_) | Stop::Run(RunError::Descriptors(_) | RunError::File(_))),
+                Err(interrupted),
+            ) => {
+                self.note(stage, &stopped.into_error().to_string());
                 Ok(interrupted)
             }
             (stopped, _) => Err(stopped),
         }
     }
 
-    /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.
+    /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome. What cannot be kept or
+    /// projected now is settled when the run is resumed.
     fn leave(&mut self, stage: &Stage, room: &mut Room) -> Result<(), RunError> {
         let captured = self.capture(stage, room);
         self.clear_staging();
@@ -215,7 +220,9 @@ impl Runner<'_> {
             Err(Stop::Run(error)) => return Err(error),
             Err(Stop::Storage(error)) => self.note(stage, &error.to_string()),
         }
-        self.project(Duration::ZERO)?;
+        if let Err(error) = self.project(Duration::ZERO) {
+            self.note(stage, &error.to_string());
+        }
         Ok(())
     }
 
@@ -265,8 +272,10 @@ impl Runner<'_> {
     /// The same with staging and output at hand.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let (ended, kept) = self.process(stage, room)?;
-        // Otherwise what cannot be opened would be taken for a fault of the stage.
-        descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
+        // Otherwise what cannot be opened would be taken for a fault of the stage. An interruption is none in any case.
+        if !self.interrupts.is_urgent() {
+            descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
+        }
         self.must("process_ended", process_ended(stage, ended))?;
         kept?;
         if ended == Some(Ended::Interrupted) {
