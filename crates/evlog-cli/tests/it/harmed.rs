@@ -92,6 +92,32 @@ fn events_before_a_segment_that_is_not_a_regular_file_are_shown() {
 }
 
 #[test]
+fn every_command_says_of_a_segment_that_is_no_regular_file_what_it_is() {
+    let whole = long_room();
+    for (word, put) in SPECIAL {
+        for nth in [1, whole.segments().len() - 1] {
+            let room = whole.again();
+            put(&room.segments()[nth]);
+            let sentence = format!("expected a regular file, found {word}");
+            for way in [
+                &["submit"][..],
+                &["show", "odd"],
+                &["audit"],
+                &["policy", "show"],
+                &["project", "--out", "files"],
+                &["export", "--format", "jsonl", "--out", "events.jsonl"],
+                &["replay"],
+                &["verify"],
+                &["backup", "copy"],
+                &["repair", "--dry-run"],
+            ] {
+                stops(&room, way, &sentence);
+            }
+        }
+    }
+}
+
+#[test]
 fn events_before_it_are_shown_without_the_indexes_too() {
     // They can be deleted at any time.
     let whole = long_room();

@@ -157,6 +157,31 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
 }
 
 #[test]
+fn what_only_the_logs_own_note_shows_beside_a_sample_is_judged_by_the_whole_log() {
+    let room = room();
+    let segments = room.segments();
+    let taken = |seed: &str| {
+        let found = room.ends(0, &["verify", "--sample", "1%", "--seed", seed, "--json"]).json();
+        found["bytes"].as_u64().unwrap()
+    };
+    assert!(taken("1") > 0);
+    // Damage that the sample does not read, below what the kept note covers.
+    for nth in [1, 3, 5] {
+        let mut bytes = fs::read(&segments[nth]).unwrap();
+        bytes[SEGMENT_HEADER_LEN + 40] ^= 1;
+        fs::write(&segments[nth], &bytes).unwrap();
+        let whole = room.ends(1, &["verify", "--json"]).json();
+        for seed in ["1", "2", "3"] {
+            let found = room.ends(1, &["verify", "--sample", "1%", "--seed", seed, "--json"]).json();
+            assert_eq!((&found["verdict"], &found["findings"]), (&whole["verdict"], &whole["findings"]), "seed {seed}");
+            assert_eq!(found["sample"]["taken"], json!(1), "{found}");
+        }
+        bytes[SEGMENT_HEADER_LEN + 40] ^= 1;
+        fs::write(&segments[nth], &bytes).unwrap();
+    }
+}
+
+#[test]
 fn a_sample_of_a_log_whose_end_is_blank_says_that_it_is_shorter_than_the_checkpoint() {
     // Rule C-51. Zeros are no bytes of the log, whichever segments are taken.
     let room = room();
