@@ -441,9 +441,14 @@ impl Files {
             let path = self.layout.segment(pair[0]);
             let listed = self.listed.get(&pair[0]).copied();
             let stamp = listed.map_or_else(|| self.fs.stamp(&path), Ok).map_err(Failure::of("look at", &path))?;
-            self.check_len(pair[0], pair[1], stamp.len)?;
+            self.check_len(pair[0], pair[1], stamp.len).map_err(|wrong| self.no_file(pair[0]).unwrap_or(wrong))?;
         }
         Ok(())
+    }
+
+    /// Why a segment cannot be opened: what is no regular file has no length that says anything.
+    fn no_file(&self, position: Position) -> Option<Trouble> {
+        self.open(position, Access::Read).err().filter(|trouble| matches!(trouble, Trouble::Io(_)))
     }
 
     /// Checks that a segment ends where the next one begins.

@@ -155,6 +155,20 @@ pub fn sample(
     })
 }
 
+/// The same sample with the verdict on the whole log, for a caller that has found something besides the sample.
+pub fn judged_whole(
+    fs: Arc<dyn Fs>,
+    dir: &Path,
+    contracts: &Contracts,
+    found: &Sampled,
+    covered: Option<&Covered>,
+    progress: &mut Progress<'_>,
+) -> Result<Sampled, LogError> {
+    let all = Sample { parts_per_million: MILLION, seed: 0 };
+    let whole = sample(fs, dir, contracts, all, covered, progress)?;
+    Ok(Sampled { taken: found.taken, rooted: found.rooted, ..whole })
+}
+
 /// Whether the files, by their names and lengths, cover the log without a gap.
 fn lie_end_to_end(segments: &[RawSegment]) -> bool {
     let mut end = 0;

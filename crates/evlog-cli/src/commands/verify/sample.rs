@@ -10,7 +10,8 @@ use crate::notes;
 use crate::reports::Kind;
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
-use evlog::check::sample::{Sample, Sampled, sample};
+use evlog::LogError;
+use evlog::check::sample::{Sample, Sampled, judged_whole, sample};
 use evlog::covered::compare_stated;
 use evlog::own_notes::Judged;
 use evlog_store::StdFs;
@@ -58,20 +59,15 @@ pub(super) fn run(
     pace: Option<&Pace>,
     format: Format<Kind>,
 ) -> Result<Verdict, CommandError> {
-    let covered = kept.map(Kept::covered);
-    let mut found = {
-        let (bar, shared) = (OnceCell::new(), &*ui);
-        sample(Arc::new(StdFs), &context.log, &contracts(), chosen, covered.as_ref(), &mut |done, total| {
-            bar.get_or_init(|| shared.progress("sample", total, Unit::Bytes)).at_of(done, total);
-            if let Some(pace) = pace {
-                pace.keep(done);
-            }
-        })?
-    };
-    if let Some(kept) = kept {
-        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
+    let (mut found, mut own) = read(ui, context, kept, pace, |covered, progress| {
+        sample(Arc::new(StdFs), &context.log, &contracts(), chosen, covered, progress)
+    })?;
+    // A note can show that something is wrong where the sample did not look. What it is, only the whole log says.
+    if found.judged.is_none() && found.report.findings.count() > 0 {
+        (found, own) = read(ui, context, kept, pace, |covered, progress| {
+            judged_whole(Arc::new(StdFs), &context.log, &contracts(), &found, covered, progress)
+        })?;
     }
-    let own = super::own(context, &mut found.report, kept)?;
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
     match format {
         Format::Text => print(ui, &found, chosen, kept, &own),
@@ -85,6 +81,29 @@ pub(super) fn run(
         }
     }
     Ok(Verdict::of(good))
+}
+
+/// Reads the log by a sample, and compares it with the checkpoint from elsewhere and with the log's own notes.
+fn read(
+    ui: &Ui,
+    context: &Context,
+    kept: Option<&Kept>,
+    pace: Option<&Pace>,
+    sampled: impl FnOnce(Option<&Covered>, &mut dyn FnMut(u64, u64)) -> Result<Sampled, LogError>,
+) -> Result<(Sampled, Judged), CommandError> {
+    let (covered, bar) = (kept.map(Kept::covered), OnceCell::new());
+    let mut found = sampled(covered.as_ref(), &mut |done, total| {
+        bar.get_or_init(|| ui.progress("sample", total, Unit::Bytes)).at_of(done, total);
+        if let Some(pace) = pace {
+            pace.keep(done);
+        }
+    })?;
+    drop(bar);
+    if let Some(kept) = kept {
+        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
+    }
+    let own = super::own(context, &mut found.report, kept)?;
+    Ok((found, own))
 }
 
 fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own: &Judged) {
