@@ -1,14 +1,14 @@
 //! Reads one staged artifact, and checks it against its schema (pipeline.md 4.6).
 //!
-//! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, the footers of a
-//! dataset's parts, and find what is wrong.
-//! Does not: decide what follows from it.
+//! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, and the footers of a
+//! dataset's parts; and find what is wrong.
+//! Does not: decide what follows from a finding.
 //!
 //! Invariants:
-//! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep; text that of one
-//!   piece.
+//! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep. Text of any length
+//!   takes the memory of one piece.
 //! - Which findings are kept depends on their order in the report, never on the order of discovery.
-//! - JSON is read as strictly as events are: duplicate keys, and numbers that a double does not carry, are errors, since
+//! - JSON is read as strictly as events are: duplicate keys, and numbers that a double cannot represent, are errors, because
 //!   two readers could see two different documents.
 
 mod dataset;
@@ -42,21 +42,22 @@ const STACK_LEN: usize = 8 * 1024 * 1024;
 /// How long to wait for the validator before the next check for an interrupt.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The longest message of a finding, in bytes: one that quotes a name that is too long says so instead.
+/// The longest message of a finding, in bytes. A longer message, such as one that quotes a long name, is replaced by one that
+/// states its length.
 const MESSAGE_LEN_MAX: usize = 64 * 1024;
 
 /// What a stage has staged.
 #[derive(Clone, Copy)]
 pub(crate) struct Staged<'s> {
-    /// Opens a file of it for reading.
+    /// Opens a staged file for reading.
     pub(crate) open: &'s dyn Fn(&str) -> io::Result<File>,
-    /// The paths of the regular files there.
+    /// The paths of the regular files in staging.
     pub(crate) paths: &'s [String],
-    /// Counts what is read of them.
+    /// Counts what is read of the staged files.
     pub(crate) meter: &'s Meter<'s>,
 }
 
-/// The longest file that is read, in bytes, where it is read as a whole.
+/// The longest file that can be read in this mode, in bytes, if the mode reads files as a whole.
 pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
     match mode {
         ArtifactMode::JsonDocument(_) | ArtifactMode::ParquetDataset(_) => Some(DOCUMENT_LEN_MAX),
@@ -65,8 +66,8 @@ pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
     }
 }
 
-/// The findings on the file at this path, at least as many as a report keeps; none if it fulfils its schema. An error
-/// means that the file, or a part of its dataset, could not be read.
+/// Returns the findings on the file at this path, at least as many as a report keeps. There are no findings if the file fulfils
+/// its schema. An error means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(
     staged: Staged<'_>,
     path: &str,
@@ -158,8 +159,8 @@ fn yaml_document(
     Ok(())
 }
 
-/// Checks a value against its schema, and gives it back. A check that may take long has its own thread. After an interrupt
-/// the thread is not waited for: it changes nothing, and ends with the process.
+/// Checks a value against its schema, and gives the value back. A check that may take long runs in its own thread. After an
+/// interrupt nothing waits for that thread: it changes nothing, and ends with the process.
 fn judged(
     schema: &Arc<Schema>,
     instance: Value,
@@ -197,7 +198,7 @@ fn judged(
     }
 }
 
-/// What the file holds; nothing when it is too long.
+/// Returns what the file holds, or nothing if the file is too long.
 fn whole(file: impl Read, len_max: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(len_max + 1).read_to_end(&mut bytes)?;
@@ -208,7 +209,7 @@ fn too_long(len_max: u64) -> String {
     format!("expected a document of at most {len_max} bytes, found more")
 }
 
-/// Findings are ordered by line first, so no later line can add one that is kept once there are enough.
+/// Findings are ordered by line first. So once there are enough findings, no later line can add one that is kept.
 fn lines(
     mut reader: impl BufRead,
     schema: &Arc<Schema>,
@@ -275,8 +276,8 @@ fn object(line: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// The first findings in the order of reports (rule P-71): line, instance path, schema path, keyword, message. One more
-/// is kept than a report holds, which tells it that it was cut.
+/// The first findings in the order of reports (rule P-71): line, instance path, schema path, keyword, message. One more finding
+/// is kept than a report holds, so that the report knows that it was cut.
 struct Findings {
     kept: BTreeMap<(u64, String, String, String, String), Finding>,
 }

@@ -4,19 +4,19 @@
 //! Does not: read from the process, or know how it ended.
 //!
 //! Invariants:
-//! - No byte reaches the file or a line before secrets are masked in it.
-//! - The file holds at most the limit, and one line more that says how many bytes are left out: the beginning and the
-//!   end stay, for the end says why something failed.
+//! - Secrets are masked before a byte reaches the file or a line.
+//! - The file holds at most as many bytes as the limit, and one more line, which says how many bytes are left out. The
+//!   beginning and the end stay, because the end shows why something failed.
 //! - All output is taken, even if the file cannot be written: a stage never waits for the file.
 
 use crate::secrets::{Masking, Secrets};
 use crate::terminal::plain;
 use std::io::{self, Write};
 
-/// The longest end that is kept of an output beyond its limit, in bytes. It is held in memory.
+/// How many bytes are kept at most of the end of an output that exceeds its limit. They are held in memory.
 const END_LEN_MAX: u64 = 1024 * 1024;
 
-/// The longest line that is handed on, in bytes. Of a longer line only the beginning is handed on.
+/// The longest line that is handed on, in bytes. Only the beginning of a longer line is handed on.
 const LINE_LEN_MAX: usize = 2000;
 
 /// Takes one process's output.
@@ -53,7 +53,8 @@ impl<'a> Capture<'a> {
         self.hand_on();
     }
 
-    /// Writes what is held back, and returns whether the file ends with a whole line. The error is the first one of the file.
+    /// Writes what is held back, and returns whether the file ends with a whole line. The error is the first one that the file
+    /// caused.
     pub(crate) fn finish(mut self) -> io::Result<bool> {
         self.masked.clear();
         self.masking.finish(&mut self.masked);
@@ -68,13 +69,13 @@ impl<'a> Capture<'a> {
     }
 }
 
-/// The beginning goes to the file, the end waits.
+/// Writes the beginning to the file, and holds the end back.
 struct Kept<'a> {
     file: &'a mut dyn Write,
-    /// How many bytes more the beginning may have.
+    /// How many more bytes the beginning may have.
     room: u64,
     end_max: u64,
-    /// At most twice `end_max`, so that its bytes are rarely moved.
+    /// Has at most twice `end_max` bytes, so that they are rarely moved.
     end: Vec<u8>,
     left_out: u64,
     /// The last byte in the file.
@@ -127,7 +128,7 @@ impl Kept<'_> {
         self.error.map_or(Ok(self.last == b'\n'), Err)
     }
 
-    /// What evlog itself writes begins a line of its own.
+    /// A line that evlog itself writes starts on a new line.
     fn end_line(&mut self) {
         if self.last != b'\n' && self.left_out > 0 {
             self.write(b"\n");
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
     use std::fs::{self, File};
 
-    /// The content of the file, and the lines that were handed on, for output that comes in these pieces.
+    /// The content of the file, and the lines that were handed on, when the output comes in these pieces.
     fn captured(limit: u64, pieces: &[&str]) -> (String, Vec<String>) {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("log");

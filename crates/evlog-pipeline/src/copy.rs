@@ -1,5 +1,5 @@
-//! The content of a file, copied into another: by shared blocks if the file system can, else by the kernel, else through a buffer.
-//! Holes stay holes.
+//! Copies the content of a file into another one: by shared blocks if the file system can, else by the kernel, else through a
+//! buffer. Holes stay holes.
 //!
 //! Does not: know names, or check the copy. A caller that needs the copy's content reads it again.
 
@@ -9,21 +9,21 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// Bytes that are copied between two checks of whether to go on.
+/// How many bytes are copied between two checks of whether to go on.
 const PIECE_LEN: usize = 4 * 1024 * 1024;
-/// The same if the bytes go through this process.
+/// The same, if the bytes go through this process.
 const BUFFER_LEN: usize = 256 * 1024;
 
-/// An error, by the file that caused it.
+/// An error, and which of the two files caused it.
 #[derive(Debug)]
 pub(crate) enum CopyError {
-    /// The one that was read.
+    /// The file that was read.
     Source(io::Error),
-    /// The one that was written.
+    /// The file that was written.
     Target(io::Error),
 }
 
-/// Copies what `from` holds now into `to`, which is empty. What is written behind its length meanwhile is not copied.
+/// Copies what `from` holds now into `to`, which is empty. What is appended to `from` meanwhile is not copied.
 pub(crate) fn copy_content(from: &File, to: &File, meter: &Meter<'_>) -> Result<(), CopyError> {
     let len = from.metadata().map_err(CopyError::Source)?.len();
     if is_shared(from, to) {
@@ -41,7 +41,7 @@ pub(crate) fn copy_content(from: &File, to: &File, meter: &Meter<'_>) -> Result<
     count(meter, len - at)
 }
 
-/// Counts what was copied. Holes, and blocks that are shared, count as what they stand for.
+/// Counts what was copied. Holes and shared blocks count with their length.
 fn count(meter: &Meter<'_>, len: u64) -> Result<(), CopyError> {
     let mut left = len;
     while left > 0 {
@@ -52,7 +52,7 @@ fn count(meter: &Meter<'_>, len: u64) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Whether the file system lets both files have the same blocks until one of them is written.
+/// Makes both files share their blocks until one of them is written. Returns whether the file system could do that.
 #[cfg(target_os = "linux")]
 fn is_shared(from: &File, to: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()
@@ -63,7 +63,7 @@ fn is_shared(_from: &File, _to: &File) -> bool {
     false
 }
 
-/// The next bytes that are not a hole, at most one piece.
+/// The next bytes that are not a hole, at most one piece of them.
 #[cfg(target_os = "linux")]
 fn next_data(from: &File, at: u64, len: u64) -> Option<Range<u64>> {
     use rustix::fs::{SeekFrom, seek};
@@ -73,7 +73,7 @@ fn next_data(from: &File, at: u64, len: u64) -> Option<Range<u64>> {
     }
     let begin = match seek(from, SeekFrom::Data(at)) {
         Ok(begin) => begin,
-        // Nothing but a hole up to the end.
+        // There is only a hole up to the end.
         Err(Errno::NXIO) => return None,
         Err(_) => at,
     };
@@ -99,7 +99,7 @@ fn copy_by_hand(from: &File, to: &File, piece: Range<u64>, buffer: &mut Vec<u8>)
     while at < piece.end {
         let room = usize::try_from(piece.end - at).unwrap_or(BUFFER_LEN).min(BUFFER_LEN);
         match from.read_at(&mut buffer[..room], at) {
-            // It became shorter meanwhile: zeros stand there now.
+            // The file became shorter meanwhile. The copy has zeros there.
             Ok(0) => return Ok(()),
             Ok(read) => {
                 to.write_all_at(&buffer[..read], at).map_err(CopyError::Target)?;
@@ -112,7 +112,7 @@ fn copy_by_hand(from: &File, to: &File, piece: Range<u64>, buffer: &mut Vec<u8>)
     Ok(())
 }
 
-/// How far the kernel copied. The rest is copied through a buffer, which shows which file an error belongs to.
+/// Returns how far the kernel copied. The rest is copied through a buffer, which shows which file an error belongs to.
 #[cfg(target_os = "linux")]
 fn copied_by_kernel(from: &File, to: &File, piece: &Range<u64>) -> u64 {
     let mut at = piece.start;

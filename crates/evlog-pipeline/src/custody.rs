@@ -1,18 +1,19 @@
-//! What a stage has staged, in evlog's own hands: copies in a directory that no stage ever knew, until they are promoted.
+//! Copies of what a stage has staged, in a directory that no stage knows, where only evlog handles them until they are
+//! promoted.
 //!
-//! What is checked, what is hashed and what is promoted are these copies. A process that still has a staged file open, or
-//! that changes the staging directory, changes nothing that will be published.
+//! What is checked, hashed and promoted are these copies. So a process that still has a staged file open, or that changes the
+//! staging directory, changes nothing that will be published.
 //!
-//! Does: copy one staged file after the other and measure the copies, promote them (pipeline.md 4.7, step 9), and find
-//! copies again that a run has left.
+//! Does: copy the staged files one after the other and measure the copies, promote them (pipeline.md 4.7, step 9), and find the
+//! copies that an interrupted run has left.
 //! Does not: judge what it copies.
 //!
 //! Invariants:
-//! - A copy is a new file: with no other name, with the permissions that [`mode`] says, without set-id bits.
-//! - What is promoted is the file that was measured: the same inode, with the length and the times that it had then.
-//! - Paths are promoted in byte order, each by one rename within one file system. Nothing is claimed across paths.
-//! - Copies are durable before anybody intends to promote them; the directories that they are moved to before that is
-//!   reported. No directory on the way is a link.
+//! - A copy is a new file with only one name. It has the permissions that [`mode`] says, and no set-id bits.
+//! - What is promoted is the file that was measured: the same inode, with the same length and times as then.
+//! - Paths are promoted in byte order, each by one rename within one file system. There is no promise that spans several paths.
+//! - Copies are durable before anybody intends to promote them. The directories that they are moved to are durable before the
+//!   promotion is reported. No directory on the way is a link.
 
 use crate::copy::{CopyError, copy_content};
 use crate::file_error::{FileError, at};
@@ -27,14 +28,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 
-/// The beginning of the name of the directory of copies; no stage's id begins so. The rest is random.
+/// The beginning of the name of the directory of copies. No stage's id begins with it. The rest of the name is random.
 const PREFIX: &str = ".custody-";
 
 /// Copies of staged files.
 #[derive(Debug)]
 pub(crate) struct Custody {
     tree: Tree,
-    /// By path: what was measured.
+    /// What was measured, by path.
     kept: BTreeMap<String, Identity>,
 }
 
@@ -59,7 +60,7 @@ impl Identity {
         }
     }
 
-    /// Whether nothing differs, except perhaps the time of change, which a rename sets.
+    /// Whether nothing differs, except perhaps the time of change: a rename sets it.
     fn is_renamed(self, found: Identity) -> bool {
         Identity { changed: found.changed, ..self } == found
     }
@@ -164,14 +165,14 @@ impl Custody {
     }
 }
 
-/// The permissions of a published file: everybody may read it, and may execute it if its owner could; only its owner may
-/// write. What the umask of evlog's own process takes away is taken away.
+/// The permissions of a published file: everybody may read it, and may execute it if the owner of the staged file could. Only
+/// its owner may write. The umask of evlog's own process takes permissions away as usual.
 fn mode(staged: u32) -> Mode {
     let file = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     if staged & 0o100 == 0 { file } else { file | Mode::XUSR | Mode::XGRP | Mode::XOTH }
 }
 
-/// The name of a copy. All copies are in one directory, so paths are hashed.
+/// The name of a copy. All copies are in one directory, so the name is a hash of the path.
 fn name_of(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
 }
@@ -302,7 +303,7 @@ mod tests {
         room.promote(&room.taken(&paths), &paths).unwrap();
         let made = room.path("made");
         fs::write(&made, "").unwrap();
-        // What this process's umask leaves of what is readable and writable by all.
+        // What this process's umask leaves of permission for all to read and write.
         let umask = fs::metadata(&made).unwrap().mode() & 0o777 ^ 0o666;
         for (path, expected) in [("a", 0o644), ("b/c", 0o755), ("b/d", 0o644)] {
             let found = fs::metadata(room.path("bundle").join(path)).unwrap();

@@ -1,28 +1,29 @@
 //! Whether this process may still open as many files as a stage needs at a time.
 //!
-//! Without them a stage would run and its output, its copies or its guard would be missing, one by one and each with an error
-//! of its own. So it is asked before a stage begins, and again when its process has ended, which may have lowered the limit.
+//! With too few descriptors a stage would run, but its output, its copies or its guard would be missing, each with an error of
+//! its own. So evlog checks this before a stage begins, and again when its process has ended, because the process may have
+//! lowered the limit.
 
 use rustix::process::{Resource, getrlimit};
 use std::fmt;
 use std::fs::File;
 
-/// How many a stage needs at a time: pipes to its guard and from it, its output, the log's files, and directories that are held
-/// open on the way to a file.
+/// How many descriptors a stage needs at a time: pipes to its guard and from it, its output, the log's files, and directories
+/// that are held open on the way to a file.
 pub(crate) const TO_BEGIN: usize = 32;
 
-/// How many it needs after its process has ended, to read what it left, to publish it and to record that. A stage may have
-/// lowered the limit of this process.
+/// How many descriptors evlog needs after the stage's process has ended, to read what it left, to publish it and to record
+/// that. A stage may have lowered the limit of this process.
 pub(crate) const TO_END: usize = 16;
 
-/// Too few may be opened.
+/// This process may not open enough files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FewDescriptors {
     /// How many more a stage needs at a time.
     pub needed: usize,
     /// How many more could be opened.
     pub found: usize,
-    /// How many the process may have open in all; none where that is not limited.
+    /// How many files the process may have open in all; none if there is no limit.
     pub limit: Option<u64>,
 }
 
@@ -38,7 +39,7 @@ impl fmt::Display for FewDescriptors {
     }
 }
 
-/// Whether a stage could open as many files as it needs to begin; asked by opening as many.
+/// Checks whether a stage could open as many files as it needs to begin. The check opens that many.
 pub fn check() -> Result<(), FewDescriptors> {
     check_for(TO_BEGIN)
 }

@@ -25,7 +25,7 @@ pub enum RunError {
         run: String,
         /// The lock file.
         path: PathBuf,
-        /// The file's text about its holder.
+        /// The text in the file about its holder.
         holder: String,
     },
     /// A bundle of this name exists already, perhaps of another log. Nothing of the run was touched.
@@ -48,7 +48,7 @@ pub enum RunError {
     Ended {
         /// The run.
         run: String,
-        /// How it has ended.
+        /// How the run has ended.
         status: RunStatus,
     },
     /// The run to retry has not ended. Nothing of the run was touched.
@@ -71,7 +71,7 @@ pub enum RunError {
     },
     /// Stages of the run to resume have begun, but its bundle is missing. Nothing of the run was touched.
     NoBundle {
-        /// The run.
+        /// The run that is still in progress.
         run: String,
         /// Where the bundle was looked for.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum RunError {
         command: String,
         /// The refusal's code.
         code: String,
-        /// A sentence.
+        /// The refusal in words.
         message: String,
     },
     /// This process may not open as many files as a stage needs. A run that was not created yet is not created.
@@ -108,7 +108,7 @@ pub enum RunError {
     Incomplete {
         /// The run.
         run: String,
-        /// How it has ended.
+        /// How the run has ended.
         status: RunStatus,
         /// What could not be done.
         source: Box<RunError>,
@@ -117,14 +117,17 @@ pub enum RunError {
     Log(LogError),
     /// The bundle could not be written.
     File(FileError),
-    /// The projections are not what this program expects of them.
+    /// The projections do not have the form that this program expects.
     Projection(String),
 }
 
 impl RunError {
-    /// The exit code of the process. 20, as of a run that failed: the contract refused `create`, or the run is locked, exists
-    /// already, has ended or has not (pipeline.md 2.4, 3.2). 130, as a shell says it of Ctrl-C: the run was interrupted. 2: anything
-    /// else. Then no run could go on, or its files or the log could not be written.
+    /// The exit code of the process:
+    ///
+    /// - 20, as for a run that failed: the contract refused `create`, or the run is locked, exists already, has ended, or has
+    ///   not ended (pipeline.md 2.4, 3.2).
+    /// - 130, as a shell reports Ctrl-C: the run was interrupted.
+    /// - 2: anything else. Then no run could go on, or its files or the log could not be written.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,

@@ -1,9 +1,9 @@
-//! What could not be done to a file, and to which one.
+//! What could not be done to a file, and to which file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An operation on a file that could not be done, and on which one.
+/// An operation that could not be done, and the file that it was for.
 #[derive(Debug)]
 pub struct FileError {
     /// What was tried, such as `write`.

@@ -1,10 +1,10 @@
-//! Writes files so that a crash leaves the old one or the new one, makes directories without following links, and reads
+//! Writes files so that after a crash there is the old file or the new file. Makes directories without following links. Reads
 //! text within a limit.
 //!
 //! Invariants:
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
 //! - No path of a bundle is followed through a symbolic link, so nothing is written outside of it.
-//! - Two processes never write the same temporary file, and one that could not be finished is removed.
+//! - Two processes never write the same temporary file. A temporary file that could not be finished is removed.
 
 mod remove;
 
@@ -25,11 +25,11 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-/// The permissions of files that are made, and of directories: only their owner may write. The umask takes away more.
+/// The permissions of files and directories that are made: only their owner may write. The umask takes away more.
 pub(crate) const FILE_MODE: u32 = 0o644;
 pub(crate) const DIRECTORY_MODE: u32 = 0o755;
 
-/// A text file of bounded length. The error is a sentence without the file's name.
+/// Reads a text file of bounded length. The error is a sentence without the file's name.
 pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -43,16 +43,16 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
     text_of(&bytes).map(str::to_owned)
 }
 
-/// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
-/// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
-/// bytes is left as it is. Any number of processes may do it at the same time.
+/// Makes `bytes` the content of the file at `relative` below `root`: writes a temporary file beside it, syncs it, renames it,
+/// and syncs the directory. Directories are made as needed. Returns whether anything was written: a file that already holds the
+/// bytes is left as it is. Any number of processes may do this at the same time.
 pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
     let temporary = |name: &str| format!(".{name}.{}.tmp", random::name());
     replace(&Tree::open(root)?, relative, bytes, &temporary, &Steps::default())
 }
 
-/// The same for a file that only the holder of the run's lock writes, and reports its steps. A temporary file that a
-/// crash has left is replaced.
+/// The same for a file that only the holder of the run's lock writes. Reports its steps. A temporary file that a crash has left
+/// is replaced.
 pub(crate) fn write_as_holder(root: &Tree, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
     replace(root, relative, bytes, &|name| format!(".{name}.tmp"), steps)
 }
@@ -112,8 +112,8 @@ fn holds(root: &Tree, relative: &str, bytes: &[u8]) -> bool {
     same_len && file.read_to_end(&mut found).is_ok() && found == bytes
 }
 
-/// Makes the directories above `relative`, below `root`, and gives the last one. Each one on the way must be a
-/// directory and not a link to one.
+/// Makes the directories above `relative`, below `root`, and returns the last one. Every component on the way must be a
+/// directory, and not a link to a directory.
 pub(crate) fn make_parents(root: &Tree, relative: &str, steps: &Steps) -> Result<Tree, FileError> {
     let (directories, _name) = relative.rsplit_once('/').unwrap_or(("", relative));
     let mut directory = root.within_named("")?;
@@ -123,7 +123,7 @@ pub(crate) fn make_parents(root: &Tree, relative: &str, steps: &Steps) -> Result
     Ok(directory)
 }
 
-/// Makes a directory in another one unless it is there, and opens it.
+/// Makes a directory in another one if it is not there, and opens it.
 pub(crate) fn make_within(directory: &Tree, name: &str, steps: &Steps) -> Result<Tree, FileError> {
     let path = directory.path().join(name);
     if directory.stat(name).is_err() {
@@ -139,7 +139,7 @@ pub(crate) fn make_within(directory: &Tree, name: &str, steps: &Steps) -> Result
     directory.within_named(name)
 }
 
-/// Makes one directory unless it is there.
+/// Makes one directory if it is not there.
 pub(crate) fn make_directory(directory: &Path, steps: &Steps) -> Result<(), FileError> {
     if fs::symlink_metadata(directory).is_err() {
         steps.at(Step::MakeDirectory);
@@ -168,11 +168,11 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(at("sync", directory))
 }
 
-/// Above this number of files the whole file system is synced, if it can be: one flush instead of thousands.
+/// If more files than this are to be synced, the whole file system is synced if possible: one flush instead of thousands.
 #[cfg(target_os = "linux")]
 const SYNCED_ONE_BY_ONE_MAX: usize = 32;
 
-/// Makes the content of files below a directory durable, so that what is recorded in the log is also what a crash leaves.
+/// Makes the content of files below a directory durable, so that after a crash the files have what the log records.
 pub(crate) fn sync_below(root: &Tree, paths: &[impl AsRef<str>]) -> Result<(), FileError> {
     #[cfg(target_os = "linux")]
     if paths.len() > SYNCED_ONE_BY_ONE_MAX {
@@ -184,13 +184,13 @@ pub(crate) fn sync_below(root: &Tree, paths: &[impl AsRef<str>]) -> Result<(), F
     Ok(())
 }
 
-/// Length and BLAKE3 of a regular file, read in pieces.
+/// Returns length and BLAKE3 of a regular file, which is read in pieces.
 pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
     let file = open_regular(path).map_err(at("open", path))?;
     hash(&file, meter).map_err(at("read", path))
 }
 
-/// The same of a file below a directory that is held open.
+/// The same for a file below a directory that is held open.
 pub(crate) fn measure_below(root: &Tree, relative: &str, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
     let path = root.path().join(relative);
     let file = root.file(relative).map_err(at("open", &path))?;
@@ -203,7 +203,7 @@ pub fn measure_file(path: &Path) -> Result<(u64, String), FileError> {
     Ok((len, blake3::Hash::from(digest).to_hex().to_string()))
 }
 
-/// The same of a file that is open, from its beginning.
+/// The same for a file that is open, from its beginning.
 pub(crate) fn hash(mut file: &File, meter: &Meter<'_>) -> io::Result<(u64, [u8; 32])> {
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = blake3::Hasher::new();
@@ -249,7 +249,7 @@ mod tests {
         let inner = room.path().join("a");
         fs::create_dir(&inner).unwrap();
         for path in ["../victim", "b/../../victim", "/victim", "b//c", "./c", "..", ""] {
-            // What it holds already is not looked at either.
+            // What the temporary file holds already does not matter either.
             for bytes in ["mine", "other"] {
                 let error = write_atomically(&inner, path, bytes.as_bytes()).expect_err(path);
                 assert!(error.to_string().contains("leads out of the directory"), "{path}: {error}");

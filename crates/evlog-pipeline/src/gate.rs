@@ -1,15 +1,19 @@
 //! The publish gate: checks what a stage has staged against what its plan promises (pipeline.md 4.4 to 4.9).
 //!
-//! Does: enumerate the staged tree, check paths, ownership, presence, names and content in the order of 4.7, measure what
-//! passes, and choose the reason code if anything fails.
+//! Does:
+//! - enumerate the staged tree;
+//! - check paths, ownership, presence, names and content, in the order of 4.7;
+//! - measure what passes;
+//! - choose the reason code if anything fails.
+//!
 //! Does not: promote, write a report, or know the log.
 //!
 //! Invariants:
-//! - The staging directory is only read, and no link is followed, not even one in place of that directory.
-//! - What passes is a copy of each staged file ([`Custody`]): what was checked, what was measured and what will be promoted are
-//!   one file, never the staged one.
-//! - The first class of failure in the order of [`Class`] decides the reason code, in any order of discovery. The
-//!   report holds the findings of all classes.
+//! - The staging directory is only read. No link is followed, not even a link in the place of that directory.
+//! - What passes is a copy of each staged file ([`Custody`]). The copy is what was checked, what was measured and what will be
+//!   promoted; the staged file never is.
+//! - Among the failures, the one whose class comes first in [`Class`] decides the reason code, however they were discovered
+//!   . The report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
 
 mod bindings;
@@ -35,15 +39,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
-/// Classes of failure, in order: the first of those that occur decides the reason code, in any order of discovery.
+/// Classes of failure, in order: the first of those that occur decides the reason code, in whatever order they were discovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// Something staged is no regular file, cannot be named by a path of the contract, or cannot be read (4.7, step 1).
+    /// Something staged is not a regular file, has a path that the contract does not allow, or cannot be read (4.7, step 1).
     Entry,
     /// A path is the engine's own, or outside the stage's output roots (step 2).
     Root,
-    /// A path is another stage's or bound twice, a name differs between runs, no output names the file, or the stage staged
-    /// more than it may (steps 3 to 5, 4.9).
+    /// A path belongs to another stage or is bound twice, a name differs between runs, no output names the file, or the stage
+    /// staged more than it may (steps 3 to 5, 4.9).
     Ownership,
     /// A required output is missing (step 6).
     Missing,
@@ -61,9 +65,9 @@ pub(crate) struct Gate<'a> {
     pub(crate) run: &'a str,
     /// The bundle.
     pub(crate) home: &'a Tree,
-    /// What holds the staging directory, below the bundle. A directory for the copies is made there.
+    /// The directory below the bundle that holds the staging directory. The directory for the copies is made there too.
     pub(crate) shelf: &'a str,
-    /// The stage's staging directory, below that.
+    /// The stage's staging directory, below `shelf`.
     pub(crate) staging: &'a str,
     /// What earlier stages have published: path and stage.
     pub(crate) published: &'a BTreeMap<String, String>,
@@ -133,7 +137,7 @@ impl Gate<'_> {
         self.check_amount(&tree, &regular, &mut found);
         self.check_presence(&regular, &mut found);
         let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
-        // If nothing will be promoted, nothing is copied, and the staged files are checked instead.
+        // If nothing will be promoted, nothing is copied. The staged files are checked instead of copies.
         let is_hopeless = found.first.is_some() || self.is_beyond_reading(&tree, &regular);
         let taken = if is_hopeless { None } else { Some(self.take((&above, &tree), &regular, &meter, &mut found)?) };
         match &taken {
@@ -149,7 +153,7 @@ impl Gate<'_> {
         }
     }
 
-    /// Something else is in place of the staging directory. What it leads to is not read.
+    /// Something else is in the place of the staging directory. What it leads to is not read.
     fn replaced(&self, error: &FileError, found: &mut Found) -> Failed {
         let message = format!("the stage put something else in the place of its staging directory: {}", error.source);
         let path = format!("{STAGING}/{}", self.stage.id);
@@ -230,7 +234,8 @@ impl Gate<'_> {
         }
     }
 
-    /// What the plan allows the stage to stage. The finding stands at the first file, in byte order, that is too much.
+    /// Checks that the stage has staged no more than the plan allows. The finding is on the first file, in byte order, that is
+    /// too much.
     fn check_amount(&self, tree: &Tree, regular: &[String], found: &mut Found) {
         let files_limit =
             self.stage.staged_files_limit.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
@@ -267,7 +272,7 @@ impl Gate<'_> {
         }
     }
 
-    /// The paths of what passed that no output names, while the stage has outputs.
+    /// The paths of passed files that no output names, if the stage has outputs at all.
     pub(crate) fn unexpected<'p>(&self, passed: &'p [Artifact]) -> Vec<&'p str> {
         let promises = !self.stage.outputs.is_empty() || !self.stage.patterns.is_empty();
         let is_expected = |path: &str| {
@@ -329,8 +334,8 @@ impl Gate<'_> {
         }
     }
 
-    /// How many bytes will be read: of every file for its copy and for its digest, and once more of what is checked against a
-    /// schema.
+    /// How many bytes will be read: each file once for its copy and once for its digest, and once more if it is checked against
+    /// a schema.
     fn reading_len(&self, tree: &Tree, regular: &[String]) -> u64 {
         let one = |path: &String| {
             let is_bound = outputs(self.stage, path).any(|(_, output)| output.schema.is_some());
@@ -366,7 +371,7 @@ impl Gate<'_> {
         found.artifacts.insert(path.to_owned(), ArtifactReport::new(&self.secrets.mask(path), id, version, all));
     }
 
-    /// The schema that the path is bound to, by this stage or by another; a placeholder for unbound ones.
+    /// The schema that the path is bound to, by this stage or by another one. For an unbound path a placeholder.
     fn schema_of(&self, path: &str) -> (&str, &str) {
         let of_missing = |stage: &Stage| {
             let pattern = stage.patterns.iter().find(|pattern| pattern.glob.as_str() == path)?;

@@ -1,10 +1,10 @@
 //! Patterns of paths, by the rule `glob_v1` (pipeline.md 4.3): `*` and `?` within a segment, `[abc]`, `[a-z]`, `[!abc]`,
 //! and `**` as a whole segment for any number of segments.
 //!
-//! Does not: ask the file system, or know an escape. Case counts, a leading dot is a character like any other, and a
-//! pattern matches a path whole.
+//! Does not: ask the file system, or know an escape. Letter case matters, a leading dot is a character like any other, and a
+//! pattern must match the whole path.
 //!
-//! Invariant: to match takes at most the product of the two lengths.
+//! Invariant: a match takes at most as many steps as the product of the two lengths.
 
 mod common;
 mod fixed;
@@ -38,7 +38,7 @@ enum Part {
     /// `?`.
     One,
     Exactly(char),
-    /// Whether it is one of these, or is none of them.
+    /// One of these characters and ranges, or none of them.
     Class {
         ranges: Vec<(char, char)>,
         negated: bool,
@@ -48,7 +48,7 @@ enum Part {
 /// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobError {
-    /// Stable, one of the rule's own codes.
+    /// Stable: one of the rule's own codes.
     pub code: &'static str,
     /// What was expected.
     pub expected: &'static str,
@@ -82,7 +82,7 @@ impl Glob {
         Ok(Glob { text: text.to_owned(), segments })
     }
 
-    /// As it was written.
+    /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -92,7 +92,7 @@ impl Glob {
         !self.text.contains(['*', '?', '['])
     }
 
-    /// What every path that it matches begins with.
+    /// The text that every matching path begins with.
     pub(crate) fn beginning(&self) -> &str {
         let fixed = self.text.find(['*', '?', '[']).map_or(self.text.as_str(), |at| &self.text[..at]);
         // `a/**` matches `a`, too.
@@ -175,8 +175,8 @@ impl Part {
     }
 }
 
-/// Whether a pattern with stars, each of which takes any number of things, matches a text whole. Of the stars only the
-/// last one that was met is ever tried again: what an earlier one could take more, it can take as well.
+/// Whether a pattern with stars, each of which takes any number of things, matches a whole text. Only the last star that was
+/// met is ever tried again: whatever an earlier star could take in addition, the last one can take too.
 fn wild<P, T>(pattern: &[P], text: &[T], is_star: &dyn Fn(&P) -> bool, takes: &dyn Fn(&P, &T) -> bool) -> bool {
     let (mut at, mut from) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn g02_a_glob_matches_whole_paths_segment_by_segment() {
-        // Pattern, paths that it matches, paths that it does not.
+        // Pattern, paths that it matches, paths that it does not match.
         let cases: [(&str, &[&str], &[&str]); 12] = [
             ("a/b.json", &["a/b.json"], &["a/b.jso", "a/b.json/c", "A/b.json"]),
             ("a/*.json", &["a/b.json", "a/.json", "a/x.y.json"], &["a/b/c.json", "b.json", "a/b.jsonl"]),

@@ -1,19 +1,19 @@
 //! The guard of a stage: a process between evlog and the stage's process, which ends everything that the stage started.
 //!
-//! It is a second process of this program ([`Guard`]). It has a session of its own, so the stage has no terminal. It
-//! adopts every orphan of the stage (Linux: a child subreaper), so it also finds processes that have left the stage's
-//! group. It gets its orders through a pipe. On an order, when the pipe closes, or when evlog is gone, it ends all
-//! processes. Its reports begin with a secret that came with the command: a stage of the same user can open the guard's
-//! pipe, and must not be able to report in its place.
+//! It is a second process of this program ([`Guard`]). It has a session of its own, so the stage has no terminal. It adopts
+//! every orphan of the stage (Linux: a child subreaper), so it also finds processes that have left the stage's group. It gets
+//! its orders through a pipe. It ends all processes on an order, when the pipe closes, or when evlog is gone. Each of its
+//! reports begins with a secret that came with the command: a stage of the same user can open the guard's pipe, and must not be
+//! able to report in the guard's place.
 //!
-//! Does: start the stage's process, pass on the request to end it, end what is left of it, report.
+//! Does: start the stage's process, pass on the request to end it, end the processes that it leaves, report.
 //! Does not: know stages, time limits or the log.
 //!
 //! Invariants:
-//! - It ends after all descendants that it may end, and the stage's leader is reaped after its group was ended.
-//! - A guard that has too few descriptors to see what is left reports that instead of how the stage ended, and goes on
-//!   looking until it is ended itself.
-//! - However evlog ends, the stage ends with it.
+//! - The guard ends after all descendants that it may end. The stage's leader is reaped after its group was ended.
+//! - A guard with too few descriptors to see which processes are left reports that instead of how the stage ended. It goes on
+//!   looking until somebody ends it.
+//! - However evlog ends, the stage ends too.
 
 mod descendants;
 
@@ -44,8 +44,8 @@ pub(crate) const ASK_TO_END: u8 = b't';
 /// The request to end all processes.
 pub(crate) const END_ALL: u8 = b'e';
 
-/// How long a guard that cannot see what is left tries again before it reports that. The processes of the group are gone
-/// by then.
+/// How long a guard that cannot see which processes are left tries again before it reports that. The processes of the group are
+/// gone by then.
 const BLIND: Duration = Duration::from_millis(200);
 
 /// How long the guard waits for processes that it cannot end. Without a limit, a process that waits for a device, or that
@@ -63,7 +63,7 @@ impl Default for Guard {
     /// This program, whose `main` asks [`is_asked`] first and then calls [`serve`].
     #[cfg(not(test))]
     fn default() -> Guard {
-        // The program that runs, also when another was put in its place meanwhile.
+        // The program that is running, even if the file at its path was replaced meanwhile.
         let own = PathBuf::from("/proc/self/exe");
         let program = if own.exists() { own } else { std::env::current_exe().unwrap_or_default() };
         Guard { program, arguments: vec![GUARD_WORD.into()] }
@@ -78,14 +78,14 @@ impl Default for Guard {
     }
 }
 
-/// A report of a guard: first that it is ready, last how the stage ended. One line each: the secret (not in the first
-/// one), then JSON.
+/// A report of a guard. The first says that the guard is ready, the last how the stage ended. Each is one line: the secret (not
+/// in the first report), then JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
     /// It has a session of its own, and waits for the command.
     Ready,
-    /// The stage's process could not be started: the number of the error, if it has one, and a sentence.
+    /// The stage's process could not be started. Holds the number of the error, if it has one, and a sentence.
     NotStarted {
         /// The system's error number.
         number: Option<i32>,
@@ -102,18 +102,18 @@ pub(crate) enum Word {
         left: usize,
         /// How many could not be ended.
         stubborn: usize,
-        /// Whether one of its processes traced evlog. Then all were ended for that reason.
+        /// Whether a process of the stage traced evlog. If so, that is why all were ended.
         traced: bool,
     },
-    /// Processes of the stage are left, and this process cannot see which.
+    /// Processes of the stage are left, and the guard cannot see which.
     Blind {
         /// Why, for people.
         message: String,
     },
 }
 
-/// Whether this process was started to guard a stage: with the arguments of a guard, those that say which stage, and no others,
-/// since the word may also be the name of a run.
+/// Whether this process was started to guard a stage: with the arguments of a guard, the two that say which stage, and no
+/// others, because the guard's word may also be the name of a run.
 pub fn is_asked() -> bool {
     let (asked, expected) = (std::env::args_os().skip(1).collect::<Vec<_>>(), Guard::default().arguments);
     asked.starts_with(&expected) && asked.len() == expected.len() + 2
@@ -123,7 +123,7 @@ pub fn is_asked() -> bool {
 pub fn serve() -> ExitCode {
     match guard() {
         Ok(()) => ExitCode::SUCCESS,
-        // The process that started it has gone, or will see that it says nothing more.
+        // The process that started this guard has gone, or will see that the guard reports nothing more.
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -135,7 +135,7 @@ fn guard() -> io::Result<()> {
     setsid()?;
     descendants::inherit_all()?;
     keep_out();
-    // None if evlog has gone already, or if the system has no such descriptor: then only the pipe shows when evlog goes.
+    // `None` if evlog has gone already, or if the system has no such descriptor. Then only the pipe shows that evlog is gone.
     let evlog = getppid().and_then(|evlog| pidfd_open(evlog, PidfdFlags::empty()).ok());
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;
@@ -146,8 +146,8 @@ fn guard() -> io::Result<()> {
     say(&mut says, &secret, &word)
 }
 
-/// Keeps other processes of the same user from this one's descriptors, memory and environment, where the system can: all
-/// but those of the superuser.
+/// Keeps other processes of the same user, but not those of the superuser, from this process's descriptors, memory and
+/// environment, if the system can.
 pub(crate) fn keep_out() {
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -174,7 +174,7 @@ fn read_command(orders: &mut File) -> io::Result<(String, Vec<String>)> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Starts the stage's process, in a group of its own. What it prints goes where this process's standard error leads to.
+/// Starts the stage's process, in a group of its own. Its output goes to this process's standard error.
 fn start(command: &[String]) -> io::Result<Child> {
     let [program, arguments @ ..] = command else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
@@ -185,8 +185,8 @@ fn start(command: &[String]) -> io::Result<Child> {
     started.spawn()
 }
 
-/// Waits until the stage's process has ended, or everything is to be ended, and ends what is left. Everything is also ended
-/// if a process of the stage traces evlog, because a tracer can stop evlog.
+/// Waits until the stage's process has ended, or until everything must end. Then ends the processes that are left. Everything
+/// is also ended if a process of the stage traces evlog, because a tracer can stop evlog.
 fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
     let (mut pause, mut looked) = (PAUSE_MIN, Instant::now());
@@ -243,7 +243,7 @@ struct Orders {
     pipe: File,
     /// The process that gives them; readable once it has ended.
     evlog: Option<OwnedFd>,
-    /// evlog's process id. It names evlog only while evlog is the parent of this process.
+    /// evlog's process id. It names evlog only as long as evlog is the parent of this process.
     parent: Option<Pid>,
 }
 
@@ -262,7 +262,8 @@ impl Orders {
             Ok(0) | Err(Errno::INTR) => return Ok(None),
             Ok(_) if asked.get(1).is_some_and(|asked| !asked.revents().is_empty()) => return Ok(Some(Request::EndAll)),
             Ok(_) => {}
-            // Somebody has left this process fewer descriptors than are asked here (`prlimit --nofile=1`).
+            // Somebody has lowered this process's limit below the number of descriptors that are polled here (`prlimit
+            // --nofile=1`).
             Err(Errno::INVAL) if getppid() != self.parent => return Ok(Some(Request::EndAll)),
             Err(Errno::INVAL) => std::thread::sleep(wait),
             Err(error) => return Err(error.into()),
@@ -291,14 +292,14 @@ fn has_ended(leader: Pid) -> io::Result<bool> {
     }
 }
 
-/// Sends a signal to the whole group. An error means that no process is left in it that may be
-/// ended, so none is of interest.
+/// Sends a signal to the whole group. An error means that no process is left in the group that may be ended, so the error does
+/// not matter.
 fn end_group(leader: Pid, signal: Signal) {
     let _gone = kill_process_group(leader, signal);
 }
 
-/// Reaps the leader and every process that it left, and ends those that still run. Repeats this, because a process may
-/// have started another before it was ended. Reports once if it cannot see them.
+/// Reaps the leader and every process that it left, and ends those that still run. Repeats this, because a process may have
+/// started another one before it was ended. Reports once if it cannot see the processes.
 fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
@@ -306,9 +307,9 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
     let stubborn = loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(Errno::INTR) => continue,
-            // There are some, and none of them has ended.
+            // There are children, and none of them has ended.
             Ok(None) => {}
-            // There are none.
+            // There are no children.
             Err(_) => break 0,
         }
         match descendants.end() {

@@ -1,12 +1,12 @@
 //! What a stage reads: found, measured, and listed for the log before the stage begins.
 //!
 //! Does: look for the files that the plan names, beside the plan or among what earlier stages have published.
-//! Does not: keep a stage from reading anything else, or judge what is missing; the contract does.
+//! Does not: keep a stage from reading other files, or judge missing inputs; the contract judges them.
 //!
 //! Invariants:
-//! - An input is a regular file. Patterns match regular files only, and no link is followed on their way; a path may be
-//!   a link, and then what it leads to is measured.
-//! - The list is in byte order of paths, each once.
+//! - An input is a regular file. Patterns match regular files only, and no link is followed on the way to them. A path may be a
+//!   link. Then the file that it leads to is measured.
+//! - The list is in byte order of paths, and has each path once.
 
 use crate::file_error::{FileError, at};
 use crate::files::{measure, measure_below};
@@ -24,18 +24,18 @@ use std::path::Path;
 /// An input that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Its path, or what was looked for when nothing was found.
+    /// Its path, or the path or pattern that was looked for when nothing was found.
     pub(crate) path: String,
-    /// Where.
+    /// Where it was looked for.
     pub(crate) from: InputFrom,
     /// Whether the stage needs it to begin.
     pub(crate) required: bool,
-    /// Length and BLAKE3; none when it is not there.
+    /// Length and BLAKE3; `None` if the file is not there.
     pub(crate) content: Option<(u64, [u8; 32])>,
 }
 
 impl Found {
-    /// As the command `inputs` takes it.
+    /// The input as the command `inputs` takes it.
     pub(crate) fn to_value(&self, path: &str) -> Value {
         let mut value = json!({"path": path, "from": self.from.word(), "required": self.required});
         if let Some((len, digest)) = self.content {
@@ -74,14 +74,14 @@ pub(crate) fn find(
             };
             let one = Found { path: path.clone(), from: input.from, required: input.required, content };
             let listed = found.entry((path, input.from)).or_insert(one);
-            // Named twice, it is needed if either says so.
+            // An input that is named twice is required if either place says so.
             listed.required |= input.required;
         }
     }
     Ok(found.into_values().collect())
 }
 
-/// The paths that there are; none when a pattern matches nothing.
+/// The paths that exist; empty if a pattern matches nothing.
 fn paths_of(
     input: &Input,
     plan_directory: &Path,
@@ -93,7 +93,7 @@ fn paths_of(
     if input.from == InputFrom::Run {
         return Ok(published.keys().filter(|path| input.glob.matches(path)).cloned().collect());
     }
-    // Only the directory that the pattern itself names is walked: a plan may stand at the root of a large tree.
+    // Only the directory that the pattern itself names is walked, because a plan may be at the root of a large tree.
     let fixed: Vec<&str> =
         input.glob.as_str().split('/').take_while(|segment| !segment.contains(['*', '?', '['])).collect();
     let prefix = fixed.iter().flat_map(|segment| [*segment, "/"]).collect::<String>();
@@ -126,7 +126,7 @@ fn published_content(bundle: &Tree, path: &str, meter: &Meter<'_>) -> Result<Opt
     }
 }
 
-/// Nothing, where nothing is there.
+/// Turns the error for a missing file into `None`.
 fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
     let is_absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     if is_absent { Ok(None) } else { Err(error) }

@@ -1,14 +1,18 @@
 //! Runs staged pipelines: processes, staging, publish gate, promotion, outcomes.
 //!
-//! Does: read a plan ([`Plan`]), run its stages one after the other as processes, hold what they leave behind against
-//! what they promised, move it into the run's bundle, and report every step to the contract `pipeline` in the log.
+//! Does:
+//! - read a plan ([`Plan`]);
+//! - run its stages one after the other as processes;
+//! - compare what each stage leaves with what the plan promises, and move it into the run's bundle;
+//! - report every step to the contract `pipeline` in the log.
+//!
 //! Does not: decide what a run's outcomes mean (the contract does), print, or parse arguments.
 //!
 //! Invariants:
-//! - The log is the truth. What the bundle shows of a run is a projection of committed events, replaced only by renames.
-//! - Nothing that a stage made reaches the bundle unless the publish gate has passed the whole of it.
+//! - The log is the truth. What the bundle shows of a run is a projection of committed events. It is replaced only by renames.
+//! - Nothing that a stage made reaches the bundle unless the publish gate has passed everything that the stage made.
 //! - When a stage has ended, none of its processes is left, in any process group or session.
-//! - A run that was interrupted at any step can be resumed. It ends as it could have ended without the interruption.
+//! - A run that was interrupted at any step can be resumed. It then ends as it could have ended without the interruption.
 #![forbid(unsafe_code)]
 
 mod artifact;

@@ -1,6 +1,6 @@
 //! Every maximum of this crate, with its unit and its reason.
 //!
-//! All of them bound memory or disk against a stage that misbehaves; none is a rule of the contract.
+//! All of them limit the memory or disk that a misbehaving stage can use. None is a rule of the contract.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 /// The longest registry of schemas, in bytes. People write them.
 pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
 
-/// The most steps to compare the patterns of a registry with each other, and as many again to compare those of a plan with them. A
-/// step is a pattern
-/// that is looked at, or a pair of places in two patterns. Thousands of ordinary bindings take less.
+/// The most steps to compare the patterns of a registry with each other, and again the most steps to compare the patterns of a
+/// plan with them. A step is a pattern that is looked at, or a pair of places in two patterns. Thousands of ordinary bindings
+/// take fewer steps.
 pub(crate) const COMPARING_MAX: u64 = 10_000_000;
 
 /// The longest schema file, in bytes.
@@ -33,7 +33,7 @@ pub(crate) const DOCUMENT_LEN_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) const DOCUMENT_MEMORY_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// About how much memory a JSON text takes once it is read, in bytes: what is allocated for an object that is not empty, for
-/// each further value, and the texts. What stands within texts is counted too.
+/// each further value, and for the texts. Braces, brackets and commas inside texts are counted too.
 pub fn memory_of_json(text: &[u8]) -> u64 {
     const OBJECT_LEN: u64 = 720;
     const VALUE_LEN: u64 = 40;
@@ -42,15 +42,15 @@ pub fn memory_of_json(text: &[u8]) -> u64 {
     objects * OBJECT_LEN + values * VALUE_LEN + text.len() as u64
 }
 
-/// The longest YAML document, in bytes. People write them; a single list in brackets takes two hundred bytes of memory for
-/// each of its own, since it could turn out to be a key.
+/// The longest YAML document, in bytes. People write them. The reader takes two hundred bytes of memory for each byte of a list
+/// in brackets, because the list could turn out to be a key.
 pub(crate) const YAML_LEN_MAX: u64 = 4 * 1024 * 1024;
 
 /// The deepest YAML document, in collections within each other: as deep as the JSON that is read.
 pub(crate) const YAML_DEPTH_MAX: usize = 127;
 
-/// How many columns, and groups of columns, a Parquet file may have, and how long the name of one may be, in bytes with the
-/// names of its groups. All names of a file are in memory at once.
+/// How many columns, and groups of columns, a Parquet file may have; and how long the name of a column may be, in bytes, with
+/// the names of its groups. All names of a file are in memory at once.
 pub(crate) const COLUMNS_MAX: u32 = 65_536;
 pub(crate) const COLUMN_NAME_LEN_MAX: usize = 1024;
 
@@ -63,7 +63,8 @@ pub(crate) const COLUMN_DEPTH_MAX: usize = 128;
 /// The longest file of substage outcomes, in bytes.
 pub(crate) const OUTCOMES_LEN_MAX: u64 = 1024 * 1024;
 
-/// How many lines a file of substage outcomes may have. Each is a commit of its own, which is judged beside all before it.
+/// How many lines a file of substage outcomes may have. Each line becomes a commit of its own, which is judged together with
+/// all before it.
 pub(crate) const OUTCOMES_MAX: usize = 1000;
 
 /// The longest list of a stage's artifacts, in bytes: the sum over files of the path's length and 160. The list is one
@@ -77,14 +78,14 @@ pub(crate) const REPORT_LEN_MAX: usize = 6 * 1024 * 1024;
 /// anyway.
 pub(crate) const DEPTH_MAX: usize = 256;
 
-/// The time between the request that a process group ends and its end by force.
+/// The time between the request that a process group ends and the signal that forces it to end.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// How long evlog waits for a stage's output after the end of all its processes. Their output is in the pipe by then;
-/// only a process that was handed the pipe can hold it open, and it could do so for ever.
+/// How long evlog waits for a stage's output after all its processes have ended. Their output is in the pipe by then. Only a
+/// process that was handed the pipe can hold it open, and it could do so for ever.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 
-/// How long a guard may take to end the processes that a stage left, besides the time that it waits for them itself.
+/// How long a guard may take to end the processes that a stage left, in addition to the time that the guard waits for them.
 pub(crate) const GUARD_LIMIT: Duration = Duration::from_secs(10);
 
 /// The default limit of a stage's captured output, in bytes.

@@ -1,14 +1,17 @@
 //! The run lock: who may write to one run's bundle (pipeline.md 5.1).
 //!
-//! `runs/.locks/<run id>.lock`, made by an exclusive create and removed when the run is left. No expiry: a crash leaves
-//! the file, and a person decides. Its content is for that person; nothing reads it back as data. Beside it stand locks
-//! that were set aside by force, `<run id>.lock.stale.<nnnn>`, while a run is in progress a note of where its plan is,
-//! `<run id>.plan` (a convenience: the plan is compared with the recorded digest), and while a stage runs a note of how its
-//! processes can be recognised, `<run id>.stage`.
+//! The lock is the file `runs/.locks/<run id>.lock`. It is made by an exclusive create, and removed when the run is left. It
+//! does not expire: a crash leaves the file, and a person decides. Its content is for that person; no program reads it back as
+//! data. Other files stand beside it:
+//!
+//! - `<run id>.lock.stale.<nnnn>`: a lock that was set aside by force.
+//! - `<run id>.plan`, while a run is in progress: a note of where its plan is. The note is a convenience: the plan is compared
+//!   with the recorded digest.
+//! - `<run id>.stage`, while a stage runs: a note of how its processes can be recognised.
 //!
 //! Invariants:
 //! - A process that does not get the lock changes nothing of the run.
-//! - A claim removes the lock that it made, and never one that another process has made since.
+//! - A claim removes the lock that it made, and never a lock that another process has made since.
 //! - A claim that is dropped before its run has begun removes the directories that it made, if they are empty.
 
 use crate::error::RunError;
@@ -32,33 +35,34 @@ use std::path::{Path, PathBuf};
 
 /// How much is read of a lock file, or of a note of a stage, in bytes.
 const HOLDER_LEN_MAX: u64 = 512;
-/// How much is read of the note of a plan, in bytes: systems open no longer path.
+/// How many bytes of the note of a plan are read: systems open no longer path.
 const PLAN_NOTE_LEN_MAX: u64 = 4096;
-/// The last number of a lock that is set aside: four digits.
+/// The last number that a lock that is set aside can have: four digits.
 const STALE_MAX: u32 = 9999;
-/// How often the lock is tried when its directory is taken away by a claim that withdraws.
+/// How often to try to take the lock if a claim that withdraws removes its directory.
 const TRIES: usize = 10;
 
 /// A run that this process may write to, until it is dropped.
 #[derive(Debug)]
 pub struct Claim {
     run: String,
-    /// Where all bundles are, and among them where all locks are, both held open: a stage may put others in their places.
+    /// The directory of all bundles, and in it the directory of all locks. Both are held open, because a stage may put others
+    /// in their places.
     runs: Tree,
     locks: Tree,
     lock: PathBuf,
     file: File,
     steps: Steps,
-    /// Directories that were made for it, outermost first.
+    /// Directories that were made for the claim, outermost first.
     made: Vec<PathBuf>,
-    /// Whether the run is there now.
+    /// Whether the run has begun.
     entered: bool,
-    /// Where something was moved to that was in the place of the lock, and was none.
+    /// Where something was moved to that was in the place of the lock, but was not a lock.
     no_lock: Option<PathBuf>,
 }
 
 impl Claim {
-    /// Takes the lock of a run below `out_dir`; of a new id, drawn at random (UUID, version 4), when none is given.
+    /// Takes the lock of a run below `out_dir`. If no id is given, a new one is drawn at random (UUID, version 4).
     pub fn take(out_dir: &Path, run: Option<&str>, steps: &Steps) -> Result<Claim, RunError> {
         let run = run.map_or_else(random::uuid, str::to_owned);
         check_run_id(&run).map_err(RunError::RunId)?;
@@ -96,9 +100,9 @@ impl Claim {
         Err(at("lock in", out_dir)(error).into())
     }
 
-    /// The same, but a lock that is in the way is set aside first. `recorded` are the names of locks that the log
-    /// knows to have been set aside. Only for a process that has the log open for writing: an orchestrator that lives
-    /// has it too.
+    /// The same, but first sets aside a lock that is in the way. `recorded` are the names of locks that the log knows to have
+    /// been set aside. Only for a process that has the log open for writing: an orchestrator that still runs would have the log
+    /// open too.
     pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
         match Claim::take(out_dir, Some(run), steps) {
             Err(RunError::Locked { path, .. }) => {
@@ -132,7 +136,7 @@ impl Claim {
         &self.locks
     }
 
-    /// Where something was moved to that was in the place of the lock, and was none.
+    /// Where something was moved to that was in the place of the lock, but was not a lock.
     pub(crate) fn no_lock(&self) -> Option<&Path> {
         self.no_lock.as_deref()
     }
@@ -142,12 +146,12 @@ impl Claim {
         [note_name(&self.run), mark_name(&self.run)]
     }
 
-    /// From here on what the claim has made stays.
+    /// From now on, what the claim has made stays.
     pub(crate) fn enter(&mut self) {
         self.entered = true;
     }
 
-    /// The locks of this run that were set aside, by name. What is no regular file is no lock.
+    /// The locks of this run that were set aside, by name. Only a regular file is a lock.
     pub(crate) fn stale(&self) -> Result<Vec<(String, PathBuf)>, RunError> {
         let prefix = format!("{}.lock.stale.", self.run);
         let mut found = Vec::new();
@@ -177,32 +181,32 @@ impl Claim {
         Ok(())
     }
 
-    /// Removes the note of the plan's path, because the run has ended. Says whether there was one.
+    /// Removes the note of the plan's path, because the run has ended. Returns whether there was a note.
     pub(crate) fn forget_plan(&self) -> Result<bool, RunError> {
         self.steps.at(Step::ForgetPlan);
         Ok(self.forget(&note_name(&self.run))?)
     }
 
-    /// Notes by what the processes of the stage that begins can be known.
+    /// Notes how the processes of the stage that begins can be recognised.
     pub(crate) fn note_mark(&self, mark: &Mark) -> Result<(), FileError> {
         self.steps.at(Step::NoteMark);
         let text = serde_json::to_vec(mark).unwrap_or_default();
         write_as_holder(&self.locks, &mark_name(&self.run), &text, &self.steps).map(drop)
     }
 
-    /// What was noted of the stage that ran when the run was left.
+    /// The mark that was noted for the stage that ran when the run was left.
     pub(crate) fn noted_mark(&self) -> Option<Mark> {
         let note = self.locks.file(&mark_name(&self.run)).ok()?;
         serde_json::from_reader(note.take(HOLDER_LEN_MAX)).ok()
     }
 
-    /// None of the stage's processes is left.
+    /// Removes the note: none of the stage's processes is left.
     pub(crate) fn forget_mark(&self) -> Result<(), FileError> {
         self.steps.at(Step::ForgetMark);
         self.forget(&mark_name(&self.run)).map(drop)
     }
 
-    /// Removes a note; says whether there was one.
+    /// Removes a note; returns whether there was a note.
     fn forget(&self, name: &str) -> Result<bool, FileError> {
         match unlinkat(&self.locks, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(false),
@@ -213,7 +217,7 @@ impl Claim {
     }
 
     fn is_ours(&self) -> bool {
-        // It takes no descriptor: there may be none left.
+        // This call takes no descriptor: there may be none left.
         let found = statat(&self.locks, lock_name(&self.run), AtFlags::SYMLINK_NOFOLLOW);
         let (Ok(found), Ok(own)) = (found, fstat(&self.file)) else { return false };
         (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
@@ -221,7 +225,7 @@ impl Claim {
 }
 
 impl Drop for Claim {
-    /// Best effort: a lock that cannot be removed is left, as a crash would leave it.
+    /// Best effort: a lock that cannot be removed stays, as after a crash.
     fn drop(&mut self) {
         self.steps.at(Step::ReleaseLock);
         if self.is_ours() {
@@ -235,16 +239,16 @@ impl Drop for Claim {
     }
 }
 
-/// Where the plan of a run that was left is, as far as was noted.
+/// Where the plan of a run that was left is, if that was noted.
 pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     check_run_id(run).ok()?;
     let mut noted = Vec::new();
     let note = open_regular(&note(&out_dir.join("runs"), run)).ok()?;
     note.take(PLAN_NOTE_LEN_MAX).read_to_end(&mut noted).ok()?;
-    // A note without its end was written in part, or by an earlier evlog, or is no note.
+    // A note without its last line feed was written in part, or by an earlier evlog, or is not a note.
     noted.pop_if(|last| *last == b'\n')?;
     let plan = PathBuf::from(OsString::from_vec(noted));
-    // One that was a pipe has been read, and one that is a pipe now would be waited for.
+    // If the plan was a pipe, its content is gone. If it is a pipe now, reading it would wait.
     Some(plan).filter(|plan| !fs::metadata(plan).is_ok_and(|found| !found.is_file()))
 }
 
@@ -270,7 +274,7 @@ fn create(locks: &Tree, run: &str, steps: &Steps) -> io::Result<File> {
     locks.file_with(&lock_name(run), flags, Mode::from_raw_mode(FILE_MODE))
 }
 
-/// The directories on the way to this one, and itself, that are not there; outermost first.
+/// The directories that are missing on the way to this one, and this one if it is missing; outermost first.
 fn missing(directory: &Path) -> Vec<PathBuf> {
     let gone = |path: &&Path| !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err();
     let mut missing: Vec<PathBuf> = directory.ancestors().take_while(gone).map(Path::to_owned).collect();
@@ -278,8 +282,8 @@ fn missing(directory: &Path) -> Vec<PathBuf> {
     missing
 }
 
-/// Renames a lock that is in the way. What is no regular file is no lock: it goes where everything else goes that is set aside, and
-/// that place is returned.
+/// Renames a lock that is in the way. What is not a regular file is not a lock: it is moved to where other files that are set
+/// aside go, and that place is returned.
 fn set_lock_aside(path: &Path, run: &str, recorded: &BTreeSet<String>) -> Result<Option<PathBuf>, RunError> {
     if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
         let (runs, name) = (path.ancestors().nth(2).unwrap_or(path), lock_name(run));
@@ -293,7 +297,7 @@ fn set_lock_aside(path: &Path, run: &str, recorded: &BTreeSet<String>) -> Result
     }
 }
 
-/// The first name for a lock that is set aside which neither a file nor the log has.
+/// The first name for a lock that is set aside that no file has and that the log does not know.
 fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let names = (1..=STALE_MAX).map(|number| format!("{name}.stale.{number:04}"));
@@ -302,10 +306,10 @@ fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
     free.ok_or_else(|| at("set aside", lock)(io::Error::other("all numbers up to 9999 are taken")).into())
 }
 
-/// What a lock file says of its holder, for people, and whether such a process runs here.
+/// What a lock file says of its holder, for people, and whether that process runs here.
 fn holder(lock: &Path) -> String {
     let mut bytes = Vec::new();
-    // Gone again, or not to be read: then nothing is known.
+    // The file is gone again, or cannot be read. Then nothing is known.
     let _unread = open_regular(lock).and_then(|file| file.take(HOLDER_LEN_MAX).read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
     let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -1,7 +1,7 @@
 //! Reports how many bytes of the files were read, and asks at each report whether to read on.
 //!
-//! Invariant: once reading is to stop, everything that is still read through the same meter fails at once. What was found
-//! by then does not count as a finding; the reader asks why reading stopped.
+//! Invariant: once reading must stop, every read through the same meter fails at once. What a reader found by then does not
+//! count as a finding; the caller asks why reading stopped.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -27,7 +27,7 @@ impl<'m> Meter<'m> {
         Meter { tell, len, done: Cell::new(0), reported: Cell::new(0), is_stopped: Cell::new(false) }
     }
 
-    /// `bytes` more were read. The error says that reading is to stop.
+    /// Counts `bytes` more that were read. The error says that reading must stop.
     pub(crate) fn add(&self, bytes: u64) -> io::Result<()> {
         let done = self.done.get() + bytes;
         self.done.set(done);
@@ -35,11 +35,11 @@ impl<'m> Meter<'m> {
             self.reported.set(done);
             self.is_stopped.set((self.tell)(done, self.len.max(done)).is_break());
         }
-        // Not `Interrupted`, after which the standard library reads again.
+        // The kind is not `Interrupted`, because the standard library would then read again.
         if self.is_stopped.get() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
     }
 
-    /// Time passes without reading. The error says that reading is to stop.
+    /// Called while time passes without reading. The error says that reading must stop.
     pub(crate) fn wait(&self) -> io::Result<()> {
         if !self.is_stopped.get() {
             let done = self.done.get();
@@ -48,14 +48,14 @@ impl<'m> Meter<'m> {
         self.add(0)
     }
 
-    /// Counts what is read of this.
+    /// Counts what is read through `inner`.
     pub(crate) fn over<R: Read>(&self, inner: R) -> Metered<'_, R> {
         Metered { inner, meter: self }
     }
 }
 
 impl Meter<'static> {
-    /// Nobody watches.
+    /// A meter that reports to nobody.
     pub(crate) fn silent() -> Meter<'static> {
         Meter::new(0, &|_, _| ControlFlow::Continue(()))
     }

@@ -1,8 +1,8 @@
-//! Paths that would differ from one run to the next: dates and times in the names of artifacts (pipeline.md 4.9).
+//! Finds dates and times in the names of artifacts: such paths would differ from one run to the next (pipeline.md 4.9).
 //!
-//! Reading A-24: only delimited tokens count, with a month and a day that exist, and never within a UUID.
+//! Reading A-24: only delimited tokens count. Their month and day must exist, and a token within a UUID does not count.
 
-/// Where names may carry times: scratch files, which are never compared.
+/// Where names may have times: scratch files, which are never compared.
 const SCRATCH: &str = "logs/scratch/";
 
 /// The part of a path that looks like a date or a time, if there is one: `2026-01-31`, `20260131`, either followed by

@@ -1,16 +1,17 @@
-//! Processes of a stage that outlived the process that ran it.
+//! Finds processes of a stage that outlived the process that ran the stage.
 //!
-//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. If both were killed, or the guard was
-//! stopped, a process of the stage may still write where the stage's next attempt will write. So before a stage begins, evlog
-//! notes how its processes can be recognised: a random mark, and a time before which none of them was started. The guard
-//! has the mark in its command line, which the stage cannot change, and the stage's processes have it in their environment.
+//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. If both were killed, or the guard
+//! was stopped, a process of the stage may still write where the stage's next attempt will write. So before a stage begins,
+//! evlog notes how the stage's processes can be recognised: a random mark, and a time before which none of them was started.
+//! The guard has the mark in its command line, which the stage cannot change, and the stage's processes have it in their
+//! environment.
 //!
 //! Does: make marks, and on Linux end the guard, the processes with the mark and everything below them. Does not: find a
-//! process that cleared its environment and came from none of these any more, or any process on other systems.
+//! process that cleared its environment and is no longer below any of these, or any process on other systems.
 //!
 //! Invariants:
-//! - A process gets a signal only if it has the mark, or came from one that has.
-//! - A guard is ended when nothing is left below it: what it would inherit is found as long as it is there.
+//! - A process gets a signal only if it has the mark, or came from a process that has it.
+//! - A guard is ended only when nothing is left below it: orphans go to the guard, and are found as long as it exists.
 
 use evlog::random;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub(crate) struct Mark {
     pub(crate) text: String,
     /// The id of the boot that they run in; none if the system has none.
     boot: Option<String>,
-    /// When evlog itself was started, in the system's ticks since that boot. All of them were started later.
+    /// When evlog itself was started, in the system's ticks since that boot. All of the stage's processes were started later.
     since: Option<u64>,
 }
 
@@ -52,7 +53,7 @@ impl Mark {
         self.boot.as_ref().zip(system::boot()).is_some_and(|(then, now)| *then != now)
     }
 
-    /// Whether it shows which processes are meant.
+    /// Whether the mark can show which processes are meant.
     pub(crate) fn shows(&self) -> bool {
         self.boot.is_some() && self.since.is_some()
     }
@@ -134,24 +135,24 @@ mod system {
         look(pid).is_some_and(|process| process.is_stopped())
     }
 
-    /// What the processes of a stage and their guard have.
+    /// How the processes of a stage and their guard are recognised.
     struct Signs {
         environment: [Vec<u8>; 3],
         arguments: [Vec<u8>; 3],
         since: u64,
     }
 
-    /// What is there of a stage.
+    /// What is left of a stage.
     struct Left {
-        /// Its processes. Guards are none of them.
+        /// Its processes, without guards.
         processes: Vec<Process>,
         guards: Vec<Process>,
-        /// All of them, also those that have ended and are not reaped.
+        /// All processes, including those that have ended and are not reaped.
         known: BTreeSet<(i32, u64)>,
     }
 
-    /// Searches until two searches in a row find none, and no process that has ended meanwhile: one that was not seen may have
-    /// started another after the search, and one that has just started has no environment for a moment.
+    /// Searches until two searches in a row find no process and no process has ended between them. A process that was not seen
+    /// may have started another one after the search, and a process that has just started has no environment for a moment.
     pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
         let is_of_this_boot = mark.boot.is_some() && mark.boot == boot();
         let (Some(since), true) = (mark.since, is_of_this_boot) else { return Marked::default() };
@@ -195,8 +196,8 @@ mod system {
             Signs { environment, arguments: [GUARD_WORD.as_bytes().to_vec(), bundle, text], since }
         }
 
-        /// Stops everything of the stage, and returns it. What is stopped starts nothing and does not end, so nothing that it
-        /// has started gets lost.
+        /// Stops everything of the stage, and returns it. What is stopped starts nothing and does not end, so no process that
+        /// it has started gets lost.
         fn stop(&self, began: Instant) -> io::Result<Left> {
             let mut stopped = BTreeSet::new();
             loop {
@@ -209,7 +210,7 @@ mod system {
             }
         }
 
-        /// An error means that there may be others.
+        /// Searches once. An error means that there may be others.
         fn look(&self) -> io::Result<Left> {
             let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
             let (all, mut marked, mut guards) = (processes::all()?, Vec::new(), Vec::new());
@@ -241,7 +242,7 @@ mod system {
         }
     }
 
-    /// What a file of the system lists of a process; empty if it may not be read.
+    /// What a file of the system lists about a process; empty if the file may not be read.
     fn parts(process: &Process, file: &str) -> io::Result<Vec<Vec<u8>>> {
         let text = if_there(fs::read(format!("/proc/{}/{file}", process.pid)))?.unwrap_or_default();
         let text = text.strip_suffix(b"\0").unwrap_or(&text);
@@ -271,11 +272,11 @@ mod tests {
             ("another", bundle.path().to_owned(), Some(&mark)),
             ("left", bundle.path().join("elsewhere"), Some(&mark)),
             ("left", bundle.path().to_owned(), Some(&another)),
-            // A person who looks at what a stage does, with what it is given.
+            // This process stands for a person who looks at what a stage does, with the stage's environment.
             ("left", bundle.path().to_owned(), None),
         ];
         let mut others = others.map(|(run, directory, mark)| start(run, &directory, mark));
-        // The shell may not have started its own yet.
+        // The shell may not have started its own process yet.
         let ended = end("left", bundle.path(), &mark).found;
         assert!((1..=2).contains(&ended), "{ended}");
         assert!(!left.wait().unwrap().success());
@@ -308,9 +309,9 @@ mod tests {
             (guard, std::fs::read_to_string(noted).unwrap())
         };
         let [(mut guarded, below), (mut other, kept)] = [&mark, &another].map(guard);
-        // The guard is no process of the stage.
+        // The guard does not count as a process of the stage.
         assert_eq!(end("r", bundle.path(), &mark), Marked { found: 1, left: 0, is_blind: false });
-        // It may have seen the end of its child, and ended by itself.
+        // The guard may have seen the end of its child, and ended by itself.
         guarded.wait().unwrap();
         let runs = |pid: &str| {
             let found = crate::processes::look(pid.trim().parse().unwrap()).unwrap();

@@ -1,11 +1,12 @@
 //! The file in which a stage reports the outcomes of its substages, and its own reason code.
 //!
-//! JSON Lines: `{"stage":"policy.licences","status":"failed","fail_mode":"warn_and_skip","reason_code":"..."}` for a
-//! substage, in the order in which they are to be recorded; at most one `{"reason_code":"..."}` for the stage itself.
-//! A missing file counts as an empty one.
+//! The file is JSON Lines. For a substage it has
+//! `{"stage":"policy.licences","status":"failed","fail_mode":"warn_and_skip","reason_code":"..."}`, in the order in which the
+//! outcomes are to be recorded. For the stage itself it has at most one `{"reason_code":"..."}`. A missing file counts as an
+//! empty one.
 //!
-//! Does: read the lines, and find mistakes that can be seen without the run. Does not: decide whether an outcome is legal;
-//! the contract does.
+//! Does: read the lines, and find mistakes that can be seen without the run. Does not: decide whether an outcome is legal; the
+//! contract decides that.
 
 use crate::limits::{OUTCOMES_LEN_MAX, OUTCOMES_MAX};
 use crate::tree::Tree;
@@ -26,7 +27,7 @@ pub(crate) struct ReportedOutcome {
     pub(crate) stage: String,
     /// How it ended.
     pub(crate) status: StageStatus,
-    /// What that means; the contract's default when absent.
+    /// The outcome's fail mode; if absent, the contract's default.
     pub(crate) fail_mode: Option<FailMode>,
     /// Why.
     pub(crate) reason_code: Option<String>,
@@ -35,11 +36,11 @@ pub(crate) struct ReportedOutcome {
 /// Everything that a stage has reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
-    /// Of its substages, in order.
+    /// The outcomes of its substages, in order.
     pub(crate) substages: Vec<ReportedOutcome>,
     /// The stage's own reason code.
     pub(crate) reason_code: Option<String>,
-    /// What is wrong with the file. If there is anything, nothing in the file counts.
+    /// What is wrong with the file. If anything is wrong, nothing in the file counts.
     pub(crate) findings: Vec<Finding>,
 }
 

@@ -1,14 +1,14 @@
-//! The file of a stage's output: evlog creates it, and when the stage has ended checks that it holds what evlog wrote.
+//! The file of a stage's output. evlog creates it, and checks when the stage has ended that it holds what evlog wrote.
 //!
-//! The file stands in the bundle while the stage runs, so that people can follow it, and the stage runs as the same user,
-//! so it can write there too. What counts is what evlog wrote: it keeps a copy that has no name, and hashes as it writes.
+//! The file is in the bundle while the stage runs, so that people can follow it. The stage runs as the same user, so it can
+//! write there too. What counts is what evlog wrote: evlog keeps a copy that has no name, and hashes as it writes.
 //!
-//! Does: open the file, write it, check it, and replace it by the copy if it was changed. Does not: mask anything, except
-//! in bytes that an earlier process left.
+//! Does: open the file, write it, check it, and replace it by the copy if it was changed. Does not: mask anything, except in
+//! bytes that an earlier process left.
 //!
 //! Invariants:
-//! - Nothing is written into a file that evlog did not make, or that is not what the log says of it.
-//! - The length and digest that are given are those of the bytes that evlog wrote, and the file has these bytes.
+//! - Nothing is written into a file that evlog did not make, or that differs from what the log says of it.
+//! - The length and digest that are returned are those of the bytes that evlog wrote, and the file has these bytes.
 
 use crate::file_error::{FileError, at};
 use crate::files::{FILE_MODE, hash, make_parents, remove_tree, set_aside};
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Length and BLAKE3.
 pub(crate) type Measured = (u64, [u8; 32]);
 
-/// The line before bytes that an earlier process left and could not record.
+/// The line that is put before bytes that an earlier process left and could not record.
 const FOUND: &[u8] =
     b"evlog: what follows stood here when the run was resumed; evlog was ended before it recorded it\n";
 
@@ -34,7 +34,7 @@ const FOUND: &[u8] =
 pub(crate) struct Place<'p> {
     /// The bundle.
     pub(crate) home: &'p Tree,
-    /// The bundles; what is set aside goes there.
+    /// The directory of all bundles. What is set aside goes there.
     pub(crate) runs: &'p Tree,
     /// The run.
     pub(crate) run: &'p str,
@@ -48,7 +48,7 @@ pub(crate) struct Output {
     path: PathBuf,
     /// The file in the bundle.
     file: File,
-    /// The same bytes in a file without a name; none after that could not be written.
+    /// The same bytes in a file without a name; `None` once that file could not be written.
     copy: Option<File>,
     hasher: blake3::Hasher,
     len: u64,
@@ -63,8 +63,8 @@ pub(crate) struct Opened {
 }
 
 impl Output {
-    /// Makes the file at `relative` in the bundle, or goes on with one that is what the log says of an earlier attempt's
-    /// output.
+    /// Makes the file at `relative` in the bundle. If the log has the output of an earlier attempt and the file there is that
+    /// output, appends to it.
     pub(crate) fn open(
         place: &Place<'_>,
         relative: &str,
@@ -94,8 +94,8 @@ impl Output {
         Ok(Opened { output: Output { relative, path, file, copy, hasher, len: 0 }, set_aside: aside })
     }
 
-    /// Whether the file in the bundle is the one that is written here, under no other name, with the bytes that were
-    /// written and no others.
+    /// Whether the file in the bundle is the one that is written here, has no other name, and holds the bytes that were written
+    /// and no others.
     pub(crate) fn stands(&self, home: &Tree) -> bool {
         let written = (self.len, *self.hasher.finalize().as_bytes());
         let found = || -> io::Result<bool> {
@@ -107,7 +107,7 @@ impl Output {
         found().unwrap_or(false)
     }
 
-    /// Makes the file durable, and returns length and digest of what was written. If another file is in its place, or it
+    /// Makes the file durable, and returns length and digest of what was written. If another file is in its place, or the file
     /// holds other bytes, it is written again from the copy.
     pub(crate) fn settle(mut self, place: &Place<'_>) -> Result<Measured, FileError> {
         if !self.stands(place.home) {
@@ -135,7 +135,7 @@ impl Output {
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = self.file.write(bytes)?;
-        // Without the copy the file may still be proven to be what was written.
+        // Even without the copy, the file may still be proven to hold what was written.
         if self.copy.as_mut().is_some_and(|copy| copy.write_all(&bytes[..len]).is_err()) {
             self.copy = None;
         }
@@ -149,7 +149,7 @@ impl Write for Output {
     }
 }
 
-/// Opens a file that must be what was recorded, for writing at its end, and copies it.
+/// Opens a file that must be what was recorded, to append to it, and copies it.
 fn go_on(
     directory: &Tree,
     name: &str,
@@ -174,8 +174,8 @@ fn go_on(
     Ok(is_it.then_some((file, hasher)))
 }
 
-/// Makes what an earlier process left, and could not record, a file of evlog's own: secrets are masked in it, for the
-/// stage may have written there too, and a line at its beginning says what it is. Gives what the file holds then.
+/// Makes a file of evlog's own from what an earlier process left and could not record. Masks secrets in it, because the stage
+/// may have written there too, and puts a line at its beginning that says what it is. Returns what the file holds then.
 pub(crate) fn adopt(home: &Tree, relative: &str, secrets: &Secrets, meter: &Meter<'_>) -> Result<Measured, FileError> {
     let path = home.path().join(relative);
     let found = home.file(relative).map_err(at("open", &path))?;
@@ -214,7 +214,7 @@ fn copy_masked(found: &File, file: &mut File, secrets: &Secrets, meter: &Meter<'
     file.write_all(&masked)
 }
 
-/// A file that only this process can name.
+/// A file without a name, which only this process can reach.
 fn nameless(place: &Place<'_>) -> Result<File, FileError> {
     let name = format!(".output-{}", random::name());
     let path = place.home.path().join(place.shelf).join(&name);
@@ -233,13 +233,13 @@ fn temporary(name: &str) -> String {
     format!(".{name}.tmp")
 }
 
-/// Makes a file that is not there, for reading and for writing at its end.
+/// Makes a file that does not exist yet, to read it and to append to it.
 fn make(directory: &Tree, name: &str) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
     directory.file_with(name, flags, Mode::from_raw_mode(FILE_MODE))
 }
 
-/// What stands there may be a link that someone placed, or a directory: it is removed, never opened.
+/// What is there may be a link that someone placed, or a directory. It is removed, and never opened.
 fn make_temporary(directory: &Tree, name: &str) -> Result<File, FileError> {
     remove_tree(directory, name)?;
     make(directory, name).map_err(at("make", &directory.path().join(name)))

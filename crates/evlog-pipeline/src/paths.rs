@@ -1,4 +1,4 @@
-//! Paths of a bundle that cannot stand side by side, those that are the run's own, and those of datasets' schemas.
+//! Paths of a bundle that clash with each other, paths that are the run's own, and paths of datasets' schemas.
 
 use evlog_lifecycle::pipeline::{Definition, PROJECTED, REPORTS, STAGING};
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::ops::Bound;
 /// The name of the file that says which columns a dataset has.
 pub(crate) const DATASET_SCHEMA: &str = "_schema.json";
 
-/// Whether two paths are the same, or one would be a file where the other needs a directory.
+/// Whether two paths are equal, or one would be a file where the other needs a directory.
 pub(crate) fn clash(a: &str, b: &str) -> bool {
     let within = |inner: &str, outer: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -15,7 +15,7 @@ pub(crate) fn clash(a: &str, b: &str) -> bool {
     within(a, b) || within(b, a)
 }
 
-/// The path of a map that this one clashes with, if any, and what the map says of it.
+/// The path of a map that this path clashes with, if any, and the map's value for it.
 pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Option<(&'m str, &'m str)> {
     let mut above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
     let first_below = format!("{path}/");
@@ -25,8 +25,8 @@ pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Op
     found.map(|(other, owner)| (*other, *owner))
 }
 
-/// The run's own path that this one clashes with, if any: a projected file, the captured output of a stage, or
-/// the temporary file that one of these is written to.
+/// The run's own path that this path clashes with, if any: a projected file, the captured output of a stage, or the temporary
+/// file for one of these.
 pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
     let own = PROJECTED.into_iter().chain([REPORTS, STAGING]).map(str::to_owned);
     let temporary = |own: &str| match own.rsplit_once('/') {
@@ -37,13 +37,12 @@ pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
     own.chain(captured).flat_map(|own| [temporary(&own), own]).find(|own| clash(path, own))
 }
 
-/// Where a stage's standard output and error stand in the bundle.
+/// The path in the bundle of a stage's standard output and error.
 pub fn captured(stage: &str) -> String {
     format!("logs/{stage}.log")
 }
 
-/// Whether paths that are written so, as a path or a pattern, are in a directory and have the name of a dataset's
-/// schema.
+/// Whether `text`, a path or a pattern, names files in a directory that have the name of a dataset's schema.
 pub(crate) fn is_dataset_schema(text: &str) -> bool {
     text.strip_suffix(DATASET_SCHEMA).is_some_and(|directory| directory.len() > 1 && directory.ends_with('/'))
 }

@@ -1,12 +1,12 @@
 //! The plan of a pipeline: which stages run, how, and what they must leave behind. `docs/plan.md` is its reference.
 //!
-//! Does: read the file and everything that it names, and refuse it as a whole, with line and column of every mistake,
-//! before anything is started.
+//! Does: read the file and everything that it names. If there is a mistake, refuse the plan as a whole before anything is
+//! started, and give line and column of every mistake.
 //! Does not: run anything.
 //!
 //! Invariants:
-//! - A [`Plan`] that exists is one that can be run: its stages and reason codes are of its pipeline, its schema files are
-//!   compiled, and every output has a path within the bundle that belongs to one stage only.
+//! - A [`Plan`] that exists can be run: its stages and reason codes belong to its pipeline, its schema files are compiled, and
+//!   every output has a path within the bundle that belongs to one stage only.
 //! - An unknown key is never ignored: a misspelt `required` must not make an artifact optional.
 
 mod check;
@@ -34,17 +34,17 @@ pub struct Plan {
     pub name: String,
     /// The plan file, absolute.
     pub file: PathBuf,
-    /// BLAKE3 of its content, with its schema files. Comments, the order of keys and its path do not count.
+    /// BLAKE3 of its content and its schema files. Comments, the order of keys and the file's path do not count.
     pub blake3: [u8; 32],
-    /// The JSON text that the digest is of.
+    /// The JSON text that is digested.
     pub said: Value,
-    /// The texts of other files whose digests are in that text, with their places.
+    /// The texts of other files whose digests are in `said`, with their places.
     pub(crate) read: Vec<(String, Texts)>,
     /// The plan file's directory, absolute: the working directory of every stage.
     pub directory: PathBuf,
     /// The stages and reason codes that the run is judged by.
     pub definition: Arc<Definition>,
-    /// The same, as the command `create` takes it: a name or an object.
+    /// The definition, as the command `create` takes it: a name or an object.
     pub pipeline: Value,
     /// Whether `logs/health.json` is projected.
     pub emit_health: bool,
@@ -54,9 +54,9 @@ pub struct Plan {
     pub canonical_outputs: bool,
     /// The names of secret variables, whose values no record may show, and whether each must be set.
     pub secrets: BTreeMap<String, bool>,
-    /// Members of the manifest beside the engine's.
+    /// Members of the manifest that the plan adds to the engine's own.
     pub manifest: Map<String, Value>,
-    /// The stages that the plan names, in canonical order; the pipeline's others are disabled.
+    /// The stages that the plan names, in canonical order. The pipeline's other stages are disabled.
     pub stages: Vec<Stage>,
     /// The schemas of artifacts, by id.
     pub schemas: BTreeMap<String, ArtifactSchema>,
@@ -90,7 +90,7 @@ pub struct Stage {
     pub command: Vec<String>,
     /// The variables that the plan adds to its environment.
     pub environment: BTreeMap<String, String>,
-    /// The variables that it inherits from evlog's environment; `None`: all.
+    /// The variables that it inherits from evlog's environment; `None` means all.
     pub inherited: Option<BTreeSet<String>>,
     /// How many bytes of its output are kept.
     pub output_limit: u64,
@@ -98,7 +98,7 @@ pub struct Stage {
     pub time_limit: Option<Duration>,
     /// The reason code of a failure for which no other code is known.
     pub reason_code: String,
-    /// The reason code when it has passed its time limit.
+    /// The reason code when the stage has passed its time limit.
     pub time_limit_reason_code: String,
     /// The reason codes for its exit codes.
     pub exit_reason_codes: BTreeMap<i32, String>,
@@ -119,11 +119,11 @@ pub struct Stage {
 /// What a stage reads: a path, or all paths that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// `../`, as often as it stands at the beginning of the path.
+    /// The `../` at the beginning of the path, as often as they stand there.
     pub above: String,
-    /// The rest; matches one path only where the plan names a path.
+    /// The rest of the path or pattern. It matches one path only if the plan names a path.
     pub glob: Glob,
-    /// Where.
+    /// Where it is looked for.
     pub from: InputFrom,
     /// Whether the stage needs it to begin.
     pub required: bool,
@@ -147,7 +147,7 @@ impl InputFrom {
         }
     }
 
-    /// As the log names it.
+    /// The place as the log names it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             InputFrom::Plan => "plan",
@@ -202,11 +202,11 @@ pub enum ArtifactMode {
 /// A JSON Schema that artifacts must fulfil.
 #[derive(Debug)]
 pub struct SchemaFile {
-    /// The compiled file, with those that it refers to.
+    /// The compiled file, with the files that it refers to.
     pub compiled: Arc<Schema>,
     /// BLAKE3 of the file.
     pub blake3: [u8; 32],
-    /// The texts of all of them.
+    /// The texts of all these files.
     pub(crate) texts: Texts,
 }
 

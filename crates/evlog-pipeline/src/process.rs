@@ -1,14 +1,14 @@
-//! One stage's process: started by a guard, read, waited for, ended past its time limit.
+//! One stage's process: a guard starts it, evlog reads its output, waits for it, and ends it when its time limit has passed.
 //!
-//! Does not: know stages, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed
-//! on as it comes.
+//! Does not: know stages, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed on as
+//! it comes.
 //!
 //! Invariants:
-//! - When [`run`] returns, no process is left that came from the stage's and that this user may end: one that runs on in
-//!   the background would otherwise change files after the publish gate has read them (`guard.rs`).
-//! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the
-//!   pipe and is not a descendant of the stage's can hold it for [`DRAIN`] after the end, and no longer.
-//! - No thread is started. No zombie is left, except of a guard that somebody keeps from ending.
+//! - When [`run`] returns, no process is left that came from the stage's process and that this user may end. A process that
+//!   runs on in the background could otherwise change files after the publish gate has read them (`guard.rs`).
+//! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the pipe
+//!   and is not a descendant of the stage's process can hold it for [`DRAIN`] after the end, and no longer.
+//! - No thread is started. No zombie is left, except a guard that somebody keeps from ending.
 
 use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, keep_out};
 use crate::interrupt::Interrupts;
@@ -34,29 +34,29 @@ pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
     /// Its time limit.
     pub(crate) time_limit: Option<Duration>,
-    /// May request that it be ended.
+    /// May request that the process be ended.
     pub(crate) interrupts: &'a Interrupts,
     /// How its guard is started.
     pub(crate) guard: &'a Guard,
-    /// By what its guard is recognised, as arguments that its guard does not read.
+    /// How its guard is recognised: arguments that the guard does not read.
     pub(crate) guard_marks: &'a [OsString; 2],
-    /// Ends the processes with the stage's mark, if the guard does not.
+    /// Ends the processes with the stage's mark, if the guard does not end them.
     pub(crate) end_marked: &'a dyn Fn() -> Marked,
 }
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It ended by itself, with this exit status.
+    /// The process ended by itself, with this exit status.
     Exited(i32),
     /// A signal that we did not send ended it.
     Signalled(i32),
-    /// It was ended, with all that came from it, because its time limit had passed. If the guard had reported an end by the
-    /// time this process noticed that, or reports that the stage traced this process, the report counts.
+    /// The process was ended, with all that came from it, because its time limit had passed. A report of the guard counts
+    /// instead if it arrived by the time when this process noticed that, or if it says that the stage traced this process.
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
-    /// It was ended, with all that came from it, because a process of it traced this one.
+    /// It was ended, with all that came from it, because one of its processes traced this process.
     Traced,
     /// Its guard was ended or stopped by somebody else, so it is not known how the process ended.
     Unguarded,
@@ -65,7 +65,7 @@ pub(crate) enum Ended {
 /// Why a guard did not say how the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LostGuard {
-    /// It existed, and did not react.
+    /// It existed, and did not react to orders.
     Stopped,
     /// It could not see what was left of the stage.
     Blind,
@@ -73,7 +73,7 @@ pub(crate) enum LostGuard {
     Ended,
 }
 
-/// A guard that did not report how the process ended, and what was done in its place.
+/// A guard that did not report how the process ended, and what was done instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
     /// Why it did not report.
@@ -89,7 +89,7 @@ pub(crate) struct Lost {
 pub(crate) struct End {
     /// How its leader ended.
     pub(crate) ended: Ended,
-    /// Whether some process that is not a descendant still holds the output; what it prints from now on is lost.
+    /// Whether a process that is not a descendant still holds the output. What it prints from now on is lost.
     pub(crate) is_held: bool,
     /// How many processes had left its group, and were ended with it.
     pub(crate) left: usize,
@@ -99,14 +99,14 @@ pub(crate) struct End {
     pub(crate) guard_lost: Option<Lost>,
 }
 
-/// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that it could
-/// not be started, or could not be waited for.
+/// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that the process
+/// could not be started, or could not be waited for.
 pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Result<End> {
     keep_out();
     let (reader, writer) = io::pipe()?;
     let mut guarded = Guarded::start(start, &writer)?;
     drop(writer);
-    // Both are only read when they have something, or looked at without waiting.
+    // Both pipes are only read when they have something, or tried without waiting.
     fcntl_setfl(&reader, OFlags::NONBLOCK)?;
     fcntl_setfl(&guarded.says, OFlags::NONBLOCK)?;
     let mut pipe = Pipe { reader: Some(reader), piece: vec![0; PIECE_LEN], output };
@@ -127,8 +127,9 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
     }
 }
 
-/// How a stage ended, by its own end, by why this process cut it short, and by whether it traced this process. A tracer holds this
-/// process up, so that it finds the time limit passed: tracing is the reason then. A run that was interrupted stays in progress.
+/// How a stage ended. `own` is how it ended by itself, `cut_short` why this process ended it early, `traced` whether it traced
+/// this process. A tracer can hold this process up until the time limit has passed; then the reason is the tracing. A run that
+/// was interrupted stays in progress.
 fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
     match cut_short {
         Some(Ended::Interrupted) => Ended::Interrupted,
@@ -139,21 +140,21 @@ fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
-/// How often a guard is started. A Ctrl-C that is meant for evlog can end a guard that has no session of its own yet.
+/// How often to try to start a guard. A Ctrl-C that is meant for evlog can end a guard that has no session of its own yet.
 const STARTS: usize = 3;
 
 /// A guard, and what it has reported.
 struct Guarded {
     child: Child,
-    /// Closed when all is to be ended.
+    /// Closed when everything must end.
     orders: Option<ChildStdin>,
     says: ChildStdout,
-    /// Its reports about the stage begin with this.
+    /// The text that its reports about the stage begin with.
     secret: String,
     heard: Vec<u8>,
     /// Whether no further report can come.
     is_over: bool,
-    /// Since when every check has found it stopped.
+    /// Since when every check has found the guard stopped.
     stopped_since: Option<Instant>,
     looked: Instant,
 }
@@ -162,7 +163,7 @@ impl Guarded {
     fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
         for _ in 0..STARTS {
             let mut guarded = Guarded::spawn(start, output)?;
-            // If the guard has gone, the next line notices: no report comes.
+            // If the guard has gone, the code below notices that no report comes.
             let _gone = guarded.send(&command_bytes(&guarded.secret, start.command)?);
             if guarded.hears_ready()? {
                 return Ok(guarded);
@@ -205,7 +206,7 @@ impl Guarded {
         Ok(self.words().any(|word| word == Word::Ready))
     }
 
-    /// Reads a piece of its reports. Returns whether there was anything to read, or the end.
+    /// Reads a piece of its reports. Returns whether there was something to read, or the end.
     fn hear(&mut self) -> io::Result<bool> {
         let mut piece = [0; 4096];
         match self.says.read(&mut piece) {
@@ -224,7 +225,7 @@ impl Guarded {
             let word = |text| serde_json::from_slice(text).ok();
             match line.strip_prefix(self.secret.as_bytes()) {
                 Some(text) => word(text),
-                // Reported before there is a stage. Any other line without the secret is not the guard's.
+                // This is reported before there is a stage. Any other line without the secret is not the guard's.
                 None => word(line).filter(|word| *word == Word::Ready),
             }
         })
@@ -247,8 +248,8 @@ impl Guarded {
         Ok(Some(why))
     }
 
-    /// Hands on output until the guard has said its last word. Says whether it has, by the time when this process finds
-    /// that the limit has passed or that the stage is to be cut short.
+    /// Hands on output until the guard has given its last report. Returns whether it has, by the time when this process finds
+    /// that the limit has passed or that the stage must be cut short.
     fn ends_within(&mut self, pipe: &mut Pipe<'_>, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
         let began = Instant::now();
         while self.last_word().is_none() && !self.is_over {
@@ -258,19 +259,19 @@ impl Guarded {
                 self.hear()?;
                 return Ok(self.last_word().is_some());
             }
-            // Checked before its reports are read, so that reports from before its end are still read.
+            // This is checked before the reports are read, so that reports from before the guard's end are still read.
             let has_ended = self.child.try_wait()?.is_some();
             let is_heard = pipe.wait(Some(&self.says), left.min(PAUSE))? && self.hear()?;
             if !is_heard && has_ended {
-                // Somebody else may hold its pipe open. Nothing from there counts.
+                // Somebody else may hold the guard's pipe open. Nothing from that pipe counts.
                 self.is_over = true;
             }
         }
         Ok(true)
     }
 
-    /// Whether somebody has stopped it, so that it ends nothing. It is not continued, because it could be stopped again at
-    /// once. A guard that is stopped only for a moment is not given up.
+    /// Whether somebody has stopped the guard, so that it ends nothing. It is not continued, because it could be stopped again
+    /// at once. A guard that is stopped only for a moment is not given up.
     fn is_stopped(&mut self) -> bool {
         if self.looked.elapsed() >= PAUSE {
             self.looked = Instant::now();
@@ -305,7 +306,7 @@ impl Guarded {
         let below = if is_there { end_below(&self.child, GRACE) } else { Marked::default() };
         let _gone = self.child.kill();
         let marked = (start.end_marked)();
-        // A process that traces the guard could even delay that its end is seen.
+        // A process that traces the guard could even delay the moment when its end is seen.
         let began = Instant::now();
         while self.child.try_wait()?.is_none() && began.elapsed() < GRACE {
             std::thread::sleep(PAUSE);
@@ -322,7 +323,7 @@ fn is_blind(word: &Word) -> bool {
     matches!(word, Word::Blind { .. })
 }
 
-/// Time between two checks of whether the process is to be ended.
+/// Time between two checks of whether the process should be ended.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A guard that is stopped for longer than this without a break is given up.
 const STOPPED_MAX: Duration = Duration::from_millis(500);
@@ -335,7 +336,8 @@ struct Pipe<'a> {
 }
 
 impl Pipe<'_> {
-    /// Waits for output, at most for `pause`, and hands on one piece of it. Says whether the other stream may have something.
+    /// Waits for output, at most for `pause`, and hands on one piece of it. Returns whether the other stream may have
+    /// something.
     fn wait(&mut self, other: Option<&ChildStdout>, pause: Duration) -> io::Result<bool> {
         let (limit, pause) = (pause, Timespec::try_from(pause).map_err(io::Error::other)?);
         let mut asked: Vec<PollFd<'_>> = Vec::with_capacity(2);
@@ -344,7 +346,8 @@ impl Pipe<'_> {
         match poll(&mut asked, Some(&pause)) {
             Ok(0) | Err(Errno::INTR) => return Ok(false),
             Ok(_) => {}
-            // A stage has left this process fewer descriptors than are asked here (`prlimit --nofile=1`).
+            // A stage has lowered this process's limit below the number of descriptors that are polled here (`prlimit
+            // --nofile=1`).
             Err(Errno::INVAL) => {
                 drop(asked);
                 std::thread::sleep(limit.min(PAUSE));
@@ -372,7 +375,7 @@ impl Pipe<'_> {
         Ok(())
     }
 
-    /// Reads what was left in the pipe. Says whether that was all: else somebody still holds it.
+    /// Reads what is left in the pipe. Returns whether that was all; if not, somebody still holds the pipe.
     fn drain(&mut self) -> bool {
         let began = Instant::now();
         while self.reader.is_some() {

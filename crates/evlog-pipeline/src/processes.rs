@@ -1,9 +1,9 @@
 //! The processes of this machine, as the system lists them: Linux only.
 //!
-//! Does: list processes, find those that came from others, and signal one. Does not: decide which of them to end.
+//! Does: list processes, find those that came from others, and signal a process. Does not: decide which of them to end.
 //!
-//! Invariant: a process gets a signal only if the one that has its number now was started when the listed one was. So no signal
-//! goes to another process that got the same number.
+//! Invariant: a process gets a signal only if the process that has its number now was started at the same time as the listed
+//! one. So no signal goes to another process that got the same number.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -18,13 +18,13 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     parent: i32,
     pub(crate) group: i32,
-    /// In the system's ticks since the boot.
+    /// When it was started, in the system's ticks since the boot.
     pub(crate) started: u64,
     state: char,
 }
 
 impl Process {
-    /// Whether it is none that has ended and is not reaped yet.
+    /// Whether it is not a zombie, that is, a process that has ended and is not reaped yet.
     pub(crate) fn runs(&self) -> bool {
         self.state != 'Z'
     }
@@ -34,7 +34,7 @@ impl Process {
         (self.pid, self.started)
     }
 
-    /// Whether the process that has its number now is this one.
+    /// Whether the process that has its number now is still the same process.
     pub(crate) fn is_there(&self) -> io::Result<bool> {
         Ok(look(self.pid)?.is_some_and(|now| now.identity() == self.identity()))
     }
@@ -52,32 +52,32 @@ pub(crate) fn all() -> io::Result<Vec<Process>> {
     numbers.filter_map(|pid| look(pid).transpose()).collect()
 }
 
-/// Those that came from one of the roots, zombies too.
+/// The processes that came from one of the roots, including zombies.
 pub(crate) fn below<'p>(all: &'p [Process], roots: &BTreeSet<i32>) -> Vec<&'p Process> {
-    // A process may have been looked at before its parent ended, so one that has ended is a parent all the same.
+    // A process may have been read before its parent ended, so a parent that has ended still counts.
     let by_number: BTreeMap<i32, &Process> = all.iter().map(|process| (process.pid, process)).collect();
-    // What was started later than its child has only the number of the parent.
+    // A "parent" that was started later than its child only has the number of the real parent.
     let parent = |of: &Process| by_number.get(&of.parent).copied().filter(|parent| parent.started <= of.started);
     let comes_from_them = |process: &Process| {
         let above = std::iter::successors(parent(process), |process| parent(process));
-        // A table that was read while processes came and went could have a circle in it.
+        // A table that was read while processes came and went could contain a cycle.
         above.take(by_number.len()).any(|process| roots.contains(&process.pid))
     };
     all.iter().filter(|process| comes_from_them(process)).collect()
 }
 
-/// The process of a number; none where there is none.
+/// The process that has a number; `None` if there is no such process.
 pub(crate) fn look(pid: i32) -> io::Result<Option<Process>> {
     let stat = if_there(fs::read(format!("/proc/{pid}/stat")))?;
     Ok(stat.and_then(|stat| read(pid, &String::from_utf8_lossy(&stat))))
 }
 
 fn read(pid: i32, stat: &str) -> Option<Process> {
-    // The name, which may hold blanks and what is no text, ends with `)`.
+    // The name, which may hold blanks and bytes that are not text, ends with `)`.
     let mut fields = stat.rsplit(')').next()?.split_whitespace();
     let state = fields.next()?.chars().next()?;
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    // The 22nd field of the whole line.
+    // This is the 22nd field of the whole line.
     let started = fields.nth(16)?.parse().ok()?;
     Some(Process { pid, parent, group, started, state })
 }
@@ -88,13 +88,14 @@ pub(crate) fn signal(process: &Process, signal: Signal) -> io::Result<()> {
     let held = if_there(pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from))?;
     let (Some(held), Some(now)) = (held, look(process.pid)?) else { return Ok(()) };
     if now.runs() && now.identity() == process.identity() {
-        // An error means that it has ended meanwhile, or belongs to another user: then it is found again.
+        // An error means that the process has ended meanwhile, or belongs to another user. In the latter case it is found
+        // again.
         let _gone = pidfd_send_signal(&held, signal);
     }
     Ok(())
 }
 
-/// A result about a process: none if the process has ended meanwhile or belongs to another user. An error means that
+/// Turns the error for a process that has ended meanwhile or belongs to another user into `None`. Any other error means that
 /// nothing is known, because this process has no descriptors or no memory left.
 pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
     match asked {

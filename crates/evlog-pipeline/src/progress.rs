@@ -1,4 +1,4 @@
-//! What a run tells while it runs, for a person who watches. Nothing depends on it.
+//! What a run reports while it runs, for a person who watches. Nothing depends on it.
 
 use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{Outcome, RunStatus};
@@ -29,29 +29,29 @@ pub enum Progress<'a> {
         bundle: &'a Path,
         /// The enabled stages, in the order in which they run.
         stages: &'a [&'a str],
-        /// Those of them that have their outcome.
+        /// The enabled stages that have their outcome.
         finished: &'a [&'a str],
-        /// How many processes of its stages still ran, and were ended.
+        /// How many processes of the run's stages still ran, and were ended.
         processes: usize,
     },
-    /// A lock that stood in the way was set aside, and that was recorded.
+    /// A lock that was in the way was set aside, and that was recorded.
     LockForced {
         /// Where it is now.
         stale: &'a Path,
     },
-    /// A promotion that was intended when the run was left is finished.
+    /// A promotion is finished that was intended when the run was left.
     PromotionFinished {
         /// The stage.
         stage: &'a str,
         /// How many artifacts were still staged.
         artifacts: usize,
     },
-    /// Something a person should know of the run.
+    /// Something that a person should know about the run.
     Note {
         /// A sentence.
         message: &'a str,
     },
-    /// What a stage published in the run that this one retries is about to be copied.
+    /// The files that a stage published in the run that this one retries are about to be copied.
     TakingOver {
         /// The stage.
         stage: &'a str,
@@ -70,14 +70,15 @@ pub enum Progress<'a> {
         /// How many files were copied.
         files: usize,
     },
-    /// Files are read, and there is much to read: what a stage reads, what it has staged, what another run left of it; or,
-    /// without a stage, the files of a run that is resumed. Reported at intervals, and rarely if there is little to read.
+    /// Files are read, and there is much to read: the inputs of a stage, what it has staged, or the files that another run left
+    /// of it. Without a stage, the files of a run that is resumed. Reported at intervals, and rarely if there is little to
+    /// read.
     Reading {
         /// The stage.
         stage: Option<&'a str>,
         /// How many bytes were read.
         done: u64,
-        /// How many there are, as far as that is known.
+        /// How many bytes there are, as far as that is known.
         len: u64,
     },
     /// A stage's process is about to be started.
@@ -87,16 +88,16 @@ pub enum Progress<'a> {
         /// Where its output goes.
         log: &'a Path,
     },
-    /// The running stage has finished a line of output. Secrets are masked in it, and so is what would steer a terminal;
-    /// the bytes themselves are in the stage's log.
+    /// The running stage has finished a line of output. Secrets are masked in the line, and so are bytes that would control a
+    /// terminal. The bytes themselves are in the stage's log.
     OutputLine {
         /// The stage.
         stage: &'a str,
         /// The line, without its end; never empty.
         line: &'a str,
     },
-    /// Something a person should know of a stage: it could not be started, it was ended at its limit, a file could
-    /// not be written.
+    /// Something that a person should know about a stage: it could not be started, it was ended at its limit, a file could not
+    /// be written.
     StageNote {
         /// The stage.
         stage: &'a str,
@@ -128,7 +129,7 @@ pub enum Progress<'a> {
     },
 }
 
-/// Receives the progress of a run, from many places of it.
+/// Receives the progress that many places of a run report.
 pub(crate) struct Watcher<'w>(RefCell<&'w mut dyn FnMut(Progress<'_>)>);
 
 impl<'w> Watcher<'w> {

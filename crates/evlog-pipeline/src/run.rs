@@ -1,13 +1,12 @@
 //! A run of a plan, from its first event to its last: steps 1 to 12 of the run sequence (pipeline.md 0.3).
 //!
-//! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop by what was recorded,
-//! project the bundle after every outcome, finalize; and resume a run that was interrupted (`resume.rs`).
-//! Does not: decide the meaning of outcomes: which stages are blocked, and what the run's status is, is read back from
-//! what the contract recorded.
+//! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop according to what was recorded,
+//! project the bundle after every outcome, finalize; and resume a run that was interrupted (`resume.rs`). Does not: decide what
+//! outcomes mean. It reads from what the contract recorded which stages are blocked and what the run's status is.
 //!
 //! Invariants:
-//! - Everything that the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole, and
-//!   a bundle that is some earlier projection of it; `evlog project` writes the current one.
+//! - Everything that the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole,
+//!   and a bundle that is an earlier projection of that log. `evlog project` writes the current projection.
 //! - A run that was interrupted stays in progress in the log, until it is resumed with the plan that it was created with.
 //! - Only the holder of the run lock touches the bundle.
 
@@ -66,11 +65,11 @@ const HEALTH: &str = "logs/health.json";
 pub struct Retry {
     /// The run, which has ended.
     pub of: String,
-    /// The first stage that runs in any case, with all after it. `None`: every stage that can be reused is reused.
+    /// The first stage that runs in any case; all stages after it run too. `None`: every stage that can be reused is reused.
     pub from: Option<String>,
 }
 
-/// How a run is interrupted, observed, guarded, and what it retries.
+/// How a run is interrupted, observed and guarded, and which run it retries.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Asks the run to stop. It then stays in progress in the log.
@@ -83,7 +82,7 @@ pub struct Options {
     pub retry: Option<Retry>,
 }
 
-/// The log that a run is recorded in: the session that writes it, and a view of the same log.
+/// The log in which a run is recorded: the session that writes it, and a view of the same log.
 pub struct Session<'l> {
     /// Takes the commands.
     pub log: &'l Log,
@@ -106,8 +105,8 @@ pub struct RunReport {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Runs a plan, as a new run. An error means that it could not be brought to its end; it is then not there at all, or in
-/// progress.
+/// Runs a plan, as a new run. An error means that the run could not be brought to its end. Then the run does not exist, or it
+/// is in progress.
 pub fn run(
     plan: &Plan,
     session: Session<'_>,
@@ -140,7 +139,7 @@ struct Runner<'r> {
     watcher: &'r Watcher<'r>,
     run: String,
     bundle: PathBuf,
-    /// The bundle's directory, from when it was made or found.
+    /// The bundle's directory, once it was made or found.
     home: Option<Tree>,
     interrupts: Arc<Interrupts>,
     guard: Guard,
@@ -162,7 +161,7 @@ struct Runner<'r> {
 /// What the log projects, after it was written out.
 struct Projected {
     bundle: Bundle,
-    /// Whether any file was another before.
+    /// Whether any file changed.
     changed: bool,
 }
 
@@ -196,8 +195,7 @@ impl<'r> Runner<'r> {
         })
     }
 
-    /// An error when the run is to be ended at once: what was read or copied by then may be half of it, and counts for
-    /// nothing.
+    /// An error if the run must end at once. What was read or copied by then may be incomplete, and does not count.
     fn go_on(&self, stage: &str, began: bool) -> Result<(), RunError> {
         let (run, stage) = (self.run.clone(), stage.to_owned());
         if self.interrupts.is_urgent() { Err(RunError::Interrupted { run, stage, began }) } else { Ok(()) }
@@ -220,7 +218,8 @@ impl Runner<'_> {
     }
 
     fn create(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
-        // A command that the contract is certain to refuse would be recorded in the run, whose bundle would then differ.
+        // A command that the contract is certain to refuse would be recorded in the run, and the run's bundle would then
+        // differ.
         self.session.view.refresh()?;
         let stop = &mut |_: &Fact<'_>| Ok(ControlFlow::Break(()));
         if self.session.view.stream::<LogError>(&self.run, stop)? {
@@ -232,7 +231,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// What follows the event that the run was created, before its first stage.
+    /// Does what follows the event that the run was created, before the first stage.
     fn begin(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
         self.notes()?.note_plan(&self.plan.file)?;
         self.home = Some(make_within(self.claim.runs(), &self.run, &self.steps)?);
@@ -259,8 +258,8 @@ impl Runner<'_> {
         })
     }
 
-    /// Records the locks that were set aside and that the log does not know: that of this process, and of one that was
-    /// ended before it could say so (pipeline.md 5.1).
+    /// Records the locks that were set aside and that the log does not know: the one that this process set aside, and one from
+    /// a process that was ended before it could record it (pipeline.md 5.1).
     fn record_stale_locks(&mut self, recorded: &BTreeSet<String>) -> Result<(), RunError> {
         if let Some(place) = self.claim.no_lock() {
             let place = place.display();
@@ -298,7 +297,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The outcome of a stage that cannot begin again, because a substage of its earlier attempt stops it (2.3).
+    /// The outcome of a stage that cannot begin again, because a substage of its earlier attempt prevents that (2.3).
     fn stopped_by_its_own(&self, stage: &str, configured: FailMode, reason_code: &str) -> Option<Outcome> {
         let definition = &self.plan.definition;
         let mut own = self.outcomes.iter().filter(|own| is_substage(&own.stage) && root_of(&own.stage) == stage);
@@ -320,7 +319,8 @@ impl Runner<'_> {
         }
     }
 
-    /// The error, with the status that the log says the run ended with; the error alone if it has not ended.
+    /// Adds to the error the status with which the run ended, according to the log. If the run has not ended, returns the error
+    /// alone.
     fn incomplete(&mut self, error: RunError) -> RunError {
         match left(self.session.view, &self.run).map(|state| state.ended_as()) {
             Ok(Some(status)) => RunError::Incomplete { run: self.run.clone(), status, source: Box::new(error) },
@@ -328,8 +328,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Removes what is staged, and everything beside it. What this user may not remove is moved out of the bundle and
-    /// reported; the outcome of the stage and the end of the run stay as they are.
+    /// Removes the staging directories, and everything beside them. What this user may not remove is moved out of the bundle
+    /// and reported. The outcome of the stage and the end of the run stay as they are.
     fn clear_staging(&self) {
         self.steps.at(Step::ClearStaging);
         let removed = self.home().map(|home| (home, remove_tree(home, STAGING)));
@@ -341,7 +341,7 @@ impl Runner<'_> {
         self.watcher.report(Progress::Note { message: &self.secrets.mask(&message) });
     }
 
-    /// Moves what could not be removed out of the bundle, and says where it is.
+    /// Moves what could not be removed out of the bundle, and returns where it is.
     fn kept(&self, home: &Tree, error: &FileError) -> String {
         let is_mount = error.source.kind() == io::ErrorKind::CrossesDevices;
         let what = if is_mount { "unmount it, then remove the rest by hand" } else { "remove it by hand" };
@@ -351,8 +351,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Moves away what is in the way of a file that evlog is about to put at a path of the bundle, and says so. What holds, or held,
-    /// published files stays: the file then cannot be written, and that is reported.
+    /// Moves away what is in the way of a file that evlog is about to put at a path of the bundle, and reports that. What
+    /// holds, or held, published files stays. Then the file cannot be written, and that is reported.
     fn make_way(&self, path: &str) -> Result<(), FileError> {
         let home = self.home()?;
         let found = in_the_way(home, path);
@@ -362,7 +362,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Where the locks and the notes of this run are, with nothing in the way of a note.
+    /// The claim, which knows where the locks and the notes of this run are. Moves away what is in the way of a note.
     fn notes(&self) -> Result<&Claim, FileError> {
         for name in self.claim.note_names() {
             if let Some(found) = in_the_way(self.claim.locks(), &name) {
@@ -380,8 +380,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The bundle's directory, if it still stands where it was made or found. Nothing is written beside it, or in what
-    /// somebody put in its place.
+    /// The bundle's directory, if it is still where it was made or found. Nothing is written anywhere else, in particular not
+    /// in what somebody put in its place.
     fn home(&self) -> Result<&Tree, FileError> {
         let missing = || at("open", &self.bundle)(io::ErrorKind::NotFound.into());
         let home = self.home.as_ref().ok_or_else(missing)?;
@@ -389,8 +389,8 @@ impl Runner<'_> {
         Ok(home)
     }
 
-    /// What follows the end of a run: its files' digests are recorded, and the note of its plan goes. Says whether any of
-    /// it was still to be done.
+    /// Does what follows the end of a run: records the digests of its files, and removes the note of its plan. Returns whether
+    /// any of that still had to be done.
     fn complete(&self, projected: &Projected) -> Result<bool, RunError> {
         let mut publisher = Publisher::new(self.session.log)?;
         self.steps.at(Step::CommitDigests);
@@ -426,7 +426,7 @@ impl Runner<'_> {
         self.session.log.submit(&request)
     }
 
-    /// Submits a command; code and message when the contract does not take it.
+    /// Submits a command. Returns code and message if the contract does not accept it.
     fn refused(&self, step: Step, action: &str, members: Value) -> Result<Option<(String, String)>, RunError> {
         match self.submit(step, action, members) {
             Ok(answer) => Ok(refusal(answer)),
@@ -443,8 +443,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Writes the run's projections as of now, the manifest first and then its mirror (5.2), and tells of the outcomes
-    /// that are new. `elapsed` is how long the stage took that was recorded last.
+    /// Writes the run's current projections, first the manifest and then its mirror (5.2), and reports the outcomes that are
+    /// new. `elapsed` is how long the stage took that was recorded last.
     fn project(&mut self, elapsed: Duration) -> Result<Projected, RunError> {
         self.session.view.refresh()?;
         let Some(bundle) = self.session.view.bundle(&self.run)? else {
@@ -469,7 +469,7 @@ impl Runner<'_> {
     }
 }
 
-/// Code and message of an answer that is not yes.
+/// Code and message of an answer that refuses the command.
 fn refusal(answer: Answer) -> Option<(String, String)> {
     match (answer.outcome, answer.error) {
         (AnswerOutcome::Accepted, _) | (AnswerOutcome::Duplicate, None) => None,
@@ -485,7 +485,7 @@ fn manifest_of(bundle: &Bundle) -> Result<Value, RunError> {
     parse(&file.bytes).map_err(|error| RunError::Projection(format!("JSON in `{MANIFEST}`, found: {error}")))
 }
 
-/// The outcomes of a manifest; empty while it lists none.
+/// The outcomes of a manifest; empty if it does not list any yet.
 fn outcomes_of(manifest: &Value) -> Result<Vec<Outcome>, RunError> {
     let entries = manifest.get("stage_outcomes").and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
     let outcome = |entry: &Value| {

@@ -2,11 +2,11 @@
 //! `parquet_dataset_v1`).
 //!
 //! Does: find the parts among what is staged, and compare the columns of each with those of `_schema.json`.
-//! Does not: look at data. A part is known by its footer, and is hashed as every file is.
+//! Does not: look at data. The columns of a part are read from its footer. A part is hashed like every other file.
 //!
 //! Invariants:
-//! - Of one part at a time a footer is in memory, and of all parts the findings that a report keeps.
-//! - Messages are our own: two releases, and two versions of the crate that reads footers, say the same.
+//! - The memory holds the footer of one part at a time, and the findings on all parts that a report keeps.
+//! - Messages are our own. So they do not change with the release of evlog or with the version of the crate that reads footers.
 
 mod footer;
 
@@ -17,10 +17,10 @@ use footer::{Footer, Leaf};
 use serde_json::Value;
 use std::io;
 
-/// How the paths of its parts end.
+/// The suffix of the paths of a dataset's parts.
 const PART_SUFFIX: &str = ".parquet";
 
-/// The `_schema.json` files, nearest first, whose part the path would be.
+/// The paths of the `_schema.json` files to whose datasets a file at `path` would belong, nearest first.
 pub(crate) fn schema_paths_of(path: &str) -> impl Iterator<Item = String> {
     let is_part = path.ends_with(PART_SUFFIX);
     let directories = path.rmatch_indices('/').map(|(at, _)| &path[..=at]).chain([""]);
@@ -60,7 +60,7 @@ pub(super) fn check(staged: Staged<'_>, path: &str, said: &Value, findings: &mut
     Ok(())
 }
 
-/// A column as `_schema.json` says it.
+/// A column as `_schema.json` describes it.
 struct Column<'d> {
     name: &'d str,
     physical_type: &'d str,
@@ -99,7 +99,7 @@ fn column(value: &Value) -> Option<Column<'_>> {
     })
 }
 
-/// Columns are compared one by one, by place: their order is part of the schema.
+/// Compares columns one by one, by place: their order is part of the schema.
 fn compare(part: &str, columns: &[Column<'_>], leaves: &[Leaf], add: &mut dyn FnMut(Finding)) {
     for (index, column) in columns.iter().enumerate() {
         let mut add = |expected: &str, found: &str| add(mismatch(part, index, column.name, expected, found));

@@ -1,9 +1,9 @@
 //! How JSON artifacts are spelled: in any way, or canonically, so that equal values are equal bytes (pipeline.md 3.6).
 //!
-//! Does: say where bytes are not the canonical ones of what they mean. Does not: read them; a text with two meanings has no
-//! canonical bytes and was refused before.
+//! Does: say where bytes differ from the canonical bytes of their value. Does not: read the value. A text with two meanings has
+//! no canonical bytes, and was refused before.
 //!
-//! Invariant: a document or a line is one finding at most, at the first byte that is another.
+//! Invariant: a document or a line has one finding at most, at the first byte that differs.
 
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_projection::canonical;
@@ -16,7 +16,7 @@ const RULES: &str = "no space between tokens, members in order of their names, t
 pub(crate) enum Spelling {
     /// As its writer likes.
     Any,
-    /// In the bytes of RFC 8785: a document without a line feed at its end, every line of JSON Lines with one.
+    /// In the bytes of RFC 8785: a document ends without a line feed, and every line of JSON Lines with one.
     Canonical,
 }
 
@@ -28,14 +28,14 @@ pub(super) enum End {
 }
 
 impl Spelling {
-    /// The text of a document, and what it means.
+    /// Checks the text of a document against its value.
     pub(super) fn of_document(self, text: &[u8], instance: &Value) -> Option<Finding> {
         let at = self.difference(text, instance)?;
         let rules = format!("{RULES}, no newline at the end");
         Some(finding(&rules, &format!("found a difference at byte {at}, counted from 0")))
     }
 
-    /// The text of a line, without its line feed, and what it means.
+    /// Checks the text of a line, without its line feed, against its value.
     pub(super) fn of_line(self, text: &[u8], end: End, instance: &Value) -> Option<Finding> {
         let rules = format!("{RULES}, a line feed after every line");
         match self.difference(text, instance) {
@@ -78,7 +78,7 @@ mod tests {
             "null",
             "[1,-0.5,1e+30,\"\u{20ac}\"]",
             "{\"a\":1,\"b\":[true]}",
-            // Names in order of UTF-16: the one beyond U+FFFF is first. Short escapes where there are some.
+            // Names are sorted by UTF-16, so the one beyond U+FFFF is first. Short escapes are used where they exist.
             "{\"\u{1f980}\":1,\"\u{ff0c}\":2}",
             "\"\\b\\n\\u001f/\"",
         ];

@@ -1,11 +1,11 @@
 //! Text that anyone can read and compare: UTF-8 without a byte order mark, lines that end with a line feed (pipeline.md
 //! 4.6, `text_document_v1`).
 //!
-//! Does: find every line that is something else. Does not: know what the text says.
+//! Does: find every line that breaks this form. Does not: know what the text says.
 //!
 //! Invariants:
 //! - A file of any length, and a line of any length, takes the memory of one piece.
-//! - A line is one finding at most: the first in it, the byte order mark before all.
+//! - A line has one finding at most: the first one in it. A byte order mark comes before all others.
 
 use super::Findings;
 use evlog_lifecycle::pipeline::report::Finding;
@@ -49,7 +49,7 @@ enum End {
     OfFile,
 }
 
-/// Where the next byte stands, both from 1, and whether its line has a finding already.
+/// Where the next byte stands, as line and column from 1, and whether its line has a finding already.
 struct Place {
     line: u64,
     column: u64,
@@ -57,7 +57,7 @@ struct Place {
 }
 
 impl Place {
-    /// How many bytes at the end of the piece are the beginning of a character, which the next piece may finish.
+    /// Returns how many bytes at the end of the piece are the beginning of a character that the next piece may finish.
     fn go_through(&mut self, piece: &[u8], end: End, findings: &mut Findings) -> usize {
         let mut rest = piece.len();
         for chunk in piece.utf8_chunks() {

@@ -1,8 +1,8 @@
-//! Removes directories with all below them, and moves away what cannot be removed.
+//! Removes directories with everything below them, and moves away what cannot be removed.
 //!
 //! Invariants:
 //! - No link is followed, and no permission outside of the directory is changed.
-//! - What is mounted below the directory, or in its place, is neither entered nor changed.
+//! - What is mounted below the directory, or in its place, is not entered and not changed.
 
 use super::{FileError, at, make_within};
 use crate::step::Steps;
@@ -16,13 +16,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The directory beside the bundles for files of a stage that this user may not remove.
+/// The directory beside the bundles. A stage's files that this user may not remove are moved there.
 const ASIDE: &str = ".aside";
 
-/// Removes an entry of a directory and all below it, even if it is read-only. A missing entry is no error. What cannot be
-/// removed is left, the rest is removed, and the first error is returned.
+/// Removes an entry of a directory and everything below it, even if it is read-only. A missing entry is no error. What cannot
+/// be removed is left, everything else is removed, and the first error is returned.
 pub(crate) fn remove_tree(parent: &Tree, name: &str) -> Result<(), FileError> {
-    // What it cannot unlock it cannot remove either, and the caller reports that.
+    // What cannot be unlocked cannot be removed either. The caller reports that.
     remove(parent, name, false).or_else(|_locked| remove(parent, name, true))
 }
 
@@ -71,7 +71,7 @@ fn remove(parent: &Tree, name: &str, unlocks: bool) -> Result<(), FileError> {
 
 fn enter(tree: &Tree, level: &Level, name: &CString, unlocks: bool) -> io::Result<Level> {
     if unlocks {
-        // What cannot be unlocked may still be open to everybody.
+        // What cannot be unlocked may still be writable by everybody.
         let _locked = tree.unlock(&level.directory, name);
     }
     let directory = tree.enter(&level.directory, name)?;
@@ -92,15 +92,15 @@ fn path_of(top: &Path, levels: &[Level], name: &CString) -> PathBuf {
     names.fold(top.to_owned(), |path, name| path.join(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// What is in the way of a file at a path below a directory: what is no directory where one must be, or a directory in the
-/// file's own place. Anything else in its place can be replaced.
+/// Returns what is in the way of a file at a path below a directory: anything else than a directory where a directory must be,
+/// or a directory where the file itself must be. Anything else in the file's place can be replaced.
 pub(crate) fn in_the_way<'p>(root: &Tree, relative: &'p str) -> Option<&'p str> {
     let is_directory = |path: &str| Some(FileType::from_raw_mode(root.stat(path).ok()?.st_mode).is_dir());
     let mut above = relative.match_indices('/').map(|(at, _)| &relative[..at]);
     above.find(|path| is_directory(path) == Some(false)).or((is_directory(relative) == Some(true)).then_some(relative))
 }
 
-/// Moves something in a bundle out of it, to a place of its own among the bundles, and says where that is.
+/// Moves something out of a bundle, to a new place among the bundles, and returns that place.
 pub(crate) fn set_aside(bundle: &Tree, path: &str, runs: &Tree, run: &str) -> Result<PathBuf, FileError> {
     let aside = make_within(runs, ASIDE, &Steps::default())?;
     let place = format!("{run}-{}", random::name());

@@ -1,5 +1,5 @@
-//! What the plan says of a staged path: which outputs it is, whose it is, and whether it stands where it may (pipeline.md
-//! 4.4, 4.5).
+//! What the plan says of a staged path: which outputs it is, which stage it belongs to, and whether it is in a directory where
+//! the stage may leave files (pipeline.md 4.4, 4.5).
 //!
 //! Does not: look at files.
 
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 /// Where a stage may always stage files: scratch files, which are never compared.
 const SCRATCH: &str = "logs/scratch/";
 
-/// The outputs of a stage that a path is: none for an unexpected file, more than one for a plan that binds it
-/// twice. Each with the words in which the plan names it. A path that is named by itself is that output only: plans in
-/// which a pattern says anything else of it are refused.
+/// The outputs of a stage that a path is, each with the words in which the plan names it. An unexpected file is no output. A
+/// path that the plan binds twice is more than one output. A path that is named exactly is that output only: a plan whose
+/// pattern says something else of the path is refused.
 pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item = (&'s str, &'s Output)> {
     let literal = stage.outputs.get_key_value(path).map(|(path, output)| (path.as_str(), output));
     let patterns = if literal.is_some() { &[][..] } else { stage.patterns.as_slice() };
@@ -22,7 +22,7 @@ pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item
     literal.into_iter().chain(matching.map(|pattern| (pattern.glob.as_str(), &pattern.output)))
 }
 
-/// The `_schema.json` of the dataset that a path is a part of, by what the stage promises.
+/// The `_schema.json` of the dataset that a path is a part of, according to the outputs that the stage promises.
 pub(super) fn dataset_of(plan: &Plan, stage: &Stage, path: &str) -> Option<String> {
     schema_paths_of(path).find(|named| {
         let mut schemas = outputs(stage, named).filter_map(|(_, output)| plan.schemas.get(output.schema.as_deref()?));
@@ -30,13 +30,13 @@ pub(super) fn dataset_of(plan: &Plan, stage: &Stage, path: &str) -> Option<Strin
     })
 }
 
-/// The paths that are not this stage's.
+/// The paths that do not belong to this stage.
 pub(super) struct Others<'g> {
     plan: &'g Plan,
     stage: &'g str,
-    /// By path: published, or promised by the plan; and the stage.
+    /// Paths that are published or that the plan promises, each with its stage.
     paths: BTreeMap<&'g str, &'g str>,
-    /// What the plan lets other stages leave, and the stage.
+    /// The patterns of paths that the plan lets other stages leave, each with its stage.
     patterns: Vec<(&'g Pattern, &'g str)>,
     /// What the plan's registry binds to owners that are not stages of the plan.
     elsewhere: &'g [BoundElsewhere],
@@ -54,7 +54,7 @@ impl<'g> Others<'g> {
         others
     }
 
-    /// What the path clashes with, in the words of a finding.
+    /// What the path clashes with, worded for a finding.
     pub(super) fn clash(&self, path: &str) -> Option<String> {
         if let Some((other, stage)) = paths::clashing(&self.paths, path) {
             return Some(format!("the path clashes with `{other}` of stage `{stage}`"));
@@ -77,14 +77,14 @@ pub(super) struct Roots(Vec<Root>);
 
 enum Root {
     File(String),
-    /// With `/` at its end.
+    /// Everything below this directory, which ends with `/`.
     Below(String),
     Matching(Glob),
 }
 
 impl Roots {
-    /// The roots of what the stage promised, and those that its plan adds. A stage that promises nothing has none, and is
-    /// not held to any.
+    /// The roots of the outputs that the stage promises, and those that its plan adds. A stage that promises nothing has no
+    /// roots, and may stage files anywhere.
     pub(super) fn of(stage: &Stage) -> Option<Roots> {
         let literal = stage.outputs.keys().map(|path| Root::of(path));
         let patterns = stage.patterns.iter().map(|pattern| Root::of_glob(&pattern.glob));
@@ -103,7 +103,7 @@ impl Roots {
             })
     }
 
-    /// For messages; not all of many.
+    /// The roots, for messages. If there are many, only some.
     pub(super) fn words(&self) -> String {
         const SHOWN: usize = 8;
         let mut words: Vec<String> = self.0.iter().map(|root| format!("`{}`", root.word())).collect();
@@ -118,8 +118,8 @@ impl Roots {
 }
 
 impl Root {
-    /// Of `a/b/c` everything below `a/`, of `inputs/b/c` everything below `inputs/b/`; a file that stands in the bundle or in
-    /// `inputs/` itself is alone.
+    /// The root that a path belongs to: for `a/b/c` everything below `a/`; for `inputs/b/c` everything below `inputs/b/`. A
+    /// file directly in the bundle or in `inputs/` is its own root.
     fn of(path: &str) -> Root {
         let segments: Vec<&str> = path.split('/').collect();
         match root_len(&segments) {
@@ -145,7 +145,7 @@ impl Root {
     }
 }
 
-/// How many segments name the directory that a path is held to; 0 when it is held to itself.
+/// How many segments of the path are its root's directory; 0 if the path itself is the root.
 fn root_len(segments: &[&str]) -> usize {
     match segments {
         ["inputs", _] | [_] => 0,

@@ -135,7 +135,7 @@ impl Room {
         assert_eq!(found, paths);
     }
 
-    /// The gate fails with the code, and its report says of each artifact which errors it has.
+    /// Asserts that the gate fails with the code, and that its report has these errors for each artifact.
     fn fails(&self, reason_code: &str, expected: &[(&str, &str, &[&str])]) {
         let failed = self.check().expect_err("the gate passed");
         let artifacts = failed.report.to_value()["artifacts"].clone();
@@ -165,7 +165,7 @@ impl Room {
             .collect();
         assert_eq!(found, expected);
         assert_eq!(failed.reason_code, reason_code);
-        // What explains a run looks for these.
+        // The code that explains a run looks for these.
         let codes = expected.iter().flat_map(|(_, _, errors)| errors);
         let is_storage = codes.into_iter().any(|error| STORAGE_CODES.contains(&error.as_str()));
         assert_eq!(is_storage, reason_code == "storage_io_error", "{expected:?}");

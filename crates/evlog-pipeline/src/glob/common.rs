@@ -1,19 +1,19 @@
-//! Whether two patterns meet: a path that both match, if there is one.
+//! Finds a path that two patterns both match, if there is such a path.
 //!
-//! Does: decide exactly. Both languages are regular, so their intersection is searched as the product of the two patterns,
+//! Does: decide exactly. Both languages are regular. So their intersection is searched as the product of the two patterns,
 //! segment by segment, and within two segments character by character.
-//! Does not: count, or list, what else both match.
+//! Does not: count or list all paths that both match.
 //!
 //! Invariants:
-//! - What is returned is matched by both, and is made of segments that a path of a bundle may have (P-61).
-//! - Where nothing is returned, no such path is matched by both. How long a path may be, and its first characters (a drive
-//!   letter, `runs/`), are not looked at.
-//! - The search visits each pair of places in the two patterns once. It is not begun if their fixed beginnings, or those of
-//!   a segment of both, already differ. Each visit is a step, and the caller limits the steps.
+//! - If a path is returned, both patterns match it, and a path of a bundle may have its segments (P-61).
+//! - If nothing is returned, both match no such path. The length of a path and its first characters (a drive letter, `runs/`)
+//!   are not considered.
+//! - The search visits each pair of places in the two patterns once. It does not begin if their fixed beginnings already
+//!   differ, or the fixed beginnings of a segment that both have. Each visit is a step, and the caller limits the steps.
 
 use super::{Glob, Part, Segment};
 
-/// Characters that no path of a bundle has, and the one between its segments.
+/// Characters that no path of a bundle has, and the separator of its segments.
 const NEVER: [char; 5] = ['\0', '\n', '\r', '/', '\\'];
 
 /// How much comparing may still be done.
@@ -37,7 +37,7 @@ impl Steps {
     }
 }
 
-/// What has been read of a segment. `.` and `..` are not segments of a bundle's path.
+/// What has been read of a segment so far. `.` and `..` are not segments of a bundle's path.
 #[derive(Clone, Copy)]
 enum Read {
     Nothing,
@@ -61,18 +61,18 @@ impl Read {
 impl Glob {
     /// A path that both match.
     pub(crate) fn common(&self, other: &Glob, steps: &mut Steps) -> Result<Option<String>, Exhausted> {
-        // The comparison reads both texts: count one step for 64 bytes.
+        // The comparison reads both texts. It counts as one step for 64 bytes.
         steps.take(1 + self.text.len().min(other.text.len()) / 64)?;
         if self.is_plainly_apart(other) { Ok(None) } else { self.search(other, steps) }
     }
 
-    /// Whether it is seen without a search that no path matches both.
+    /// Whether it is plain without a search that no path matches both.
     fn is_plainly_apart(&self, other: &Glob) -> bool {
         let (a, b) = (self.beginning(), other.beginning());
         if !a.starts_with(b) && !b.starts_with(a) {
             return true;
         }
-        // The last segments of both are those of one path.
+        // The last segments of both must match the last segment of the same path.
         if let (Some(Segment::One(a)), Some(Segment::One(b))) = (self.segments.last(), other.segments.last())
             && differ_at_an_end(a, b)
         {
@@ -93,7 +93,7 @@ impl Glob {
         let (a, b) = (self.segments.as_slice(), other.segments.as_slice());
         let mut seen = vec![false; (a.len() + 1) * (b.len() + 1)];
         let mut path: Vec<String> = Vec::new();
-        // Where to go on in both, how many segments lead there, and one more.
+        // Pairs of places where to go on, how many segments lead there, and the next segment.
         let mut open: Vec<(usize, usize, usize, Option<String>)> = vec![(0, 0, 0, None)];
         while let Some((i, j, len, segment)) = open.pop() {
             steps.take(1)?;
@@ -169,8 +169,8 @@ fn word(a: &[Part], b: &[Part], steps: &mut Steps) -> Result<Option<String>, Exh
     Ok(None)
 }
 
-/// The dot, and another character, that both take. Between two edges of their ranges all characters are alike, so one of
-/// each stretch is asked.
+/// Up to two characters that both take: the dot, and another one. All characters between two edges of their ranges are treated
+/// alike, so one character of each such stretch is tried.
 fn both(a: &Part, b: &Part) -> [Option<char>; 2] {
     let takes = |c: &char| a.takes(*c) && b.takes(*c) && !NEVER.contains(c);
     let edges = |part: &Part| match part {
@@ -185,7 +185,7 @@ fn both(a: &Part, b: &Part) -> [Option<char>; 2] {
     [Some('.').filter(takes), others.find(|c| *c != '.' && takes(c))]
 }
 
-/// The next character. Behind the last one before the surrogates, which are none, the first one behind them.
+/// The next character. The surrogates are not characters: after the last character before them comes the first one behind them.
 fn after(c: char) -> Option<char> {
     (c..=char::MAX).nth(1)
 }
@@ -217,7 +217,7 @@ mod tests {
         all
     }
 
-    /// Every pair of patterns meets as trying out every path says.
+    /// Asserts for every pair of patterns that they meet exactly if one of the paths matches both.
     fn holds(patterns: &[String], paths: &[String]) {
         let globs: Vec<Glob> = patterns.iter().filter_map(|text| Glob::parse(text).ok()).collect();
         assert!(globs.len() > 100);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn k07_two_patterns_of_a_segment_meet_exactly_where_a_name_matches_both() {
-        // Three characters for a class to leave one, and the dot, of which `.` and `..` are made.
+        // Three characters, so that a class can leave one out; and the dot, which `.` and `..` consist of.
         let names: Vec<String> = texts(&["a", "b", "c", "."], 5, "");
         let names: Vec<String> = names.into_iter().filter(|name| relpath::parse(name).is_ok()).collect();
         holds(&texts(&["a", "b", ".", "*", "?", "[!a]", "[b-c]"], 3, ""), &names);

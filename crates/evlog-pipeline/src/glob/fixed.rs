@@ -1,7 +1,7 @@
-//! What is the same in all paths that a pattern matches.
+//! The text that all paths that a pattern matches have in common.
 //!
-//! Does not: find all of it. Segments far from both ends of a path, and what is behind a wildcard in a segment but for its
-//! end, are not looked at.
+//! Does not: find all of that text. It skips segments far from both ends of a path. In a segment with a wildcard it looks only
+//! at what is before the first wildcard and at the end.
 
 use super::{Glob, Part, Segment};
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ pub(crate) enum Counted {
 }
 
 impl Glob {
-    /// What all paths that it matches have at some spots. A segment without wildcards ends with a slash: no other segment
-    /// begins with it.
+    /// The texts that all matching paths have at some spots. A segment without wildcards ends with a slash in the text, so that
+    /// no longer segment begins with it.
     pub(crate) fn fixed(&self) -> BTreeMap<Spot, String> {
         let beginning = self.beginning();
         let mut fixed = BTreeMap::from([(Spot::Path, beginning.chars().take(LEN_MAX).collect())]);
@@ -44,7 +44,7 @@ impl Glob {
 }
 
 fn add<'g>(fixed: &mut BTreeMap<Spot, String>, from: Counted, segments: impl Iterator<Item = &'g Segment>) {
-    // Behind `**` the number of a segment is unknown.
+    // After `**` the number of a segment is unknown.
     let counted = segments.map_while(|segment| match segment {
         Segment::Any => None,
         Segment::One(parts) => Some(parts),

@@ -1,5 +1,5 @@
-//! Every process that came from this one, or from another, however far it has gone: Linux only. Elsewhere a process that has left the stage's
-//! group is not found.
+//! Finds every process that came from this one or from another one, however it has changed its group or session. Linux only: on
+//! other systems a process that has left the stage's group is not found.
 
 use crate::orphans::Marked;
 #[cfg(target_os = "linux")]
@@ -11,7 +11,7 @@ use std::io;
 use std::process::Child;
 use std::time::Duration;
 
-/// Lets this process inherit what its descendants leave.
+/// Makes this process the parent of the orphans that its descendants leave.
 #[cfg(target_os = "linux")]
 pub(super) fn inherit_all() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
@@ -22,26 +22,26 @@ pub(super) fn inherit_all() -> io::Result<()> {
     Ok(())
 }
 
-/// Those that were found.
+/// The descendants that were found.
 pub(super) struct Descendants {
-    /// The group that was ended as a whole; what is still on its way out of it is none of them.
+    /// The group that was ended as a whole. A process that is still ending in that group does not count.
     group: u32,
     left: BTreeSet<i32>,
 }
 
 impl Descendants {
-    /// None yet.
+    /// Starts with no descendants.
     pub(super) fn beside_group_of(leader: &Child) -> Descendants {
         Descendants { group: leader.id(), left: BTreeSet::new() }
     }
 
-    /// How many different ones were found outside of the group.
+    /// How many different processes were found outside of the group.
     pub(super) fn had_left_the_group(&self) -> usize {
         self.left.len()
     }
 
-    /// Ends all that are there now, and says how many that were. The error means that there may be others, which could not be
-    /// seen.
+    /// Ends all that are there now, and returns how many there were. The error means that there may be others, which could not
+    /// be seen.
     #[cfg(target_os = "linux")]
     pub(super) fn end(&mut self) -> io::Result<usize> {
         let found = linux::descendants(rustix::process::getpid().as_raw_nonzero().get())?;
@@ -57,7 +57,7 @@ impl Descendants {
     }
 }
 
-/// Whether a process that came from this one traces any thread of another. What cannot be seen counts as not traced.
+/// Whether a descendant of this process traces any thread of `process`. What cannot be seen counts as not traced.
 #[cfg(target_os = "linux")]
 pub(super) fn trace(process: rustix::process::Pid) -> bool {
     let own = rustix::process::getpid().as_raw_nonzero().get();
@@ -73,9 +73,9 @@ pub(super) fn trace(_process: rustix::process::Pid) -> bool {
     false
 }
 
-/// Ends everything that came from a guard which does not do so itself. What the guard would inherit stays its own, so it is
-/// found as long as the guard is there. Looks again until none is left twice, for one that is seen may have started another that
-/// was not, or the limit has passed.
+/// Ends everything that came from a guard that does not do so itself. Orphans go to the guard, so they are found as long as the
+/// guard exists. Searches until two searches in a row find nothing, because a process that was seen may have started another
+/// one that was not; or until the limit has passed.
 #[cfg(target_os = "linux")]
 pub(crate) fn end_below(guard: &Child, limit: Duration) -> Marked {
     let Ok(guard) = i32::try_from(guard.id()) else { return Marked::default() };
@@ -108,7 +108,7 @@ mod linux {
     use std::io;
     use std::path::Path;
 
-    /// The descendants of a process that are no zombies.
+    /// The descendants of a process, without zombies.
     pub(super) fn descendants(of: i32) -> io::Result<Vec<Process>> {
         let all = all()?;
         Ok(below(&all, &BTreeSet::from([of])).into_iter().filter(|process| process.runs()).cloned().collect())
@@ -118,12 +118,12 @@ mod linux {
     pub(super) fn tracers(of: i32) -> Vec<i32> {
         let threads = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
         let tracers = threads.filter_map(|thread| said(&thread.path().join("status"), "TracerPid:"));
-        // A thread may trace by itself.
+        // The tracer may be one thread of its process.
         let whole = |tracer: i32| said(format!("/proc/{tracer}/status").as_ref(), "Tgid:");
         tracers.filter(|tracer| *tracer != 0).filter_map(whole).collect()
     }
 
-    /// A number that a file of the system says.
+    /// A number from a file of the system.
     fn said(file: &Path, name: &str) -> Option<i32> {
         let status = fs::read(file).ok()?;
         String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())

@@ -1,4 +1,5 @@
-//! From the plan file as written to a [`Plan`] that can be run: every rule that a key or a pair of keys must obey.
+//! Makes a [`Plan`] that can be run from the plan file as it is written. Checks every rule that a key or a pair of keys must
+//! obey.
 //!
 //! All mistakes are collected, each with its place, so that a person can fix all of them at once.
 
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::Spanned;
 
-/// Members of the manifest that are the engine's.
+/// Members of the manifest that belong to the engine.
 const MANIFEST_RESERVED: [&str; 6] =
     ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
 
@@ -32,7 +33,7 @@ const MANIFEST_RESERVED: [&str; 6] =
 struct Known<'p> {
     definition: &'p Definition,
     schemas: &'p BTreeMap<String, ArtifactSchema>,
-    /// The ids of all `[[schema]]`, also of those that are refused.
+    /// The ids of all `[[schema]]`, including those that are refused.
     declared: &'p BTreeSet<&'p str>,
     registry: Option<&'p registry::Named>,
 }
@@ -105,8 +106,8 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     })
 }
 
-/// The content that the plan's digest is of: the document as JSON, with the digests of the schema files and of the registry, if
-/// any. It is made from the document and not from the [`Plan`], so that no later key can be forgotten.
+/// The content that the plan's digest covers: the document as JSON, with the digests of the schema files and of the registry,
+/// if there is one. It is made from the document and not from the [`Plan`], so that no later key can be forgotten.
 fn said(
     document: &Map<String, Value>,
     schemas: &BTreeMap<String, ArtifactSchema>,
@@ -124,7 +125,7 @@ fn said(
     whole
 }
 
-/// The texts of the files whose digests are in it, with their places. Texts without a digest there do no harm.
+/// The texts of the files whose digests are in that content, with their places. Texts without a digest there do no harm.
 fn read(schemas: &BTreeMap<String, ArtifactSchema>, registry: Option<&registry::Named>) -> Vec<(String, Texts)> {
     let schemas = schemas.iter().filter_map(|(id, schema)| Some((id, schema.mode.schema_file()?)));
     let schemas = schemas.map(|(id, bound)| (format!("/schemas/{id}"), bound.texts.clone()));
@@ -140,7 +141,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// The pipeline that the plan names, or the one that it brings.
+/// The pipeline that the plan names, or the one that it defines itself.
 fn pipeline(directory: &Path, raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {
     let Some(name) = &raw.pipeline else {
         return own_pipeline(raw, problems);
@@ -164,7 +165,7 @@ fn pipeline(directory: &Path, raw: &raw::Plan, problems: &mut Problems) -> Optio
     }
 }
 
-/// The pipeline of a contract file beside the plan, as the run pins it: every default written out.
+/// The pipeline of a contract file beside the plan, as the run pins it, with every default written out.
 fn pipeline_of_file(directory: &Path, name: &str) -> Result<(Arc<Definition>, Value), Vec<String>> {
     if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
         return Err(vec![format!(
@@ -214,7 +215,7 @@ fn own_pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definit
     }
 }
 
-/// The place in the plan of a pointer into the pipeline that was made of it.
+/// The place in the plan that corresponds to a pointer into the pipeline that was made from it.
 fn span_of(raw: &raw::Plan, pointer: &str) -> Option<Range<usize>> {
     let mut parts = pointer.split('/').skip(1);
     let (list, index) = (parts.next()?, parts.next().and_then(|index| index.parse::<usize>().ok()));

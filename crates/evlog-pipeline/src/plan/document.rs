@@ -1,10 +1,10 @@
-//! A plan file's content: as written, and as a JSON value, which the digest and the members of the manifest are made from.
+//! A plan file's content: as written, and as a JSON value, from which the digest and the members of the manifest are made.
 //!
 //! Does not: know any key, except those that were renamed.
 //!
 //! Invariants:
-//! - No number is rounded. One that JSON would not carry is a problem with its place.
-//! - In JSON a renamed key has its older name: both spellings of a plan have the digest that runs already hold.
+//! - No number is rounded. A number that JSON cannot represent is a problem with its place.
+//! - In JSON a renamed key has its older name. So both spellings of a plan have the digest that existing runs hold.
 
 use super::error::Problems;
 use super::raw;
@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 const RENAMED: [(&[&str], &str, &str); 2] =
     [(&["schema"], "id", "contract"), (&["stage", "output"], "schema", "contract")];
 
-/// The document as written, and as JSON; none if it cannot be read. Dates become text.
+/// The document as written, and as JSON; `None` if it cannot be read. Dates become text.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Option<(raw::Plan, Map<String, Value>)> {
     match as_written(text, problems) {
         Ok((raw, mut document)) => {

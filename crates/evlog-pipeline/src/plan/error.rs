@@ -17,7 +17,7 @@ pub struct PlanError {
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Line and column, both from 1, the column in characters; none for the file as a whole.
+    /// Line and column, both from 1, the column in characters; `None` if the mistake concerns the whole file.
     pub place: Option<(usize, usize)>,
     /// What was expected and what was found.
     pub message: String,
@@ -51,7 +51,7 @@ impl Problems {
         self.0.push((Some(span.start), message.into()));
     }
 
-    /// A mistake of the file as a whole.
+    /// Adds a mistake that concerns the whole file.
     pub(super) fn whole(&mut self, message: impl Into<String>) {
         self.0.push((None, message.into()));
     }

@@ -1,4 +1,4 @@
-//! The plan file as it is written: keys and types, with their places, and nothing judged yet.
+//! The plan file as it is written: keys and types, with their places. Nothing is judged yet.
 
 use super::{ArtifactMode, SchemaFile};
 use serde::Deserialize;
@@ -81,7 +81,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// How artifacts of this mode are checked, with the schema file where it has one.
+    /// How artifacts of this mode are checked, with the schema file if the mode has one.
     pub(super) fn with_file(self, bound: SchemaFile) -> ArtifactMode {
         match self {
             Mode::JsonDocument => ArtifactMode::JsonDocument(bound),
@@ -177,7 +177,7 @@ impl Mode {
     }
 }
 
-/// The words that the file uses, for the commands that are made of it.
+/// The words that the file uses, for the commands that are made from it.
 impl Severity {
     pub(super) fn word(self) -> &'static str {
         match self {

@@ -1,12 +1,13 @@
-//! A registry of schemas: which files of a bundle fulfil which schema, how they are read, and whose they are
+//! A registry of schemas: which files of a bundle fulfil which schema, how they are read, and which stage they belong to
 //! (pipeline.md 4.3). `docs/registry.md` is its reference. The file itself calls a schema a contract.
 //!
-//! Does: read the file and every schema file that it names, and refuse it as a whole, with a pointer to every mistake.
+//! Does: read the file and every schema file that it names. If there is a mistake, refuse the registry as a whole, with a
+//! pointer to every mistake.
 //! Does not: know a plan, or which of its bindings must be fulfilled.
 //!
 //! Invariants:
-//! - A [`Registry`] that exists names schema files that are there, compile and have the version that it says.
-//! - A path has one binding at most, for patterns too: they are proved apart.
+//! - A [`Registry`] that exists names schema files that exist, compile, and have the version that the registry says.
+//! - A path has one binding at most. That holds for patterns too: it is proved that no two of them match the same path.
 
 mod agree;
 mod beside;
@@ -39,13 +40,13 @@ pub struct Registry {
     pub version: String,
     /// BLAKE3 of its content as canonical JSON: white space and the order of keys do not count.
     pub blake3: [u8; 32],
-    /// The text that the digest is taken of.
+    /// The text that is digested.
     pub(crate) said: String,
     /// Its bindings, in its order.
     pub bindings: Vec<Binding>,
     /// Its schemas, by id.
     pub schemas: BTreeMap<String, Registered>,
-    /// The same bindings, by the fixed parts of their patterns.
+    /// The same bindings, indexed by the fixed parts of their patterns.
     beside: beside::Beside,
 }
 
@@ -58,7 +59,7 @@ pub struct Registered {
     pub schema_file: PathBuf,
     /// Its place in the list.
     index: usize,
-    /// Its file, until `artifact` is made of it.
+    /// Its file, until `artifact` is made from it.
     compiled: Option<SchemaFile>,
     /// How an artifact is checked against it; `None` if it is bound to no stage.
     pub(super) artifact: Option<ArtifactSchema>,
@@ -100,7 +101,7 @@ pub struct RegistryError {
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryProblem {
-    /// A JSON pointer into the file; empty for the file as a whole.
+    /// A JSON pointer into the file; empty if the mistake concerns the whole file.
     pub pointer: String,
     /// What was expected and what was found.
     pub message: String,
@@ -138,7 +139,7 @@ impl Problems {
 }
 
 impl Registry {
-    /// The longest file of one, in bytes.
+    /// The longest file of a registry, in bytes.
     pub const FILE_LEN_MAX: u64 = REGISTRY_LEN_MAX;
 
     /// Reads a registry and the schema files that it names.
@@ -214,7 +215,7 @@ fn check_shape(value: &Value, problems: &mut Problems) {
     problems.0.sort_by(|a, b| (&a.pointer, &a.message).cmp(&(&b.pointer, &b.message)));
 }
 
-/// A value in a message, not all of a long one.
+/// A value as a message shows it: a long value is cut.
 fn shown(value: &Value) -> String {
     let text = String::from_utf8_lossy(&canonical(value)).into_owned();
     match text.char_indices().nth(SHOWN_MAX) {

@@ -314,7 +314,7 @@ fn a_plan_in_the_older_names_of_keys_is_the_same_plan() {
         (plan.blake3, plan.schemas["c"].version.clone(), plan.stages[0].outputs["x"].clone())
     });
     assert_eq!(digests[0], digests[1]);
-    // The digest that runs hold which were created before the keys were renamed.
+    // Runs that were created before the keys were renamed hold this digest.
     assert_eq!(room.load(&older).unwrap().said["plan"]["schema"][0]["contract"], "c");
     let both =
         |text: &str, name: &str| text.replace(&format!("{name} = \"c\""), &format!("{name} = \"c\"\ncontract = \"c\""));
@@ -417,7 +417,7 @@ fn g21_a_dataset_is_named_by_its_schema_file() {
 
 #[test]
 fn the_digest_of_a_plan_is_that_of_earlier_versions() {
-    // Runs that an earlier version created must be resumed with it.
+    // Runs that an earlier version created must be resumed with the same plan.
     let digest = |plan: &Plan| blake3::Hash::from(plan.blake3).to_hex().to_string();
     let plan = Room::new().load(WHOLE).unwrap();
     assert_eq!(digest(&plan), "4b209e9da942198c4cf2f644235ccf08c495bfce85d19edfe43e2d8ebcdec8fd");
@@ -560,7 +560,7 @@ fn the_reference_names_every_key() {
         plan("", "[[stage.input]]\nzzz = 1"),
     ];
     for text in levels {
-        // The reader of the file lists the keys that it knows when it meets another.
+        // The reader of the file lists the keys that it knows when it meets an unknown key.
         let error = room.load(&text).unwrap_err().to_string();
         let known: Vec<&str> = error.split("expected ").nth(1).unwrap().split('`').skip(1).step_by(2).collect();
         assert!(known.len() >= 2, "{error}");

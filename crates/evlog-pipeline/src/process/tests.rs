@@ -1,4 +1,4 @@
-//! What is claimed: the group is ended, nothing is left, the output is whole and in order.
+//! The claims about a process: its group is ended, nothing is left, the output is complete and in order.
 
 use super::*;
 use crate::orphans::Marked;
@@ -55,7 +55,7 @@ impl Room {
         String::from_utf8(self.printed.borrow().clone()).unwrap()
     }
 
-    /// Ends what is left of a stage that nothing here finds by its mark.
+    /// Ends what is left of a stage whose mark nothing here looks for.
     fn end_left(&self) {
         let _gone = rustix::process::kill_process(self.pid_in("left"), rustix::process::Signal::KILL);
     }
@@ -165,7 +165,7 @@ fn a_process_that_takes_the_request_to_end_can_clean_up() {
     let room = Room::new();
     let script = "trap 'echo cleaned; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
     assert_eq!(room.run(script, Some(Duration::from_millis(400))).unwrap(), Ended::TimedOut);
-    // Some shells tell here of their own child that the signal ended.
+    // Some shells report here that the signal ended their own child.
     let output = room.output();
     assert!(output.starts_with("ready\n") && output.ends_with("cleaned\n"), "{output:?}");
 }
@@ -239,15 +239,15 @@ fn g27_ending_the_guard_ends_the_stage_and_that_is_no_success() {
     assert_eq!(end.guard_lost.expect("the guard is gone").guard, LostGuard::Ended);
 }
 
-/// Leaves a process that has left the stage's group and its environment, and waits until it has.
+/// Starts a process that leaves the stage's group and its environment, and waits until it has.
 const LEAVE: &str = "setsid env -i sh -c 'echo > out; exec sleep 100' & echo $! > left; \
                      until test -e out; do sleep 0.01; done";
 
-/// What this process leaves without a mark is found as well, as long as its guard is there.
+/// Processes without a mark that come from the stage are found as well, as long as its guard exists.
 #[test]
 #[cfg(target_os = "linux")]
 fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ended() {
-    // A guard of these tests has two threads, and goes on for as long as the one that takes the signal has not run.
+    // A guard of these tests has two threads. It goes on until the thread that takes the signal has run.
     let stop = "kill -STOP $PPID; while cat /proc/$PPID/task/*/status | grep '^State:' | grep -qv T; do :; done";
     for (script, limit) in [
         (format!("{LEAVE}; {stop}; sleep 100"), Some(Duration::from_millis(500))),
@@ -268,7 +268,7 @@ fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ende
 
 #[test]
 fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ever() {
-    // G-42: this test's own process holds it, as a service would that was handed the pipe.
+    // G-42: this test's own process holds the pipe, like a service that was handed it.
     let room = Room::new();
     let held = RefCell::new(None);
     let command =
@@ -313,7 +313,7 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
     soon("the stage began", || {
         fs::read_to_string(room.directory.path().join("left")).is_ok_and(|text| text.ends_with('\n'))
     });
-    // What the system does with the pipes of a process that was killed.
+    // The system closes the pipes of a killed process in the same way.
     drop(guarded.orders.take());
     let left = room.pid_in("left");
     soon("a process of the stage still runs", || is_gone(left));
@@ -351,7 +351,7 @@ fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_still_ended() {
     assert_eq!((end.ended, end.guard_lost), (Ended::TimedOut, None));
 }
 
-/// A guard that somebody leaves no descriptors to look with, and a process that has left the stage's group and environment.
+/// Somebody leaves the guard too few descriptors to look with. A process has left the stage's group and environment.
 #[test]
 #[cfg(target_os = "linux")]
 fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
@@ -366,13 +366,13 @@ fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
                 assert_eq!((lost.guard, end.ended), (LostGuard::Blind, Ended::Unguarded), "limit {limit}");
                 assert!(lost.below.found >= 1 && lost.below.left == 0 && !lost.below.is_blind, "{lost:?}");
             }
-            // What it closed was enough to look with.
+            // The descriptors that the guard closed were enough to look with.
             None => assert_eq!((limit, end.ended, end.left), (6, Ended::Exited(0), 1)),
         }
     }
 }
 
-/// What the name of a process says is its own business, and need not be text.
+/// A process may choose its own name, and the name need not be text.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_process_whose_name_is_no_text_is_found_and_ended() {

@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - Only reads.
-//! - A file counts as a stage's output when an intent of the stage names it, with the digest of it. A file in an output's
-//!   place that no intent names was not put there by a run.
+//! - A file counts as a stage's output if an intent of the stage names it with the file's digest. A file in an output's place
+//!   that no intent names was not put there by a run.
 
 use super::{RunError, Runner};
 use crate::files::measure_below;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 impl Runner<'_> {
-    /// The members of the command `reconcile`: what is found of every enabled stage.
+    /// The members of the command `reconcile`: what is found for every enabled stage.
     pub(super) fn findings(&self, state: &State, meter: &Meter<'_>) -> Result<Value, RunError> {
         let home = self.home()?;
         let one = |stage: &Stage| {
@@ -37,11 +37,11 @@ fn outputs(bundle: &Tree, known: &State, stage: &Stage, meter: &Meter<'_>) -> Ou
     let published = outcome.is_some_and(|outcome| outcome.status != StageStatus::Skipped && !outcome.is_fatal());
     match known.intended(&stage.id) {
         Some(artifacts) if published || outcome.is_none() => look(bundle, artifacts, meter),
-        // It succeeded or only warned, and no artifact of it is recorded: it published none, or the program that ran it
-        // recorded none.
+        // The stage succeeded or only warned, and no artifact of it is recorded. Either it published none, or the program that
+        // ran it did not record them.
         None if published => look(bundle, &[], meter),
         Some(artifacts) => match look(bundle, artifacts, meter) {
-            // Nothing was to be promoted: nothing is there.
+            // There was nothing to promote, so nothing is there.
             Outputs::Valid if artifacts.is_empty() => Outputs::None,
             found => found,
         },

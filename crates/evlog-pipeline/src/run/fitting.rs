@@ -1,10 +1,10 @@
-//! Reports that fit an event of the log.
+//! Makes reports fit into an event of the log.
 
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Report};
 use evlog_projection::canonical;
 
-/// The report, or one with fewer findings that fits an event of the log. The cut is by count and order alone, so that
-/// equal reports are cut equally.
+/// The report, or the same report with fewer findings, so that it fits an event of the log. What is cut depends only on count
+/// and order, so that equal reports are cut equally.
 pub(super) fn fitting(report: &Report, len_max: usize) -> Report {
     let fits = |report: &Report| canonical(&report.to_value()).len() <= len_max;
     let cut =

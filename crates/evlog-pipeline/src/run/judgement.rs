@@ -1,4 +1,4 @@
-//! Which outcome a stage gets: by how its process ended, by the reason code that it named, and beside its substages.
+//! Decides which outcome a stage gets: from how its process ended, from the reason code that it named, and from its substages.
 //!
 //! Does not: run anything, look at files, or record.
 
@@ -9,7 +9,7 @@ use crate::process::Ended;
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
 
 impl Runner<'_> {
-    /// Why a reason code that the stage reported itself is not valid.
+    /// Why a reason code that the stage itself reported is not valid.
     pub(super) fn disbelief(&self, stage: &Stage, ended: Option<Ended>, code: &str) -> Option<String> {
         if ended == Some(Ended::Exited(0)) {
             return Some(format!("the stage named the reason code `{code}` and then exited with 0"));
@@ -19,8 +19,8 @@ impl Runner<'_> {
         (!known).then(|| format!("`{code}` is not in the catalogue as a failure of stage `{}`", stage.id))
     }
 
-    /// The outcome that the process's end stands for. The most exact code wins: that of the time limit, the one that the
-    /// stage named, that of its exit status, and last the stage's own in the plan.
+    /// The outcome that follows from the end of the process. The most specific reason code wins, in this order: the one for the
+    /// time limit, the one that the stage named, the one for its exit status, and the stage's default in the plan.
     pub(super) fn judge(&self, stage: &Stage, ended: Option<Ended>, own: Option<String>) -> Outcome {
         let code = match ended {
             Some(Ended::Exited(0)) => return Outcome::success(&stage.id, stage.fail_mode),
@@ -28,7 +28,7 @@ impl Runner<'_> {
             Some(Ended::Exited(status)) => own
                 .or_else(|| stage.exit_reason_codes.get(&status).cloned())
                 .unwrap_or_else(|| stage.reason_code.clone()),
-            // An interrupted stage is left without an outcome before anyone asks.
+            // An interrupted stage never gets this far: it is left without an outcome.
             Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Traced | Ended::Unguarded) | None => {
                 own.unwrap_or_else(|| stage.reason_code.clone())
             }
@@ -42,8 +42,8 @@ impl Runner<'_> {
         Outcome::failed(&stage.id, mode, code)
     }
 
-    /// The stage's outcome beside those of its substages, of an earlier attempt too: some of them leave it no choice
-    /// (pipeline.md 1.3, 2.3).
+    /// The stage's outcome, given the outcomes of its substages, including those of an earlier attempt. Some of them leave the
+    /// stage no choice (pipeline.md 1.3, 2.3).
     pub(super) fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[ReportedOutcome]) -> Outcome {
         let definition = &self.plan.definition;
         let recorded = substages.iter().map(|reported| {

@@ -1,4 +1,4 @@
-//! Messages about processes that a stage left. They say only what is known.
+//! Messages about processes that a stage left. They state only what is known.
 
 use crate::orphans::{Mark, Marked};
 use crate::process::{End, Lost, LostGuard};
@@ -16,7 +16,7 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
         messages.extend(of_lost(lost));
     }
     if end.is_held {
-        // Only if every process of the stage was found and ended, it must be another process.
+        // Only if every process of the stage was found and ended, the holder must be another process.
         let is_seen = end.guard_lost.is_none() && end.stubborn == 0;
         let whose = if is_seen { "a process that is not the stage's" } else { "some process" };
         messages.push(format!("{whose} holds its output; the rest of that is lost"));
@@ -24,8 +24,8 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
     messages
 }
 
-/// One message for each thing that a person should know of the stage that ran when a run was left: of a stage that had begun, and whose
-/// end was not recorded.
+/// One message for each thing that a person should know about the stage that ran when a run was left: the stage had begun, and
+/// its end was not recorded.
 pub(super) fn left_by_another(stage: Option<&str>, mark: Option<&Mark>, ended: &Marked) -> Vec<String> {
     let mut messages = Vec::new();
     if ended.is_blind {

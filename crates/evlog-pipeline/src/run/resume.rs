@@ -1,14 +1,23 @@
-//! Resumes a run that was interrupted (pipeline.md 5.4): settles what had begun by what was recorded, then goes on.
+//! Resumes a run that was interrupted (pipeline.md 5.4): settles what had begun according to what was recorded, then goes on.
 //!
-//! Does, in this order: end processes that were left, record locks that were set aside, project again, finish a promotion
-//! whose intent is committed, clear staging, measure output, examine every stage's files, report the findings to the
-//! contract, and run the pending stages. Does not: judge; the contract decides what follows from findings.
+//! Does, in this order:
+//! - end processes that were left;
+//! - record locks that were set aside;
+//! - project again;
+//! - finish a promotion whose intent is committed;
+//! - clear staging;
+//! - measure output;
+//! - examine every stage's files;
+//! - report the findings to the contract;
+//! - run the pending stages.
+//!
+//! Does not: judge; the contract decides what follows from findings.
 //!
 //! Invariants:
-//! - Nothing is promoted that no committed intent names with its digest (`docs/adr/0009`).
+//! - A file is promoted only if a committed intent names it with its digest (`docs/adr/0009`).
 //! - Nothing that was promoted is removed.
 //! - A stage that has an outcome does not run again.
-//! - If it is interrupted at any step and repeated, the result is the same.
+//! - If resuming is interrupted at any step and repeated, the result is the same.
 
 use super::leftover::left_by_another;
 use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
@@ -58,7 +67,7 @@ pub fn resume(
     done.map_err(|error| error.leaving(&run))
 }
 
-/// The names of the locks that were set aside in a run's past, as its log has them; none when there is no such run.
+/// The names of the locks of a run that were set aside earlier, according to the log; empty if there is no such run.
 pub fn stale_locks(view: &mut View, run: &str) -> Result<BTreeSet<String>, RunError> {
     match left(view, run) {
         Ok(state) => Ok(state.stale_locks().map(str::to_owned).collect()),
@@ -67,7 +76,7 @@ pub fn stale_locks(view: &mut View, run: &str) -> Result<BTreeSet<String>, RunEr
     }
 }
 
-/// Whether a run could be resumed; the error says why not.
+/// Checks that a run could be resumed. The error says why not.
 pub fn is_in_progress(view: &mut View, run: &str) -> Result<(), RunError> {
     match left(view, run)?.ended_as() {
         Some(status) => Err(RunError::Ended { run: run.to_owned(), status }),
@@ -84,7 +93,7 @@ pub(super) fn left(view: &mut View, run: &str) -> Result<State, RunError> {
 }
 
 impl Runner<'_> {
-    /// The run has ended in the log; its bundle is brought there, if it is not there yet.
+    /// The run has ended in the log. Completes its bundle, if that is not complete yet.
     fn complete_ended(mut self, status: RunStatus) -> Result<RunReport, RunError> {
         let ended = RunError::Ended { run: self.run.clone(), status };
         let Ok(home) = self.claim.runs().within(&self.run) else { return Err(ended) };
@@ -97,7 +106,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Everything before the first stage.
+    /// Does everything that comes before the first stage.
     fn take_up(&mut self, state: &State) -> Result<(), RunError> {
         self.enter_bundle(state)?;
         self.notes()?.note_plan(&self.plan.file)?;
@@ -134,7 +143,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Ends what is left of the stage that ran when the run was left, and says what is not known of it. Returns how many
+    /// Ends what is left of the stage that ran when the run was left, and reports what is not known of it. Returns how many
     /// processes were found.
     fn end_left(&self, state: &State) -> usize {
         let mark = self.claim.noted_mark();
@@ -146,8 +155,8 @@ impl Runner<'_> {
         ended.found
     }
 
-    /// How many bytes will be read of what was left: every published artifact, and twice what a stage without an outcome
-    /// meant to publish.
+    /// How many bytes of what was left will be read: every published artifact once, and what a stage without an outcome
+    /// intended to publish twice.
     fn left_len(&self, state: &State) -> u64 {
         let one = |stage: &Stage| {
             let artifacts = state.intended(&stage.id).unwrap_or_default();
@@ -157,7 +166,7 @@ impl Runner<'_> {
         self.plan.enabled().map(one).sum()
     }
 
-    /// Opens the bundle. If it is missing and no stage has begun, it is made.
+    /// Opens the bundle. If it is missing and no stage has begun, makes it.
     fn enter_bundle(&mut self, state: &State) -> Result<(), RunError> {
         if !self.claim.runs().has(&self.run) && state.has_any_begun() {
             return Err(RunError::NoBundle { run: self.run.clone(), path: self.bundle.clone() });
@@ -166,8 +175,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
-    /// record of its output. A failure of storage is reported here, and found again when the files are compared.
+    /// Completes what a stage without an outcome left, as far as possible: its promotion, if that was intended, and the record
+    /// of its output. A failure of storage is reported here, and found again when the files are compared.
     fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let finished = self.finish_promotion(known, stage, meter);
         // An artifact that could not be read completely is not promoted, and staging is cleared after this.
@@ -177,12 +186,12 @@ impl Runner<'_> {
             Ok(artifacts) => self.watcher.report(Progress::PromotionFinished { stage: &stage.id, artifacts }),
             Err(error) => self.watcher.report(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
         }
-        // A file in the place of an output that no stage has begun to write is not evlog's.
+        // If no stage has begun to write this output, a file in its place is not evlog's.
         if known.attempts(&stage.id) == 0 { Ok(()) } else { self.settle_output(known, stage, meter) }
     }
 
-    /// Records the output of a stage that had begun; its next attempt appends to it. The stage itself may have written the
-    /// bytes that are not recorded yet, so a line before them says that.
+    /// Records the output of a stage that had begun. The stage's next attempt appends to it. The stage itself may have written
+    /// the bytes that are not recorded yet, so a line before them says that.
     fn settle_output(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let path = paths::captured(&stage.id);
         if self.home()?.file(&path).is_err() {
@@ -207,8 +216,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Promotes what is left of a promotion whose intent is committed, if all of it is still what the gate has passed:
-    /// the log says so by digests. Says how many artifacts were still staged.
+    /// Promotes the rest of a promotion whose intent is committed, if all of it is still what the gate has passed. The log says
+    /// so by digests. Returns how many artifacts were still staged.
     fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
         let (intended, home) = (known.intended(&stage.id).unwrap_or_default(), self.home()?);
         let rest: Vec<_> = intended.iter().filter(|of| !findings::is(home, of, meter)).collect();
@@ -224,7 +233,7 @@ impl Runner<'_> {
         Ok(rest.len())
     }
 
-    /// The copies of artifacts that were left, where all of them are there and are what the intent says.
+    /// The copies of artifacts that were left, if all of them are there and match the intent.
     fn left_in_custody(&self, rest: &[&Artifact], meter: &Meter<'_>) -> Option<Custody> {
         let has_all = |custody: &mut Custody| {
             rest.iter().all(|of| custody.measure(&of.path, meter).is_ok_and(|found| found == (of.bytes, of.blake3)))

@@ -1,7 +1,7 @@
-//! A run that retries another one, which has ended: what it may reuse of it, stage by stage.
+//! A run that retries another run, which has ended: decides for each stage whether it can be reused.
 //!
-//! Does: say whether a run can be retried, and of each stage whether what it published there can take the place of running
-//! it here, or why not. Does not: copy or record anything; that is `taken.rs`.
+//! Does: decide whether a run can be retried, and for each stage whether the files that it published in that run can replace
+//! running the stage, or why not. Does not: copy or record anything; that is `taken.rs`.
 //!
 //! Invariants:
 //! - The run that is retried is only read: its events in the log, and its bundle.
@@ -19,7 +19,8 @@ use evlog_lifecycle::pipeline::{Artifact, Outcome, RunStatus, StageStatus, State
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Whether a run can be retried with a plan; the error says why not. Its id is recorded, so it holds no secret of the plan.
+/// Checks that a run can be retried with a plan; the error says why not. The run's id is recorded, so it must hold no secret of
+/// the plan.
 pub fn may_retry(view: &mut View, plan: &Plan, retry: &Retry) -> Result<(), RunError> {
     Secrets::of(plan, Some(&retry.of)).map_err(RunError::Secrets)?;
     let Some(status) = left(view, &retry.of)?.ended_as() else {
@@ -52,14 +53,15 @@ pub(super) struct Offer {
 }
 
 impl Baseline {
-    /// The run that is to be retried; its bundle is beside the others.
+    /// Finds the run that is to be retried. Its bundle is beside the others.
     pub(super) fn find(view: &mut View, runs: &Path, retry: &Retry) -> Result<Baseline, RunError> {
         let state = left(view, &retry.of)?;
         let (run, from) = (retry.of.clone(), retry.from.clone());
         Ok(Baseline { bundle: runs.join(&run), run, state, from })
     }
 
-    /// What can be reused of a stage if all earlier ones were reused; else a message with what was expected and found.
+    /// What can be reused of a stage if all earlier ones were reused. Otherwise a message that says what was expected and
+    /// found.
     pub(super) fn offer(
         &self,
         plan: &Plan,
@@ -92,7 +94,7 @@ impl Baseline {
         }
     }
 
-    /// The same stages came before it: it may have read what they left.
+    /// Checks that the same stages came before it, because it may have read what they left.
     fn same_before(&self, plan: &Plan, stage: &Stage) -> Result<(), String> {
         let before = |ids: Vec<&str>| -> Vec<String> {
             ids.into_iter().take_while(|id| *id != stage.id).map(|id| format!("`{id}`")).collect()
@@ -108,11 +110,11 @@ impl Baseline {
         Err(format!("expected the stages before it that run `{}` had: {expected}; found {found}", self.run))
     }
 
-    /// It would be started in the same way.
+    /// Checks that the stage would be started in the same way.
     fn same_start(&self, plan: &Plan, stage: &Stage, secrets: &Secrets) -> Result<(), String> {
         let pinned = same::pinned(&self.state);
         let digests = pinned.and_then(|pinned| pinned.get("stages"));
-        // Runs that were created before stages had digests have that of the whole plan.
+        // Runs that were created before stages had digests have the digest of the whole plan instead.
         let (what, expected, found) = match digests {
             Some(digests) => {
                 let what = "command, environment and inputs, by digest";
@@ -131,7 +133,7 @@ impl Baseline {
         }
     }
 
-    /// Its inputs have the recorded content.
+    /// Checks that its inputs have the recorded content.
     fn same_inputs(&self, stage: &Stage, inputs: &[Found], secrets: &Secrets) -> Result<(), String> {
         let mut expected = self.state.inputs(&stage.id);
         let mut found: Vec<Value> = inputs.iter().map(|input| input.to_value(&secrets.mask(&input.path))).collect();
@@ -150,7 +152,7 @@ impl Baseline {
         Err(format!("input `{path}`: expected what run `{}` read, {expected}; found {found}", self.run))
     }
 
-    /// What is recorded there of its substages, in the order of the log.
+    /// What the retried run has recorded of the stage's substages, in the order of the log.
     fn substages(&self, stage: &str) -> Vec<&Outcome> {
         let own =
             self.state.outcomes().filter(|reported| is_substage(&reported.stage) && root_of(&reported.stage) == stage);
@@ -159,7 +161,8 @@ impl Baseline {
         own
     }
 
-    /// All of its substages succeeded, and no interrupted attempt of this run has recorded another outcome for them.
+    /// Checks that all of its substages succeeded, and that no interrupted attempt of this run has recorded another outcome for
+    /// them.
     fn same_substages(&self, stage: &str, substages: &[&Outcome], recorded: &[Outcome]) -> Result<(), String> {
         let own = |reported: &&Outcome| is_substage(&reported.stage) && root_of(&reported.stage) == stage;
         let failed = substages.iter().copied().find(|reported| reported.status != StageStatus::Success);

@@ -1,8 +1,8 @@
 //! Whether a plan is the one that a run was created with.
 //!
-//! A run's manifest names the plan by the digest of what it says, with its schema files and without the values of secrets: its comments, the order
-//! of its keys and its place on the disk do not count. Runs that were created without one are compared by what the log
-//! holds of the configuration.
+//! A run's manifest identifies the plan by the digest of its content, with its schema files and without the values of secrets.
+//! The plan's comments, the order of its keys and its place on the disk do not count. Runs that were created without such a
+//! digest are compared by what the log holds of the configuration.
 //!
 //! Invariant: if the plan differs, every difference that can be seen from the log is named.
 
@@ -14,9 +14,9 @@ use evlog_lifecycle::pipeline::State;
 use evlog_projection::canonical;
 use serde_json::{Map, Value, json};
 
-/// Where the plan stands in the manifest's `extensions`.
+/// Where the manifest's `extensions` have the plan.
 const PLACE: [&str; 2] = ["orchestrator", "plan"];
-/// Where the run that is retried stands, beside it.
+/// The member beside it for the run that is retried.
 const RETRY: &str = "retry";
 
 /// The members of the manifest that a run of this plan is created with.
@@ -49,8 +49,8 @@ pub(super) fn plan_digest(plan: &Plan, secrets: &Secrets) -> String {
     hex(*blake3::hash(&canonical(&said)).as_bytes())
 }
 
-/// BLAKE3 of what starts a stage, likewise: its command, its environment as the plan says it, its inputs as it declares them. Requirements
-/// on its files are not part of it: the publish gate checks them again.
+/// BLAKE3 of what starts a stage, also without the values of secrets: its command, its environment as the plan gives it, and
+/// its inputs as the plan declares them. Requirements on its files are not included: the publish gate checks them again.
 pub(super) fn start_digest(stage: &Stage, secrets: &Secrets) -> String {
     let input = |input: &Input| {
         let path = format!("{}{}", input.above, input.glob.as_str());
@@ -70,14 +70,14 @@ pub(super) fn pinned(state: &State) -> Option<&Value> {
     state.manifest_members().get("extensions")?.get(PLACE[0])?.get(PLACE[1])
 }
 
-/// Which run it retries, as its manifest says.
+/// The run that it retries, according to its manifest.
 pub(super) fn retry(state: &State) -> Option<Retry> {
     let of = state.retry_of()?.to_owned();
     let from = state.manifest_members().get("extensions")?.get(PLACE[0])?.get(RETRY)?.get("from");
     Some(Retry { of, from: from.and_then(Value::as_str).map(str::to_owned) })
 }
 
-/// What is different in the plan from what the run was created with; nothing when it is the same.
+/// The differences between the plan and what the run was created with; empty if there are none.
 pub(super) fn differences(plan: &Plan, state: &State, secrets: &Secrets) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |what: &str, expected: &dyn std::fmt::Display, given: &dyn std::fmt::Display| {
@@ -116,7 +116,7 @@ pub(super) fn differences(plan: &Plan, state: &State, secrets: &Secrets) -> Vec<
     found
 }
 
-/// The members of a manifest that a plan gives: without the plan's own digests, and the run that is retried.
+/// The members of a manifest that a plan gives, without the plan's own digests and the run that is retried.
 fn members(manifest: &Map<String, Value>) -> Map<String, Value> {
     let mut members = manifest.clone();
     let Some(Value::Object(extensions)) = members.get_mut("extensions") else { return members };
@@ -124,7 +124,7 @@ fn members(manifest: &Map<String, Value>) -> Map<String, Value> {
         orchestrator.remove(PLACE[1]);
         orchestrator.remove(RETRY);
     }
-    // What was only made to hold them.
+    // Removes members that were made only to hold them.
     let empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
     extensions.retain(|name, value| name != PLACE[0] || !empty(value));
     if extensions.is_empty() {

@@ -3,10 +3,10 @@
 //! Invariants:
 //! - An outcome is recorded for every stage that began, unless the run is interrupted, the log or the bundle cannot be written,
 //!   or too few files can be opened.
-//! - No outcome is recorded before what is in the bundle of the stage's output.
-//! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
-//! - The gate's failure is always fail-closed, as is every failure of storage, except while the output is recorded:
-//!   that leaves the stage without an outcome.
+//! - The stage's output in the bundle is recorded before the outcome.
+//! - Artifacts are promoted after the intent to promote them is committed, and are reported as published before the outcome is.
+//! - A failure of the gate is always fail-closed, and so is every failure of storage. One exception: a failure while the
+//!   output is recorded leaves the stage without an outcome.
 
 use super::fitting::fitting;
 use super::leftover::left_behind;
@@ -36,24 +36,24 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Id and version of the schema, for reports, of the file in which a stage reports its substages' outcomes.
+/// Id and version, in reports, of the schema of the file in which a stage reports its substages' outcomes.
 const OUTCOMES_SCHEMA: (&str, &str) = ("stage_outcomes", "0.1.0");
 
 /// Where a stage works.
 pub(super) struct Room {
-    /// What it stages.
+    /// Its staging directory.
     staging: PathBuf,
-    /// The same, below the bundle.
+    /// The staging directory, as a path in the bundle.
     pub(super) staging_path: String,
     /// The file for its substages' outcomes.
     outcomes: PathBuf,
-    /// The same, below the bundle.
+    /// That file, as a path in the bundle.
     outcomes_path: String,
-    /// Its captured output, below the bundle.
+    /// The file of its captured output, as a path in the bundle.
     log_path: String,
-    /// The same, absolute.
+    /// The same file, as an absolute path.
     pub(super) log: PathBuf,
-    /// The same, open.
+    /// The same file, open.
     pub(super) output: Option<Output>,
 }
 
@@ -61,12 +61,12 @@ pub(super) struct Room {
 pub(super) enum Stop {
     /// The run cannot go on.
     Run(RunError),
-    /// The stage fails closed: storage failed it.
+    /// The stage fails closed because of storage.
     Storage(FileError),
 }
 
 impl Stop {
-    /// The error of a run that cannot go on, where no stage can fail for it.
+    /// The error of a run that cannot go on, at a point where there is no stage that could fail.
     fn into_error(self) -> RunError {
         match self {
             Stop::Run(error) => error,
@@ -102,7 +102,7 @@ impl Room {
         }
     }
 
-    /// Makes the staging directory, empty.
+    /// Makes an empty staging directory.
     pub(super) fn make_staging(&self, home: &Tree, steps: &Steps) -> Result<(), FileError> {
         let above = make_parents(home, &self.staging_path, steps)?;
         if home.stat(&self.staging_path).is_ok() {
@@ -112,7 +112,7 @@ impl Room {
         make_within(&above, self.staging_path.rsplit('/').next().unwrap_or_default(), steps).map(drop)
     }
 
-    /// Writes a line of evlog's own into the stage's output.
+    /// Writes a line from evlog into the stage's output.
     pub(super) fn write_line(&mut self, line: &str) -> Result<(), FileError> {
         self.output.as_mut().map_or(Ok(()), |output| writeln!(output, "{line}")).map_err(at("write", &self.log))
     }
@@ -150,7 +150,7 @@ impl Runner<'_> {
             attempted => attempted,
         };
         let outcome = self.or_storage_failure(stage, attempted)?;
-        // With an outcome, and without a record of its output, the bundle would hold a file that the log does not account for.
+        // With an outcome but without a record of the output, the bundle would hold a file that the log does not account for.
         self.capture(stage, &mut room).map_err(Stop::into_error)?;
         self.clear_staging();
         self.record(stage, &outcome)?;
@@ -160,7 +160,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Records what the stage is about to read, and gives it; the outcome when it cannot begin.
+    /// Records what the stage is about to read, and returns it. Returns the outcome if the stage cannot begin.
     fn inputs(&mut self, stage: &Stage) -> Result<Result<Vec<Found>, Outcome>, RunError> {
         if stage.inputs.is_empty() {
             return Ok(Ok(Vec::new()));
@@ -194,8 +194,8 @@ impl Runner<'_> {
         Ok(failed(MISSING))
     }
 
-    /// The interruption for which a stage has no outcome. Storage that fails as well is no reason for one, nor are descriptors that are
-    /// missing (G-29).
+    /// The interruption because of which a stage has no outcome. If storage fails as well, or descriptors are missing, the
+    /// stage still has no outcome (G-29).
     fn interrupted(&mut self, stage: &Stage, stopped: Stop) -> Result<RunError, Stop> {
         match (stopped, self.go_on(&stage.id, true)) {
             (Stop::Run(error @ RunError::Interrupted { .. }), _) => Ok(error),
@@ -210,8 +210,8 @@ impl Runner<'_> {
         }
     }
 
-    /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome. What cannot be kept or
-    /// projected now is settled when the run is resumed.
+    /// Leaves a stage that was interrupted: keeps what it printed, removes what it staged, and records no outcome. What cannot
+    /// be kept or projected now is settled when the run is resumed.
     fn leave(&mut self, stage: &Stage, room: &mut Room) -> Result<(), RunError> {
         let captured = self.capture(stage, room);
         self.clear_staging();
@@ -246,14 +246,14 @@ impl Runner<'_> {
         Ok(Place { home: self.home()?, runs: self.claim.runs(), run: &self.run, shelf: STAGING })
     }
 
-    /// Everything up to the outcome, which is returned and not yet recorded.
+    /// Does everything up to the outcome, which is returned and not recorded yet.
     fn attempt(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         self.open(stage, room)?;
         self.attempt_within(stage, room)
     }
 
-    /// Makes an empty staging directory, and opens the file of the stage's output. One that stands there and that the log
-    /// does not know is none of evlog's: it is set aside.
+    /// Makes an empty staging directory, and opens the file of the stage's output. A file in that place that the log does not
+    /// know is not evlog's: it is set aside.
     pub(super) fn open(&mut self, stage: &Stage, room: &mut Room) -> Result<(), FileError> {
         self.clear_staging();
         room.make_staging(self.home()?, &self.steps)?;
@@ -269,10 +269,11 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The same with staging and output at hand.
+    /// The same, once staging and output are ready.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let (ended, kept) = self.process(stage, room)?;
-        // Otherwise what cannot be opened would be taken for a fault of the stage. An interruption is none in any case.
+        // Without this check, a file that cannot be opened would look like a fault of the stage. An interruption is not a fault
+        // in any case.
         if !self.interrupts.is_urgent() {
             descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
         }
@@ -314,11 +315,11 @@ impl Runner<'_> {
         self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })
     }
 
-    /// Starts the stage's process and waits for it. Returns how it ended, `None` when it could not be started, and whether
-    /// its output was kept.
+    /// Starts the stage's process and waits for it. Returns how it ended (`None` if it could not be started), and whether its
+    /// output was kept.
     fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<(Option<Ended>, Result<(), Stop>), Stop> {
         let mark = Mark::draw();
-        // The stage has not run, and nothing of its own is wrong: the run stays in progress (T-09).
+        // The stage has not run, and is not at fault: the run stays in progress (T-09).
         self.notes().and_then(|claim| claim.note_mark(&mark)).map_err(RunError::File)?;
         self.steps.at(Step::StartStage);
         self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
@@ -341,7 +342,7 @@ impl Runner<'_> {
         Ok((ended, self.keep(stage, room, captured, &end)))
     }
 
-    /// Ends the stage's output, with what there is to say of its end.
+    /// Completes the stage's output, with what there is to say about its end.
     fn keep(
         &mut self,
         stage: &Stage,
@@ -361,9 +362,9 @@ impl Runner<'_> {
         self.how_it_ended(stage, room, end)
     }
 
-    /// Reports how the process ended, where that was not by itself.
+    /// Reports how the process ended, unless it ended by itself.
     fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: &io::Result<End>) -> Result<(), Stop> {
-        // Of a stage without a guard other notes say what was ended.
+        // For a stage without a guard, other notes say what was ended.
         let is_guarded = end.as_ref().is_ok_and(|end| end.guard_lost.is_none());
         let and_ended = if is_guarded { "; the process group was ended" } else { "" };
         let message = match end.as_ref().map(|end| end.ended) {
@@ -385,7 +386,7 @@ impl Runner<'_> {
         self.note_in(stage, room, &message)
     }
 
-    /// A note that stands in the stage's log too.
+    /// Reports a note that is also written into the stage's log.
     fn note_in(&mut self, stage: &Stage, room: &mut Room, message: &str) -> Result<(), Stop> {
         self.note(stage, message);
         Ok(room.write_line(&format!("evlog: {}", self.secrets.mask(message)))?)
@@ -411,8 +412,9 @@ impl Runner<'_> {
         inherited.chain(added).chain(own.map(|(name, value)| (name.into(), value))).collect()
     }
 
-    /// Records the outcomes that the stage reported for its substages, in its order. An outcome that the contract refuses is
-    /// a finding, and so is one that must not be recorded, not even as a refusal. An urgent interrupt stops this.
+    /// Records the outcomes that the stage reported for its substages, in the stage's order. An outcome that the contract
+    /// refuses is a finding. An outcome that must not be recorded, not even as a refusal, is a finding too. An urgent interrupt
+    /// stops this.
     pub(super) fn record_substages(
         &mut self,
         stage: &str,
@@ -466,7 +468,7 @@ impl Runner<'_> {
         if let Some(message) = unexpected(&gate.unexpected(&artifacts)) {
             self.note(stage, &message);
         }
-        // Without it, a resumed run that finds the artifacts promoted and no outcome would record a success.
+        // Without this record, a resumed run that finds the artifacts promoted and no outcome would record a success.
         if outcome.status != StageStatus::Success {
             self.must("judge", outcome.to_value())?;
         }
@@ -489,10 +491,10 @@ impl Runner<'_> {
         Ok(Outcome::failed(&stage.id, FailMode::FailClosed, reason_code))
     }
 
-    /// Records what was captured of the stage's standard output and error, which then stands in the bundle.
+    /// Records the captured standard output and error of the stage, which are then in the bundle.
     fn capture(&mut self, stage: &Stage, room: &mut Room) -> Result<(), Stop> {
         self.steps.at(Step::SyncOutput);
-        // An output that could not be opened is no output.
+        // If the file of the output could not be opened, there is no output.
         if room.output.is_some() {
             self.make_way(&room.log_path)?;
         }
@@ -508,8 +510,8 @@ impl Runner<'_> {
         Ok(self.must("captured", members)?)
     }
 
-    /// Records the outcome. One that the contract does not take would leave the run without an end, so the stage fails
-    /// closed instead, and says why.
+    /// Records the outcome. If the contract does not accept it, the run would have no end. So the stage then fails closed, and
+    /// the reason is reported.
     pub(super) fn record(&mut self, stage: &Stage, outcome: &Outcome) -> Result<(), RunError> {
         let Some((code, message)) = self.refused(Step::CommitOutcome, "outcome", outcome.to_value())? else {
             return Ok(());
@@ -537,7 +539,7 @@ fn process_ended(stage: &Stage, ended: Option<Ended>) -> Value {
     members
 }
 
-/// What is published though no output names it, for those who watch.
+/// For people who watch: which files are published though no output names them.
 fn unexpected(paths: &[&str]) -> Option<String> {
     const SHOWN: usize = 5;
     let shown: Vec<&str> = paths.iter().take(SHOWN).copied().collect();

@@ -1,12 +1,12 @@
 //! A stage that is reused from the run that this one retries: its files are copied, and no process runs.
 //!
-//! Does: copy the files of a stage that can be reused into staging, record where they are from, and pass them through the
+//! Does: copy the files of a stage that can be reused into staging, record where they come from, and pass them through the
 //! publish gate as if the stage had just made them. Does not: decide what can be reused; that is `retry.rs`.
 //!
 //! Invariants:
 //! - Files are copied and never linked: bundles do not depend on each other.
-//! - `pipeline.taken_over` is committed when all copies are complete, so an attempt with this event has run no process.
-//! - If a file is not the one that was recorded there, the stage is not reused: it runs, and so do all later ones.
+//! - `pipeline.taken_over` is committed when all copies are complete. So an attempt with this event has run no process.
+//! - If a file is not the one that the retried run has recorded, the stage is not reused. It runs, and so do all later stages.
 
 use super::Runner;
 use super::retry::Offer;
@@ -30,13 +30,13 @@ use std::io::{self, Read, Write};
 enum Copied {
     /// The file was copied completely.
     Whole,
-    /// The file there is not the recorded one; a message says why.
+    /// The file in the other bundle is not the recorded one; a message says why.
     Other(String),
 }
 
 impl Runner<'_> {
-    /// What can be reused of a stage that is about to begin. For the first stage that cannot be reused, the reason is
-    /// reported; it runs, and so do all later ones.
+    /// What can be reused of a stage that is about to begin. For the first stage that cannot be reused, the reason is reported.
+    /// That stage and all later stages run.
     pub(super) fn offer(&mut self, stage: &Stage, inputs: &[Found]) -> Option<Offer> {
         let offer = self.baseline.as_ref()?.offer(self.plan, stage, inputs, &self.secrets, &self.outcomes);
         offer.map_err(|why| self.run_from_here(stage, &why)).ok()
@@ -82,7 +82,7 @@ impl Runner<'_> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
         self.watcher.report(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
         let tell = self.reading(Some(&stage.id));
-        // Each file is read there, and its copy is read here.
+        // Each file is read in the other bundle, and its copy is read here.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
         let staging = self.home()?.within_named(&room.staging_path)?;
         for artifact in &offer.artifacts {
@@ -106,8 +106,8 @@ fn described(bytes: u64, blake3: [u8; 32]) -> String {
     format!("{bytes} bytes with BLAKE3 {}", super::hex(blake3))
 }
 
-/// Copies a file with its permissions, if it is what was recorded of it. What cannot be read is another file; an error is
-/// one of the copy.
+/// Copies a file with its permissions, if it is still the file that was recorded. A file that cannot be read counts as another
+/// file. The error means that the copy failed.
 fn copy(
     from: io::Result<File>,
     (tree, path): (&Tree, &str),
@@ -141,7 +141,7 @@ fn copy(
         return Ok(Copied::Other(described(found.0, found.1)));
     }
     target.set_permissions(permissions).map_err(at("write", to))?;
-    // The copy will be promoted, so its content counts.
+    // The copy will be promoted, so the content of the copy counts.
     if measure_below(tree, path, meter)? != found {
         return Err(at("copy to", to)(io::Error::other("expected the bytes that were written, found others")));
     }

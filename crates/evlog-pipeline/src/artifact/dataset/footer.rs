@@ -1,13 +1,12 @@
 //! The footer of a Parquet file: which columns it has, as the Parquet format lays it down.
 //!
-//! Does: read the file's end, and of the footer the schema. Does not: read data, or the rest of the footer: where row
-//! groups are, and what is in them.
+//! Does: read the end of the file, and the schema in its footer.
+//! Does not: read data, or the rest of the footer, which says where row groups are and what is in them.
 //!
 //! Invariants:
-//! - No length, count or depth that the file states is believed: memory is bounded by the bytes that are there and by ours,
-//!   and so is depth. What cannot be read is a sentence, never a panic.
-//! - The bytes are decoded by a crate that is made for untrusted footers; the tree of columns is made here
-//!   (docs/adr/0011).
+//! - No length, count or depth that the file states is believed. Memory and depth are bounded by the bytes that are there and
+//!   by our own limits. For a footer that cannot be read there is a message, never a panic.
+//! - The bytes are decoded by a crate that is made for untrusted footers. The tree of columns is made here (docs/adr/0011).
 
 use crate::limits::{COLUMN_DEPTH_MAX, COLUMN_NAME_LEN_MAX, COLUMNS_LEN_MAX, COLUMNS_MAX};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
@@ -17,14 +16,14 @@ use std::vec;
 
 const MAGIC: [u8; 4] = *b"PAR1";
 const MAGIC_OF_ENCRYPTED: [u8; 4] = *b"PARE";
-/// The magic at the beginning; the length of the footer and the magic at the end.
+/// The shortest file, in bytes: the magic at the beginning, the length of the footer, and the magic at the end.
 const LEN_MIN: u64 = 12;
 
 /// What a file's end says.
 pub(super) enum Footer {
     /// Its columns, in order.
     Read(Vec<Leaf>),
-    /// It cannot be read, as this sentence says.
+    /// The file cannot be read; this sentence says why.
     Unreadable(String),
 }
 
@@ -41,16 +40,16 @@ pub(super) struct Leaf {
 /// Properties of a column that neither its name nor its type shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// How long its values are, of a fixed length.
+    /// The length of its values, if the type has a fixed length.
     length: Option<i32>,
-    /// How many of the groups around it, and it, are optional.
+    /// How many are optional of the column itself and the groups around it.
     optional: usize,
-    /// How many are repeated.
+    /// How many of them are repeated.
     repeated: usize,
 }
 
 impl Leaf {
-    /// Whether a value can be absent: it, or a group around it, is optional.
+    /// Whether a value can be absent, because the column or a group around it is optional.
     pub(super) fn is_nullable(&self) -> bool {
         self.shape.optional > 0
     }
@@ -91,12 +90,12 @@ fn unreadable(why: impl Into<String>) -> Footer {
 /// What is wrong with a footer.
 type Broken = &'static str;
 
-/// The decoder's own words are left out: they are no part of what evlog says.
+/// Leaves out the decoder's own message: evlog's messages do not depend on the decoder.
 fn decoded<T>(result: polars_parquet_format::thrift::Result<T>) -> Result<T, Broken> {
     result.map_err(|_| "its bytes are not those of the Parquet format, or of a newer one")
 }
 
-/// The schema's elements, of `FileMetaData`, where they stand before everything that is long. What follows is not read.
+/// Reads the schema's elements in `FileMetaData`, where they stand before everything that is long. What follows is not read.
 fn elements(footer: impl Read) -> Result<Vec<SchemaElement>, Broken> {
     let mut input = TCompactInputProtocol::new(footer, COLUMNS_LEN_MAX);
     decoded(input.read_struct_begin())?;
@@ -110,7 +109,7 @@ fn elements(footer: impl Read) -> Result<Vec<SchemaElement>, Broken> {
     }
 }
 
-/// Elements take memory as they are read, not as the list says how many there are.
+/// Elements take memory only as they are read, whatever number of elements the list states.
 fn schema(input: &mut impl TInputProtocol) -> Result<Vec<SchemaElement>, Broken> {
     let list = decoded(input.read_list_begin())?;
     if list.element_type != TType::Struct {
@@ -122,7 +121,7 @@ fn schema(input: &mut impl TInputProtocol) -> Result<Vec<SchemaElement>, Broken>
     (0..list.size).map(|_| decoded(SchemaElement::read_from_in_protocol(input))).collect()
 }
 
-/// The leaves of the tree that the elements are, depth first.
+/// The leaves of the tree that the elements form, depth first.
 fn leaves(elements: Vec<SchemaElement>) -> Result<Vec<Leaf>, Broken> {
     let mut elements = elements.into_iter();
     let root = elements.next().ok_or("its schema is empty")?;
@@ -196,7 +195,7 @@ fn physical_word(physical: Type) -> Option<&'static str> {
     })
 }
 
-/// A logical type, with its parameters, as the text form of Parquet's schemas spells it.
+/// A logical type with its parameters, spelled as in the text form of Parquet's schemas.
 fn logical_words(logical: &LogicalType) -> String {
     let word = match logical {
         LogicalType::STRING(_) => "STRING",
@@ -229,7 +228,7 @@ fn unit(unit: &TimeUnit) -> &'static str {
     }
 }
 
-/// What older writers say in place of a logical type: the logical type that the format says it stands for.
+/// The logical type that an older writer's converted type stands for, as the Parquet format defines it.
 fn converted_words(element: &SchemaElement) -> Option<String> {
     let word = match element.converted_type? {
         ConvertedType::UTF8 => "STRING",

@@ -25,7 +25,7 @@ fn said() -> Value {
     ]})
 }
 
-/// Pointer, code and message of what is found in a dataset at `d/` with these parts.
+/// Pointer, code and message of each finding on a dataset at `d/` with these parts.
 fn found(said: &Value, parts: &[(&str, &[u8])]) -> Vec<(String, String, String)> {
     let room = tempfile::tempdir().unwrap();
     let mut paths = vec!["d/_schema.json".to_owned(), "e/x.parquet".to_owned()];
@@ -63,7 +63,7 @@ fn g21_a_dataset_has_a_part() {
 
 #[test]
 fn g21_every_difference_of_a_part_is_reported_with_its_column() {
-    // A part's columns, and what is found.
+    // A part's columns, and the findings on them.
     let cases: [(&str, &[(&str, &str)]); 8] = [
         ("REQUIRED INT64 id;", &[("/columns/1", "column `name`: expected the column, found none")]),
         (
@@ -175,7 +175,7 @@ fn g21_a_schema_file_that_does_not_list_its_columns_is_reported() {
 fn g21_the_schema_file_of_a_part_is_in_any_directory_above_it() {
     let of = |path: &str| schema_paths_of(path).collect::<Vec<String>>();
     assert_eq!(of("a/b/c.parquet"), ["a/b/_schema.json", "a/_schema.json", "_schema.json"]);
-    // Only a pattern such as `**/_schema.json` names that of the whole bundle.
+    // Only a pattern such as `**/_schema.json` names the `_schema.json` of the whole bundle.
     assert_eq!(of("c.parquet"), ["_schema.json"]);
     assert_eq!(of("a/c.json"), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! Artifacts that are not JSON, and how exactly JSON is written.
+//! Artifacts that are not JSON, and how strictly JSON must be spelled.
 
 use super::*;
 
@@ -208,7 +208,7 @@ fn g21_the_example_of_the_reference_is_a_dataset() {
 
 #[test]
 fn g17_a_document_that_is_too_long_to_be_read_is_not_copied_first() {
-    // A file with a hole takes no room, and would keep the gate busy for hours.
+    // A file with a hole takes no disk space, and would keep the gate busy for hours.
     let room = room("json_document");
     room.stage("made/it", b"");
     File::options().write(true).open(room.staging().join("made/it")).unwrap().set_len(1 << 40).unwrap();

@@ -98,7 +98,7 @@ fn k16_what_is_bound_to_another_owner_is_taken() {
     assert_eq!(message, "the path is bound to `orchestrator` by the registry (`inputs/*.yaml`)");
     fs::remove_file(room.staging().join("inputs/order.yaml")).unwrap();
     room.stage("judged/x.json", b"{\"a\":1}");
-    // The schema of the first finding names the code where the catalogue has it (G-11).
+    // The schema of the first finding decides the reason code, if the catalogue has that code (G-11).
     room.fails("special_invalid", &[("judged/x.json", "special 1.2.3", &["path_taken"][..]), valid]);
 }
 

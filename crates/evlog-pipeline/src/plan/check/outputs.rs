@@ -88,11 +88,11 @@ pub(super) fn outputs<'r>(
 
 impl Known<'_> {
     fn has(&self, schema: &str) -> bool {
-        // A schema that is refused is known all the same: only the refusal is reported.
+        // A schema that is refused still counts as known: only the refusal is reported.
         self.declared.contains(schema) || self.registry.is_some_and(|registry| registry.has(schema))
     }
 
-    /// A dataset is named by its `_schema.json`.
+    /// Checks that the output that names a dataset is a `_schema.json`.
     fn misplaced(&self, schema: &str, output: &raw::Output) -> Option<(Range<usize>, String)> {
         let schema = self.schemas.get(schema)?;
         let text = output.path.as_ref().or(output.glob.as_ref())?;

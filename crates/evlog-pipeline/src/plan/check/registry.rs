@@ -60,7 +60,7 @@ fn in_words(name: &str, problem: &RegistryProblem) -> String {
     format!("registry `{name}`{between} {problem}")
 }
 
-/// Adds the schemas that the registry binds files of stages to, to those of the plan itself.
+/// Adds the schemas that the registry binds stages' files to, to the plan's own schemas.
 pub(super) fn add_schemas(
     named: &mut Named,
     raw: &raw::Plan,
@@ -82,12 +82,12 @@ pub(super) fn add_schemas(
 }
 
 impl Named {
-    /// Whether the registry, and not a `[[schema]]`, says what this schema is.
+    /// Whether the registry, and not a `[[schema]]`, defines this schema.
     pub(super) fn has(&self, schema: &str) -> bool {
         self.registry.schemas.contains_key(schema)
     }
 
-    /// Whether a stage may call a path its output, of this schema.
+    /// Checks that a stage may name a path as its output, with this schema.
     pub(super) fn check_path(&self, stage: &str, path: &str, schema: Option<&str>) -> Result<(), String> {
         let Some(binding) = self.registry.binding_of(path) else {
             return self.check_unbound(path, schema);
@@ -103,7 +103,7 @@ impl Named {
         Ok(())
     }
 
-    /// Whether a stage may call all paths that match its outputs, of this schema.
+    /// Checks that a stage may name all paths that match as its outputs, with this schema.
     pub(super) fn check_glob(&self, glob: &Glob, schema: Option<&str>, steps: &mut Steps) -> Result<(), String> {
         let text = glob.as_str();
         match self.registry.meeting(glob, steps) {
@@ -119,7 +119,8 @@ impl Named {
         }
     }
 
-    /// Checks a path without a binding: its schema must not be the registry's, and it must not clash with a bound path.
+    /// Checks a path without a binding: its schema must not come from the registry, and the path must not clash with a bound
+    /// path.
     fn check_unbound(&self, path: &str, schema: Option<&str>) -> Result<(), String> {
         if let Some(id) = schema.filter(|id| self.has(id)) {
             return Err(format!("registry `{}` does not bind `{path}` to schema `{id}`", self.name));
@@ -194,13 +195,13 @@ impl Named {
         others.map(one).collect()
     }
 
-    /// Whether a schema counts in the plan's digest: one of the registry does when it is bound to a stage that takes part.
+    /// Whether a schema counts in the plan's digest. A schema of the registry counts if it is bound to a stage that takes part.
     pub(super) fn counts(&self, schema: &str, is_enabled: &dyn Fn(&str) -> bool) -> bool {
         let bound = |binding: &Binding| binding.schema == schema && is_enabled(&binding.owner);
         !self.has(schema) || self.registry.bindings.iter().any(bound)
     }
 
-    /// The texts of the registries, and where their digests stand in what the plan says.
+    /// The texts of the registries, and where their digests stand in the plan's content.
     pub(super) fn texts(&self) -> Vec<(String, Texts)> {
         let of = |name: &str, registry: &Registry| (format!("/registries/{name}"), Texts(vec![registry.said.clone()]));
         let workspace = self.workspace.as_ref().map(|twin| of("workspace", twin));

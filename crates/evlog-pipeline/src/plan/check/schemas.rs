@@ -31,7 +31,7 @@ pub(super) fn schemas(
     schemas
 }
 
-/// The mode, with the schema file of modes that have one.
+/// The mode, with the schema file if the mode has one.
 fn mode(
     directory: &Path,
     schema: &raw::Schema,

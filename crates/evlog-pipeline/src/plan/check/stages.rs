@@ -130,7 +130,7 @@ fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duratio
     limit
 }
 
-/// A length of time as everywhere in evlog or, because stages may be short, a whole number of milliseconds.
+/// A duration as everywhere in evlog or, because stages may be short, a whole number of milliseconds.
 fn duration(text: &str) -> Option<Duration> {
     match text.strip_suffix("ms") {
         Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {

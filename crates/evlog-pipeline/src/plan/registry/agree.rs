@@ -1,10 +1,10 @@
-//! A registry beside its twin of the workspace (rule K-12).
+//! Compares a registry with the registry of the workspace (rule K-12).
 
 use super::{Registry, RegistryProblem};
 use std::path::Path;
 
 impl Registry {
-    /// Where a registry of a workspace is not what this one is, with pointers into that one's file.
+    /// Where the workspace's registry differs from this one, with pointers into the workspace's file.
     pub fn disagreements(&self, workspace: &Registry) -> Vec<RegistryProblem> {
         let mut found = Vec::new();
         let mut differ = |pointer: String, expected: &str, other: &str| {

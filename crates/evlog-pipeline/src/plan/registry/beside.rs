@@ -1,17 +1,17 @@
 //! The bindings so far, indexed by the text that is fixed in all paths that they match.
 //!
-//! Does: give those that could share a path with a given pattern, or need a file where that one needs a directory.
+//! Does: return the bindings that could share a path with a given pattern, or need a file where the pattern needs a directory.
 //! Does not: compare them.
 //!
-//! Invariant: no such binding is left out. Two patterns meet only if, at each spot that is fixed in both, one text is the
-//! beginning of the other; and two paths clash only if one is the beginning of the other.
+//! Invariant: no such binding is left out. Two patterns meet only if, at each spot where both have fixed text, one text is the
+//! beginning of the other. Two paths clash only if one is the beginning of the other.
 
 use super::Binding;
 use crate::glob::{Exhausted, Glob, Spot, Steps};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// A spot with fewer bindings is good enough: no better one is searched for.
+/// A spot with fewer bindings is good enough: the search for a better one stops.
 const FEW: usize = 16;
 
 /// The places of bindings.
@@ -20,11 +20,11 @@ pub(super) struct Beside {
     /// How many there are.
     count: usize,
     spots: BTreeMap<Spot, At>,
-    /// Of those without wildcards, by their paths.
+    /// The bindings without wildcards, by their paths.
     literal: Texts,
 }
 
-/// Bindings, by what is fixed at a spot.
+/// Bindings, by the text that is fixed at a spot.
 #[derive(Debug, Default)]
 struct At {
     fixed: Texts,
@@ -70,7 +70,7 @@ impl Beside {
         Ok(places)
     }
 
-    /// The candidates at the spot that has the fewest, or not many more. Each spot is read with a growing limit, so no spot
+    /// The candidates at the spot that has the fewest, or not many more. Each spot is read with a growing limit. So no spot
     /// costs much more than the best one.
     fn at_the_best_spot(&self, glob: &Glob, steps: &mut Steps) -> Result<Vec<usize>, Exhausted> {
         let (fixed, mut most) = (glob.fixed(), FEW);

@@ -1,4 +1,4 @@
-//! A registry's file as it is written, with the names of its members, after it was checked against its schema file.
+//! A registry's file as it is written, with the names of its members. It was checked against its schema file before.
 
 use crate::plan::raw::Mode;
 use serde::Deserialize;

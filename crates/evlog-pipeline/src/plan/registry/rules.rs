@@ -1,4 +1,4 @@
-//! The rules of a registry that its schema file cannot say (rules K-02 to K-11).
+//! The rules of a registry that its schema file cannot express (rules K-02 to K-11).
 
 use super::beside::Beside;
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 const VERSION: &str = "0.2.";
 /// From this last number on every binding has a `pass_id`.
 const PASS_ID_SINCE: u32 = 1;
-/// Where a schema file says of which version of the schema it is.
+/// Where a schema file says which version of the schema it is.
 const VERSION_CONST: &str = "/properties/contract_version/const";
 
 pub(super) fn registry(
@@ -113,7 +113,7 @@ fn schemas(directory: &Path, raw: &[raw::Schema], problems: &mut Problems) -> BT
     schemas
 }
 
-/// The schema file says of which version it is, and the registry says the same.
+/// Checks that the schema file says which version it is, and that the registry says the same version.
 fn check_version(document: &Value, index: usize, written: &raw::Schema, problems: &mut Problems) {
     let (path, expected) = (&written.path, &written.version);
     let found = match document.pointer(VERSION_CONST) {
@@ -143,7 +143,7 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
     Some(glob)
 }
 
-/// Checks that no path has two bindings. Only the first pattern that shares a path is reported, to limit the pairs.
+/// Checks that no path has two bindings. Only the first pattern that shares a path is reported, to limit the number of pairs.
 fn check_apart<'b>(
     glob: &Glob,
     others: impl Iterator<Item = &'b Binding>,
@@ -189,7 +189,7 @@ fn check_owner(written: &raw::Binding, scope: Scope<'_>, at: &dyn Fn(&str) -> St
     }
 }
 
-/// Where the modes are allowed.
+/// Checks that the binding's mode is allowed there.
 fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
     let (mode, owner, glob) = (written.validation_mode.word(), &written.stage_owner, &written.artifact_glob);
     let is_orchestrators = owner == ORCHESTRATOR;

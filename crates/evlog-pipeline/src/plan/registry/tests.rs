@@ -1,4 +1,4 @@
-//! Registries that are taken, and every way in which one is refused, with its place.
+//! Registries that are accepted, and every way in which one is refused, with its place.
 
 mod apart;
 
@@ -7,7 +7,7 @@ use crate::plan::ArtifactMode;
 use serde_json::json;
 use std::fs;
 
-/// A registry, its schemas, and a twin of a workspace.
+/// A registry, its schemas, and the registry of a workspace.
 struct Room(tempfile::TempDir);
 
 fn schema(version: &str) -> String {
@@ -67,7 +67,7 @@ impl Room {
     }
 }
 
-/// The registry with these values put at these pointers; `/-` at the end of a list.
+/// The registry with these values put at these pointers. A pointer with `/-` at its end appends to a list.
 fn edited(edits: &[(&str, Value)]) -> Value {
     let mut registry = base();
     for (pointer, value) in edits {
@@ -93,7 +93,7 @@ fn binding(glob: &str, schema: &str, mode: &str, owner: &str) -> (&'static str, 
 /// Values, each at its pointer.
 type Edits<'r> = Vec<(&'r str, Value)>;
 
-/// A row of the table: the rule, the edits, where the mistake is, and what is said of it.
+/// A row of the table: the rule, the edits, where the mistake is, and what the message says.
 type Row<'r> = (&'r str, Edits<'r>, &'r str, &'r str);
 
 fn refuses(rows: Vec<Row<'_>>) {
@@ -196,7 +196,7 @@ fn k02_to_k05_schemas_that_cannot_be_used_are_refused() {
         ("K-05", of_file("number"), version, "found `1`"),
     ]);
     let room = Room::new();
-    // A path above the registry is one like any other, and looked for beside the registry only.
+    // A path above the registry is a path like any other, and is looked for beside the registry only.
     assert!(room.load(&edited(&[(path, json!("../schemas/row.json"))])).is_ok());
     fs::remove_file(room.0.path().join("contracts/schemas/row.json")).unwrap();
     assert!(room.load(&base()).is_err(), "K-04: a file beside the plan is not the one beside the registry");
@@ -379,7 +379,7 @@ fn all_mistakes_of_a_registry_are_reported_at_once() {
 fn k12_a_registry_and_its_twin_agree_on_what_both_name() {
     let room = Room::new();
     let own = room.load(&base()).unwrap();
-    // What the twin says, and where it differs.
+    // What the workspace's registry says, and where it differs.
     let cases: [(Edits<'_>, &[(&str, &str)]); 5] = [
         (vec![], &[]),
         (vec![("/contracts/1/contract_id", json!("else")), ("/bindings/1/contract_id", json!("else"))], &[]),
@@ -441,7 +441,7 @@ fn k07_a_pattern_is_compared_with_every_binding_that_it_could_meet() {
         let glob = Glob::parse(text).unwrap();
         let near = beside.near(&glob, &mut steps).unwrap();
         let meets = |binding: &Binding| {
-            // Only what has no wildcards is a path that can clash.
+            // Only patterns without wildcards are paths that can clash.
             let are_paths = glob.is_literal() && binding.glob.is_literal();
             glob.common(&binding.glob, &mut Steps::new(u64::MAX)).unwrap().is_some()
                 || are_paths && crate::paths::clash(text, binding.glob.as_str())
@@ -460,7 +460,7 @@ fn k07_a_pattern_is_compared_with_every_binding_that_it_could_meet() {
 fn k07_thousands_of_patterns_that_do_not_meet_are_accepted() {
     let room = Room::new();
     let mut registry = base();
-    // They differ in their beginnings, or only in the last part.
+    // The patterns differ in their beginnings, or only in the last part.
     let names = (0..3500).map(|n| format!("made/{n:04}/{}*/part-*.json", "deep/".repeat(8)));
     let anywhere = (0..300).map(|n| format!("**/x{n:04}"));
     let deep = (0..60).map(|n| format!("{}y{n:04}", "**/a/".repeat(100)));

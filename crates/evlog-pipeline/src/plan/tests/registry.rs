@@ -1,4 +1,4 @@
-//! Plans with a registry: what it makes of their stages, and which parts of a plan conflict with it.
+//! Plans with a registry: what the registry adds to their stages, and which parts of a plan conflict with it.
 
 use super::*;
 use serde_json::json;

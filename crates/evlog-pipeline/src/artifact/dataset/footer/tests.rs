@@ -89,7 +89,7 @@ fn read_bytes(bytes: &[u8]) -> Result<Vec<Leaf>, String> {
     }
 }
 
-/// A file of this footer and nothing else.
+/// A file that consists of this footer and nothing else.
 fn file_of(footer: &[u8]) -> Vec<u8> {
     let len = u32::try_from(footer.len()).unwrap().to_le_bytes();
     [&MAGIC[..], footer, &len, &MAGIC].concat()
@@ -229,7 +229,7 @@ fn g21_footers_that_claim_more_than_there_is_or_nest_without_end_are_refused() {
         elements
     };
     let plain = read_bytes(&file_of(&footer_of(edited(&|_| ()))));
-    // Some writers say a length of what has one by its type.
+    // Some writers state a length even for a type whose length is fixed.
     assert_eq!(read_bytes(&file_of(&footer_of(edited(&|column| column.type_length = Some(32))))), plain);
     refused(edited(&|column| column.num_children = Some(1)), "a column that has a type has columns within");
     refused(edited(&|column| column.type_ = Some(Type(8))), "a column has a type that is not known");
@@ -247,17 +247,17 @@ fn g21_a_footer_without_a_schema_that_can_be_read_is_refused() {
     let bytes = "its bytes are not those of the Parquet format, or of a newer one";
     refused(b"", bytes);
     refused(&[0], "it has no schema");
-    // Behind the schema stand rows, row groups and the end.
+    // After the schema follow rows, row groups and the end.
     assert!(read_bytes(&file_of(&whole[..whole.len() - 5])).is_ok());
     refused(&whole[..whole.len() - 6], bytes);
-    // A text in the schema's place.
+    // A text stands where the schema should be.
     refused(&[0x15, 2, 0x18, 1, b'x', 0x16, 0, 0x19, 0x0c, 0], "it has no schema");
-    // A list of numbers in its place, and one that claims a billion columns.
+    // A list of numbers stands where the schema should be; then a list that claims a billion columns.
     refused(&[0x15, 2, 0x19, 0x15, 2], "its schema is no list of columns");
     refused(&[0x15, 2, 0x19, 0xfc, 0x80, 0x94, 0xeb, 0xdc, 0x03], bytes);
     // A name that claims two gigabytes.
     refused(&[0x15, 2, 0x19, 0x1c, 0x48, 0xff, 0xff, 0xff, 0xff, 0x07, b'x'], bytes);
-    // Lists in lists, in a field that is passed over.
+    // Lists within lists, in a field that is skipped.
     let mut deep = vec![0x15, 2, 0xb9];
     deep.resize(100_000, 0x19);
     refused(&deep, bytes);
@@ -310,7 +310,7 @@ fn g21_files_of_other_writers_are_read() {
 #[test]
 fn g21_a_logical_type_that_is_newer_than_the_reader_is_not_taken_for_none() {
     let mut footer = footer_of(vec![group("m", 1), column("a")]);
-    // Behind the column's last field stand the ends of column, rows, groups and footer. Field 10 is a union; here of
+    // After the column's last field follow the ends of column, rows, groups and footer. Field 10 is a union. Here it holds
     // member 16, which is an empty struct.
     let end = footer.len() - 6;
     assert_eq!(footer[end..], [0, 0x16, 0, 0x19, 0x0c, 0]);
