@@ -1,12 +1,12 @@
 //! JSON Schema 2020-12, with messages of our own.
 //!
-//! The validator's error text and order change with its releases. Reports are evidence, and must be the same for every
-//! release of ours. So only the keyword and the two pointers are taken from it, and each
-//! message is made here, from the keyword and what the schema asks (pipeline.md A-31). Messages hold nothing of the
-//! instance but kinds, lengths, and names of members that the schema does not know: artifacts may hold secrets.
+//! The validator's error text and order change with its releases. Reports are evidence, and must be the same for every release
+//! of evlog. So only the keyword and the two pointers are taken from the validator, and each message is made here, from the
+//! keyword and what the schema asks (pipeline.md A-31). Of the instance, messages hold only kinds, lengths, and names of
+//! members that the schema does not know, because artifacts may hold secrets.
 //!
-//! `format` is an annotation, as the draft says, and is not asserted. References to other files are followed where the
-//! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
+//! `format` is an annotation, as the draft says, and is not asserted. References to other files are followed if the schema
+//! itself is a file (`schema/files.rs`). Every other reference out of a document is refused.
 
 mod document;
 mod files;
@@ -30,48 +30,48 @@ use weight::{Size, Spread, longest_constant};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// How many steps are taken to check a value for a contract.
+/// The most steps to check a value for a contract.
 const STEPS_MAX: u64 = 10_000_000;
 
-/// The most steps with which errors are reported: each error takes memory.
+/// The most steps if all errors are reported: each error takes memory.
 const STEPS_REPORTED_MAX: u64 = 200_000;
 
-/// The most steps to check a document or a line against its schema, and the most for each value of a large one. A schema
-/// that needs more does so by its own shape, and not because of the amount of data.
+/// The most steps to check a document or a line against its schema, and the most for each value of a large one. If a schema
+/// needs more, the reason is its own shape, and not the amount of data.
 const STEPS_CHECKED_MAX: u64 = 100_000_000;
 const STEPS_PER_VALUE_MAX: u64 = 2_000;
 
-/// The most matching against the patterns of a schema, in characters times parts of a pattern: for a document or a line,
-/// for each value of a large one, and for a contract's command.
+/// The most work to match texts against the patterns of a schema, in characters times parts of a pattern. The limit holds for a
+/// document or a line, for each value of a large one, and for a contract's command.
 const MATCHING_MAX: u64 = 1_000_000_000;
 const MATCHING_PER_VALUE_MAX: u64 = 500_000;
 const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
 
-/// The most steps to compile patterns: of one schema, of all schemas of a plan or a registry, and of a schema for a
-/// contract, which is compiled for each command.
+/// The most steps to compile patterns. The limit holds for one schema, for all schemas of a plan or a registry, and for a
+/// schema for a contract, which is compiled for each command.
 const COMPILING_MAX: u64 = 2_000_000;
 const COMPILING_ALL_MAX: u64 = 10_000_000;
 const COMPILING_FOR_CONTRACT_MAX: u64 = 200_000;
 
-/// If the rough bound allows this many tries for each text, the work is not counted exactly.
+/// If the rough bound allows this many tries for each text, the exact work is not counted.
 const TRIES_MANY: u64 = 16_384;
 
 /// Matching up to this size is done without a check for an interrupt of the run.
 const MATCHING_QUICK_MAX: u64 = 10_000_000;
 
-/// The most steps with which all errors are listed: each step can give an error, which takes memory. Beyond it only the
-/// first error is named.
+/// The most steps if all errors are listed: each step can cause an error, which takes memory. Beyond this limit only the first
+/// error is named.
 const STEPS_LISTED_MAX: u64 = 500_000;
 
-/// The greatest total length of the pointers of all errors, in bytes. Each error holds one, and some hold a copy for each
+/// The greatest total length of the pointers of all errors, in bytes. Each error holds a pointer, and some hold a copy for each
 /// alternative that they come from.
 const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The greatest total length of the constants of all errors, in bytes, if all errors are named.
 const CONSTANTS_LEN_MAX: u64 = 1024 * 1024 * 1024;
 
-/// The longest name within a pointer or a message, in bytes, the longest pointer, and the longest text of the schema that
-/// a message shows. What is longer is reported by its length, and not cut: a cut could show a part of a secret.
+/// The longest name within a pointer or a message, in bytes; also the longest pointer, and the longest text of the schema that
+/// a message shows. A longer text is reported by its length and not cut, because a cut could show a part of a secret.
 const NAME_LEN_MAX: usize = 256;
 const POINTER_LEN_MAX: usize = 4096;
 const TEXT_LEN_MAX: usize = 4096;
@@ -92,9 +92,9 @@ pub struct Schema {
     spread: Spread,
     /// Length of its longest constant, in bytes.
     constant: u64,
-    /// Whether it asks for multiples of a number that a double does not carry exactly.
+    /// Whether it asks for multiples of a number that a double cannot represent exactly.
     has_large: bool,
-    /// What it says, where it stands in one file.
+    /// The schema's content, if it is in one file.
     alone: Option<Value>,
 }
 
@@ -103,7 +103,7 @@ pub struct Schema {
 pub struct Loaded {
     /// The schema, compiled.
     pub schema: Schema,
-    /// BLAKE3 of what the file says, and of what those say that it refers to.
+    /// BLAKE3 of the content of the file, and of the files that it refers to.
     pub blake3: [u8; 32],
     /// What the file says.
     pub document: Value,
@@ -118,7 +118,7 @@ pub struct Loaded {
 pub(crate) struct Texts(pub(crate) Vec<String>);
 
 impl Texts {
-    /// BLAKE3 of a text alone is that of its bytes, of several that of theirs.
+    /// BLAKE3 of the bytes of the text. If there are several texts, BLAKE3 of their digests.
     pub(crate) fn digest(&self) -> [u8; 32] {
         match self.0.as_slice() {
             [alone] => *blake3::hash(alone.as_bytes()).as_bytes(),
@@ -151,15 +151,17 @@ impl Schema {
         Ok(Schema { validators, spread, constant: longest_constant(schema), has_large, alone: Some(schema.clone()) })
     }
 
-    /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
-    /// name.
+    /// Compiles the schema in a file, with the files that it refers to. The error is a sentence without the file's name.
     pub fn load(file: &Path) -> Result<Loaded, String> {
         files::load(file)
     }
 
-    /// Visits the errors of an instance, in no particular order: all of them; or the first, and one that says that there
-    /// may be more; or only one: that the instance was not checked, because that would take too much, or that it does
-    /// not fulfil its schema and the places cannot be named.
+    /// Visits the errors of an instance, in no particular order. There are three cases:
+    ///
+    /// - all errors are visited;
+    /// - only the first error is visited, and one that says that there may be more;
+    /// - only one error is visited. It says that the instance was not checked because that would take too much, or that the
+    ///   instance does not fulfil its schema and the places cannot be named.
     pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         self.judge(instance, &mut |error| visit(finding(error, &message(error.kind())))).into_iter().for_each(visit);
     }
@@ -182,7 +184,7 @@ impl Schema {
             rough => exact.effort.tries_within(allowed).max(rough),
         };
         let Some(tries) = tries else { return Some(Finding::coded(BUDGET, TOO_LONG_TO_MATCH)) };
-        // The rough bound of a large schema says little of a small document.
+        // The rough bound for a large schema says little about a small document.
         let listed = || if most <= STEPS_LISTED_MAX { most } else { most.min(exact.steps) };
         match self.validators.within(tries, self.numbers(size)) {
             Ok(validator) if validator.is_valid(instance) => None,
@@ -195,7 +197,7 @@ impl Schema {
         if self.has_large || size.has_large { Numbers::Large } else { Numbers::Exact }
     }
 
-    /// The errors that a validator finds in an instance that is not valid. `most` bounds the steps, `values` is the number of
+    /// The errors that a validator finds in an instance that is not valid. `most` limits the steps, `values` is the number of
     /// values in the instance.
     fn errors(
         &self,
@@ -221,14 +223,14 @@ impl Schema {
         Some(Finding::coded(BUDGET, message))
     }
 
-    /// Whether a value is checked so fast that the check need not be interruptible.
+    /// Whether a value is checked so fast that nobody needs to interrupt the check.
     pub(crate) fn is_quick(&self, instance: &Value) -> bool {
         let size = Size::of(instance);
         self.spread.steps(size) <= STEPS_QUICK_MAX
             && self.spread.effort(size).with_tries(TRIES_MAX) <= MATCHING_QUICK_MAX
     }
 
-    /// The same for artifacts: a message also says which type of value was found, but shows nothing of its content.
+    /// The same for artifacts: a message also says which type of value was found, but shows none of its content.
     pub(crate) fn each_finding(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         let mut with_found = |error: &ValidationError<'_>| {
             let asked = message(error.kind());
@@ -262,7 +264,7 @@ pub(crate) struct Compiling {
 }
 
 impl Compiling {
-    /// Compiles the next schema, of a file. `None` once the limit was exceeded: one error says it for all later schemas.
+    /// Compiles the next schema, from a file. Returns `None` once the limit was exceeded: one error covers all later schemas.
     pub(crate) fn load(&mut self, file: &Path) -> Option<Result<Loaded, String>> {
         if self.steps > COMPILING_ALL_MAX {
             return None;
@@ -353,7 +355,7 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     }
 }
 
-/// Whether the error says that a pattern was given up, and not that anything is wrong.
+/// Whether the error says that matching a pattern was given up, and not that anything is wrong.
 fn is_unfinished(kind: &ValidationErrorKind) -> bool {
     matches!(kind, ValidationErrorKind::BacktrackLimitExceeded { .. } | ValidationErrorKind::RegexEngineFailure { .. })
 }
@@ -371,7 +373,7 @@ fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
     }
 }
 
-/// A pointer in which long names are reported by their length, and what is left out of a long pointer by the number of names.
+/// A pointer in which a long name is replaced by its length. In a long pointer, the number of omitted names replaces them.
 fn short_pointer(pointer: &str) -> Cow<'_, str> {
     if pointer.len() <= NAME_LEN_MAX {
         return Cow::Borrowed(pointer);
@@ -393,7 +395,7 @@ fn short_name(name: &str) -> Cow<'_, str> {
     if name.len() <= NAME_LEN_MAX { Cow::Borrowed(name) } else { Cow::Owned(format!("({} bytes)", name.len())) }
 }
 
-/// What the schema asks, in a sentence that depends on the schema alone (and on the names of unknown members).
+/// What the schema asks, as a sentence that depends on the schema alone (and on the names of unknown members).
 fn message(kind: &ValidationErrorKind) -> String {
     use ValidationErrorKind as Kind;
     match kind {
@@ -462,7 +464,7 @@ fn text_of(value: &Value) -> String {
     if text.len() <= TEXT_LEN_MAX { text } else { format!("what the schema says in {} bytes", text.len()) }
 }
 
-/// The names sorted, quoted, and not all of them.
+/// The names, sorted and quoted; if there are many, only some.
 fn names(unexpected: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut sorted: Vec<&String> = unexpected.iter().collect();

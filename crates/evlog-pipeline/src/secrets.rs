@@ -1,10 +1,9 @@
 //! Secrets: values that stages are given and that no record may show.
 //!
-//! Does: take the values of the variables that the plan calls secret, find them in bytes that come in any pieces, and
-//! put `***` in their place.
-//! Does not: look into artifacts, or read bytes in any way but those of `readings.rs`.
+//! Does: take the values of the variables that the plan calls secret, find them in bytes that come in any pieces, and put `***`
+//! in their place. Does not: look into artifacts, or read bytes in other ways than the readings of `readings.rs`.
 //!
-//! Invariant: no message holds a value, and no digest that is recorded depends on one.
+//! Invariant: no message holds a secret value, and no digest that is recorded depends on a secret value.
 
 mod masking;
 mod readings;
@@ -26,7 +25,7 @@ use std::sync::Arc;
 /// The shortest value, in bytes: masking a shorter one would mask words that have nothing to do with it.
 const VALUE_LEN_MIN: usize = 4;
 
-/// The shortest form of a value that is not the value itself, in bytes, for the same reason.
+/// The shortest form of a value other than the value itself, in bytes, for the same reason.
 const FORM_LEN_MIN: usize = 8;
 
 /// The values that are masked. Cheap to clone.
@@ -55,8 +54,8 @@ impl fmt::Display for SecretsError {
 impl std::error::Error for SecretsError {}
 
 impl Secrets {
-    /// The secrets that a plan names, with the values that this process and the plan's stages have for them. The id of the
-    /// run, where it is known, must hold none: every record has it.
+    /// The secrets that a plan names, with the values that this process and the plan's stages have for them. If the id of the
+    /// run is known, it must hold no secret, because every record has the id.
     pub fn of(plan: &Plan, run: Option<&str>) -> Result<Secrets, SecretsError> {
         let secrets = Secrets::with(plan, &|name| std::env::var_os(name))?;
         if run.is_some_and(|run| secrets.are_in(run.as_bytes())) {

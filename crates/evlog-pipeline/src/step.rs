@@ -1,9 +1,9 @@
 //! Every step of a run that changes something, in one list: where a process may end, and what it leaves if it ends there.
 //!
-//! Does: name the steps, and call an observer before each. Does not: take any.
+//! Does: name the steps, and call an observer before each step. Does not: carry out any step.
 //!
-//! Invariant: every change that a run makes on the disk or in the log is one of these steps. Tests end a process before
-//! each of them and resume the run; `docs/testing.md` lists them from here.
+//! Invariant: every change that a run makes on the disk or in the log is one of these steps. Tests end a process before each of
+//! them and resume the run; the list in `docs/testing.md` comes from here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ macro_rules! steps {
         }
 
         impl Step {
-            /// All of them, in the order in which a run may meet them first.
+            /// All steps, in the order in which a run may first take them.
             pub const ALL: &[Step] = &[$(Step::$name),*];
 
             /// Its name, for programs.
@@ -148,7 +148,7 @@ impl Steps {
         Steps(Some(Arc::new(observer)))
     }
 
-    /// A step is about to be taken.
+    /// Called when a step is about to be taken.
     pub(crate) fn at(&self, step: Step) {
         if let Some(observer) = &self.0 {
             observer(step);

@@ -1,22 +1,22 @@
-//! What a terminal does not show of a text: escape sequences and control characters. One place says it, for the
-//! lines of a stage's output that are shown and for the search for secrets in it.
+//! The parts of a text that a terminal does not show: escape sequences and control characters. It is defined in one place, for
+//! the lines of a stage's output that are shown, and for the search for secrets in the output.
 
-/// The longest sequence that is taken for one, in bytes. Of a longer one the escape character alone is hidden, and the rest
-/// is text.
+/// The longest text that is taken for a sequence, in bytes. If a sequence is longer, only its escape character is hidden, and
+/// the rest counts as text.
 const SEQUENCE_LEN_MAX: usize = 4096;
 
-/// What stands at a place of a text.
+/// What is at a place of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A byte that is shown, or that ends a line.
     Byte,
-    /// As many bytes that are not shown.
+    /// This many bytes are not shown.
     Hidden(usize),
-    /// The beginning of what may not be shown: the bytes that decide are still to come.
+    /// The beginning of something that may not be shown. The bytes that decide have not come yet.
     Open,
 }
 
-/// What stands at the beginning of these bytes, which are not empty.
+/// What is at the beginning of these bytes, which are not empty.
 pub(crate) fn shown(bytes: &[u8]) -> Shown {
     match bytes {
         [0x1b | 0xc2] => Shown::Open,
@@ -24,13 +24,13 @@ pub(crate) fn shown(bytes: &[u8]) -> Shown {
         [0x1b, b'[', rest @ ..] => {
             sequence(2, rest, rest.iter().position(|b| matches!(b, 0x40..=0x7e)).map(|at| at + 1))
         }
-        // A command of the operating system and its like, up to BEL or `ESC \`.
+        // An operating system command or a similar sequence, up to BEL or `ESC \`.
         [0x1b, b']' | b'P' | b'X' | b'^' | b'_', rest @ ..] => sequence(2, rest, end_of_string(rest)),
         // `ESC [` as one character.
         [0xc2, 0x9b, rest @ ..] => {
             sequence(2, rest, rest.iter().position(|b| matches!(b, 0x40..=0x7e)).map(|at| at + 1))
         }
-        // A choice of characters and its like, `ESC ( B`: bytes below the digits, and one more.
+        // The choice of a character set or a similar sequence, such as `ESC ( B`: bytes below the digits, and one more byte.
         [0x1b, 0x20..=0x2f, rest @ ..] => {
             sequence(2, rest, rest.iter().position(|b| !matches!(b, 0x20..=0x2f)).map(|at| at + 1))
         }
@@ -67,7 +67,7 @@ pub(crate) fn plain(text: &str) -> String {
                 at += 1;
             }
             Shown::Hidden(len) => at += len,
-            // Nothing more is to come: a sequence without its end hides the rest, another byte is what it is.
+            // No more bytes come. A sequence without its end hides the rest; any other byte counts as itself.
             Shown::Open if bytes[at] == 0x1b => break,
             Shown::Open => {
                 out.push(bytes[at]);

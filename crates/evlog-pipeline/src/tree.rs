@@ -1,8 +1,9 @@
 //! A directory that is held open: everything below it is reached from its descriptor, one name at a time.
 //!
 //! Invariants:
-//! - No symbolic link below the directory is followed, also not one that is put there while a path is walked.
-//! - Below a directory that was opened with `open_itself`, nothing on another mount is opened, even of the same file system.
+//! - No symbolic link below the directory is followed, even if it is put there while a path is walked.
+//! - Below a directory that was opened with `open_itself`, nothing on another mount is opened, even if it is the same file
+//!   system.
 //! - Opening never waits: a named pipe in the place of a file is an error.
 
 mod mount;
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// A directory, and where it was when it was opened.
+/// A directory that is held open, and its path when it was opened.
 #[derive(Debug)]
 pub(crate) struct Tree {
     path: PathBuf,
     directory: OwnedFd,
-    /// Whether anything mounted below it is refused.
+    /// Whether to refuse everything that is mounted below it.
     confined: bool,
 }
 
@@ -37,13 +38,13 @@ pub(crate) struct Named {
 }
 
 impl Tree {
-    /// Opens a directory. The path itself may lead through links, since the person who named it wanted that, and what is
-    /// mounted below it belongs to it.
+    /// Opens a directory. The path itself may lead through links, because the person who named it wanted that. What is mounted
+    /// below the directory belongs to it.
     pub(crate) fn open(path: &Path) -> Result<Tree, FileError> {
         Tree::open_with(path, DIRECTORY, false)
     }
 
-    /// Opens a directory that must not be a link to one. What is mounted below it is not reached.
+    /// Opens a directory. A link to a directory is refused. What is mounted below the directory is not reached.
     pub(crate) fn open_itself(path: &Path) -> Result<Tree, FileError> {
         Tree::open_with(path, DIRECTORY | OFlags::NOFOLLOW, true)
     }
@@ -54,12 +55,12 @@ impl Tree {
         Ok(Tree { path: path.to_owned(), directory, confined })
     }
 
-    /// Where it was.
+    /// The path of the directory when it was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A directory below it; itself by an empty path.
+    /// A directory below this one; with an empty path, this directory itself.
     pub(crate) fn within(&self, relative: &str) -> io::Result<Tree> {
         let mut directory = self.directory.try_clone()?;
         for segment in relative.split('/').filter(|segment| !segment.is_empty()) {
@@ -69,12 +70,12 @@ impl Tree {
         Ok(Tree { path, directory, confined: self.confined })
     }
 
-    /// The same, with an error that names it.
+    /// The same, but the error names the directory.
     pub(crate) fn within_named(&self, relative: &str) -> Result<Tree, FileError> {
         self.within(relative).map_err(at("open", &self.path.join(relative)))
     }
 
-    /// A directory within one that is below this one.
+    /// Opens a directory in `directory`, which is this one or below it.
     pub(crate) fn enter(&self, directory: impl AsFd, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
         self.open_in(directory.as_fd(), name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(expected_directory)
     }
@@ -94,7 +95,7 @@ impl Tree {
         self.file_with(relative, OFlags::RDONLY, Mode::empty())
     }
 
-    /// The same, opened as the flags say; it is made where they say so.
+    /// The same, opened with these flags. Makes the file if the flags say so.
     pub(crate) fn file_with(&self, relative: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
         let (directory, name) = self.parent(relative)?;
         regular(self.open_in(directory.as_fd(), name, flags | FILE, mode))
@@ -117,16 +118,16 @@ impl Tree {
         !matches!(self.stat(relative), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Makes its entries durable.
+    /// Makes the entries of the directory durable.
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fsync(self).map_err(|error| at("sync", &self.path)(error.into()))
     }
 
-    /// Lets the owner of a directory within one below this one do everything in it.
+    /// Gives the owner all permissions for a directory that is in `directory`, which is this one or below it.
     #[cfg(target_os = "linux")]
     pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
         use std::os::fd::AsRawFd;
-        // Without a permission to read, a directory can be named by a descriptor and not opened.
+        // Without permission to read, a directory cannot be opened, but a descriptor can name it.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let named = self.open_in(directory.as_fd(), name, flags, Mode::empty())?;
         if !Mode::from_raw_mode(fstat(&named)?.st_mode).contains(Mode::RWXU) {
@@ -135,7 +136,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Lets the owner of a directory within one below this one do everything in it.
+    /// Gives the owner all permissions for a directory that is in `directory`, which is this one or below it.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
         let found = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -145,12 +146,12 @@ impl Tree {
         Ok(rustix::fs::chmodat(directory, name, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Its descriptor.
+    /// The descriptor of this directory.
     pub(crate) fn into_directory(self) -> OwnedFd {
         self.directory
     }
 
-    /// An error unless the directory still stands where it was opened.
+    /// An error unless the directory is still at the path where it was opened.
     pub(crate) fn is_in_its_place(&self) -> Result<(), FileError> {
         let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
         let own = fstat(self).map_err(|error| at("read", &self.path)(error.into()))?;
@@ -170,8 +171,8 @@ impl AsFd for Tree {
     }
 }
 
-/// A regular file, opened for reading without waiting for anybody. The path itself may lead through links, but not end with
-/// one.
+/// Opens a regular file for reading, without waiting for anything. The path may lead through links, but its last name must not
+/// be a link.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(rustix::fs::open(path, OFlags::RDONLY | FILE, Mode::empty()))
 }
@@ -187,7 +188,7 @@ pub(crate) fn entries(directory: impl AsFd) -> io::Result<Vec<Named>> {
         }
         let name = entry.file_name().to_owned();
         let kind = match entry.file_type() {
-            // Some file systems do not say.
+            // Some file systems do not give the type.
             FileType::Unknown => FileType::from_raw_mode(statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode),
             kind => kind,
         };
@@ -199,7 +200,7 @@ pub(crate) fn entries(directory: impl AsFd) -> io::Result<Vec<Named>> {
 fn regular(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     let expected = || io::Error::other("expected a regular file");
     let file = File::from(opened.map_err(|error| match error {
-        // A link; a socket, or a pipe without a reader.
+        // A link, a socket, or a pipe without a reader.
         Errno::LOOP | Errno::MLINK | Errno::NXIO => expected(),
         Errno::XDEV => mounted(),
         error => error.into(),
@@ -207,7 +208,7 @@ fn regular(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(expected()) }
 }
 
-/// Systems report a link in place of a directory with different errors.
+/// Systems report a link in the place of a directory with different errors.
 fn expected_directory(error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::MLINK | Errno::NOTDIR => {
@@ -218,7 +219,7 @@ fn expected_directory(error: Errno) -> io::Error {
     }
 }
 
-/// Something is mounted there.
+/// The error that something is mounted there.
 pub(crate) fn mounted() -> io::Error {
     io::Error::new(
         io::ErrorKind::CrossesDevices,

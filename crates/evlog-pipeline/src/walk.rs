@@ -1,5 +1,5 @@
-//! Enumerates the files of a directory: of a stage's staging, or of a bundle. No link is followed,
-//! and nothing is looked at that is mounted below a staging directory or a bundle.
+//! Lists the files of a directory, which is a stage's staging directory or a bundle. No link is followed. What is mounted below
+//! the directory is not looked at.
 
 use crate::file_error::{FileError, at};
 use crate::limits::DEPTH_MAX;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub struct Entry {
     /// Its path below the root, with `/`.
     pub path: String,
-    /// What it is, unless it is a regular file with a name in UTF-8.
+    /// What it is; `None` if it is a regular file with a name in UTF-8.
     pub irregular: Option<&'static str>,
 }
 
@@ -23,7 +23,7 @@ pub fn walk(root: &Path) -> Result<Vec<Entry>, FileError> {
     walk_tree(&Tree::open(root)?)
 }
 
-/// The same of a directory that is held open.
+/// The same for a directory that is held open.
 pub(crate) fn walk_tree(root: &Tree) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
     below(root.as_fd(), root, "", 0, &mut entries)?;

@@ -1,15 +1,14 @@
 //! YAML documents, read as strictly as JSON is (pipeline.md 4.6, `yaml_document`).
 //!
-//! Does: turn one YAML 1.2 document into the JSON value that it means: plain scalars by the core schema, which agrees with
-//! the JSON schema on all that the latter takes.
-//! Does not: judge the value; that is the schema's part.
+//! Does: turn one YAML 1.2 document into the JSON value that it means. Plain scalars follow the core schema, which agrees with
+//! the JSON schema on everything that the JSON schema accepts. Does not: judge the value; that is the schema's part.
 //!
 //! Invariants:
-//! - What has two readings is refused: duplicate keys, numbers that JSON's reader refuses or that are not finite, keys
-//!   that are no strings, another version of YAML.
-//! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications.
-//!   The value is not larger than its text.
-//! - No recursion; the depth is bounded.
+//! - What has two readings is refused: duplicate keys, numbers that are not finite or that the JSON reader refuses, keys that
+//!   are not strings, another version of YAML.
+//! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications. So the
+//!   value is not larger than its text.
+//! - There is no recursion, and the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;
 use evlog_lifecycle::form::{Finding, line_and_column, utf8};
@@ -42,7 +41,7 @@ fn at(place: &Marker, message: String) -> Finding {
     Finding { line: place.line(), column: place.col() + 1, message }
 }
 
-/// The text without its byte order mark. Control characters have no place in YAML, quoted or not.
+/// The text without its byte order mark. YAML allows no control characters, quoted or not.
 fn text_of(bytes: &[u8]) -> Result<&str, Finding> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = utf8(bytes)?;
@@ -52,7 +51,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, Finding> {
     Err(Finding { line, column, message: "expected text, found a control character".to_owned() })
 }
 
-/// A directive may ask for another version of YAML, which would read the same text otherwise.
+/// Checks that no directive asks for another version of YAML, which would read the same text differently.
 fn version(text: &str, start: &Marker) -> Result<(), Finding> {
     let end = text.char_indices().nth(start.index()).map_or(text.len(), |(at, _)| at);
     for (number, line) in text[..end].lines().enumerate() {
@@ -68,7 +67,7 @@ fn version(text: &str, start: &Marker) -> Result<(), Finding> {
 /// The value so far.
 #[derive(Default)]
 struct Builder {
-    /// Collections that have begun and not ended, from the outside in.
+    /// Collections that have begun and not ended, outermost first.
     open: Vec<Open>,
     is_begun: bool,
     document: Option<Value>,
@@ -76,7 +75,7 @@ struct Builder {
 
 enum Open {
     Sequence(Vec<Value>),
-    /// With the key whose value comes next.
+    /// A mapping so far, and the key whose value comes next.
     Mapping(Map<String, Value>, Option<String>),
 }
 
@@ -130,7 +129,7 @@ impl Builder {
         Ok(())
     }
 
-    /// A whole value, in its place.
+    /// Puts a whole value in its place.
     fn put(&mut self, value: Value) {
         match self.open.last_mut() {
             Some(Open::Sequence(items)) => items.push(value),
@@ -144,7 +143,7 @@ impl Builder {
     }
 }
 
-/// The name of a tag that YAML defines; every other tag is refused, and so is an anchor.
+/// The name of a tag that YAML defines. Every other tag is refused, and so is every anchor.
 fn of_yaml(anchor: usize, tag: Option<&Tag>) -> Result<Option<String>, String> {
     if anchor > 0 {
         return Err("expected a value, found an anchor (`&`); write the value out where it is needed".to_owned());
@@ -157,7 +156,7 @@ fn of_yaml(anchor: usize, tag: Option<&Tag>) -> Result<Option<String>, String> {
     }
 }
 
-/// A key is a string that its mapping does not have.
+/// Checks a key: it must be a string that its mapping does not have yet.
 fn key_of(
     members: &Map<String, Value>,
     text: Cow<'_, str>,
@@ -215,7 +214,7 @@ fn boolean(text: &str) -> Option<Value> {
     }
 }
 
-/// Decimal with or without a sign, octal `0o17`, hexadecimal `0x1F`.
+/// Reads an integer: decimal with or without a sign, octal `0o17`, hexadecimal `0x1F`.
 fn integer(text: &str) -> Result<Option<Value>, String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (digits, radix) = match (text.strip_prefix("0o"), text.strip_prefix("0x")) {

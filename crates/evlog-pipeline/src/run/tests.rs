@@ -1,4 +1,4 @@
-//! Whole runs with stages that are lines of shell: what is recorded, what stands in the bundle, what is not touched.
+//! Whole runs with stages that are lines of shell: what is recorded, what is in the bundle, what is not touched.
 
 mod interrupts;
 mod output;
@@ -61,7 +61,7 @@ impl Room {
         self.with(&|plan, session, claim, options, progress| run(plan, session, claim, options, progress))
     }
 
-    /// Takes up the run that was left, with the plan that stands there.
+    /// Resumes the run that was left, with the plan that is there now.
     fn resume(&self) -> Left {
         self.with(&|plan, session, claim, options, progress| resume(plan, session, claim, options, progress))
     }
@@ -90,14 +90,14 @@ impl Room {
         Left { result, reported, projected, events }
     }
 
-    /// Runs a plan to its end, and holds what must be so after every run that has one.
+    /// Runs a plan to its end, and asserts what must hold after every run that has ended.
     fn ends(&self, plan: &str, exit_code: u8, outcomes: &[&str]) -> Left {
         let left = self.run(plan);
         self.ended(&left, exit_code, outcomes);
         left
     }
 
-    /// What must be so after every run that has an end.
+    /// Asserts what must hold after every run that has ended.
     fn ended(&self, left: &Left, exit_code: u8, outcomes: &[&str]) {
         let report = left.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:#?}", left.reported));
         let found: Vec<String> = report.outcomes.iter().map(spelled).collect();
@@ -177,7 +177,7 @@ file = "row.json"
 mode = "jsonl_lines"
 "#;
 
-/// A plan of stages `one`, `two`, ...: script, and more keys.
+/// A plan with stages `one`, `two`, ...; each has a script, and more keys.
 fn plan(stages: &[(&str, &str)]) -> String {
     let ids = ["one", "two", "three"];
     let stages = ids.iter().zip(stages).map(|(id, (script, keys))| {
@@ -365,7 +365,7 @@ fn a_substage_that_fails_closed_fails_its_stage() {
             "{MAKES_ROWS}; echo '{{\"stage\":\"two.part\",\"status\":\"failed\",\"fail_mode\":\"fail_closed\",\"reason_code\":\"{code}\"}}' > $EVLOG_OUTCOMES"
         )
     };
-    // The stage's catalogue has the code of the substage, or it has not.
+    // The stage's catalogue has the reason code of the substage, or does not have it.
     for (code, own) in [("broken", "broken"), ("part_broken", "two_broken")] {
         let room = Room::new();
         let part = format!("two.part failed fail_closed {code}");

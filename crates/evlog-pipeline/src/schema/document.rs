@@ -12,7 +12,7 @@ pub(super) fn target<'v>(
     reference: &str,
 ) -> Option<&'v Value> {
     let (resource, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-    // A schema within the document that has a name of its own; what is in another file is found nowhere.
+    // A schema within the document that has a name of its own. A schema in another file is not found.
     let base = if resource.is_empty() { root } else { anchors.get(resource).copied()? };
     if fragment.is_empty() || fragment.starts_with('/') {
         return base.pointer(&decoded(fragment));
@@ -34,12 +34,12 @@ pub(super) fn anchors_of(schema: &Value) -> BTreeMap<&str, &Value> {
     anchors
 }
 
-/// The items of an array; none of anything else.
+/// The items of an array; empty for any other value.
 pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().map_or(&[][..], Vec::as_slice).iter()
 }
 
-/// The values of an object's members; none of anything else.
+/// The values of an object's members; empty for any other value.
 pub(super) fn members(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_object().into_iter().flat_map(Map::values)
 }
@@ -49,7 +49,7 @@ pub(super) fn names(value: &Value) -> u64 {
     items(value).count() as u64 + members(value).map(|names| items(names).count() as u64).sum::<u64>()
 }
 
-/// A fragment without percent signs.
+/// A fragment with its percent signs decoded.
 fn decoded(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();

@@ -1,16 +1,16 @@
-//! A schema that stands in several files (pipeline.md 4.6).
+//! A schema that is split into several files (pipeline.md 4.6).
 //!
-//! Does: read a schema file and all files that it refers to, directly or through others, and compile them as one.
-//! A reference that the file itself does not resolve, by the `$id`s in it, names a file, relative to the file that refers:
-//! the file's path counts, and not its `$id`.
-//! Does not: fetch anything, or open what no path names.
+//! Does: read a schema file and all files that it refers to, directly or through others, and compile them as one. A reference
+//! that the file itself does not resolve by its `$id`s names a file. It is relative to the path of the file that refers, not to
+//! that file's `$id`.
+//! Does not: fetch anything, or open a file that no path names.
 //!
 //! Invariants:
-//! - A single file is compiled as it is. In several, only references between files are rewritten, to names that the
-//!   validator knows the files by; the paths in findings do not show them.
-//! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
-//! - The digest covers the content of every file, in an order that depends only on their contents. The digest of a single
-//!   file is that of its bytes.
+//! - A single file is compiled as it is. In several files, only references between files are rewritten, to names by which the
+//!   validator knows the files. The paths in findings do not show these names.
+//! - Number and length of the files are bounded. A file is read once, however many ways lead to it.
+//! - The digest covers the content of every file, in an order that depends only on their contents. The digest of a single file
+//!   is the digest of its bytes.
 
 use super::multiples::has_large_divisor;
 use super::patterns::compiling;
@@ -47,7 +47,7 @@ const SCHEMA: [&str; 11] = [
 const SCHEMAS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 const SCHEMAS_BY_NAME: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
-/// Reads and compiles a schema file with all that it refers to. The error is a sentence without the file's name.
+/// Reads and compiles a schema file with all files that it refers to. The error is a sentence without the file's name.
 pub(super) fn load(path: &Path) -> Result<Loaded, String> {
     let mut reading = Reading { files: Vec::new(), by_path: BTreeMap::new(), room: SCHEMA_FILES_LEN_MAX };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -64,21 +64,21 @@ pub(super) fn load(path: &Path) -> Result<Loaded, String> {
 struct Reading {
     files: Vec<File>,
     by_path: BTreeMap<PathBuf, usize>,
-    /// How many bytes more may be read.
+    /// How many more bytes may be read.
     room: u64,
 }
 
 struct File {
-    /// As messages name it: relative to the first file.
+    /// The file's name in messages: its path relative to the first file.
     shown: String,
     directory: PathBuf,
     value: Value,
     text: String,
-    /// The name that the validator knows it by.
+    /// The name by which the validator knows the file.
     uri: Uri<String>,
-    /// What has a URI in it, the file itself too, and where it stands.
+    /// The schemas in the file that have a URI, including the file itself, and their places.
     resources: BTreeMap<String, String>,
-    /// The resource, and the anchor in it.
+    /// Pairs of a resource and an anchor in it.
     anchors: BTreeSet<(String, String)>,
     /// The references to rewrite: the schema, the keyword, the reference.
     changes: Vec<(String, &'static str, String)>,
@@ -87,7 +87,7 @@ struct File {
 /// A reference as it was found.
 struct Reference {
     file: usize,
-    /// Where the schema is that refers.
+    /// The place of the schema that refers.
     pointer: String,
     keyword: &'static str,
     text: String,
@@ -138,7 +138,7 @@ impl Reading {
         Ok(index)
     }
 
-    /// Goes where references lead, until there is nothing new.
+    /// Follows references until there is nothing new.
     fn follow_all(&mut self) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         let mut targets = VecDeque::from([(0, String::new())]);
@@ -156,7 +156,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The file and the place that a reference leads to; nothing when the validator is to say that it leads nowhere.
+    /// The file and the place that a reference leads to. `None` if the validator should report that it leads nowhere.
     fn follow(&mut self, reference: &Reference) -> Result<Option<(usize, String)>, String> {
         let (path, fragment) = reference.text.split_once('#').unwrap_or((&reference.text, ""));
         let from = &self.files[reference.file];
@@ -203,7 +203,7 @@ impl Reading {
             self.files.iter().map(|file| (file.uri.clone(), file.value.clone())).collect();
         let spread = Spread::of(named.iter().map(|(_, value)| value));
         let constant = named.iter().map(|(_, value)| longest_constant(value)).max().unwrap_or(0);
-        // The file that is wrong by itself is named, rather than one that refers to it.
+        // If a file is wrong by itself, the error names that file and not the one that refers to it.
         let culprit = |why: String| {
             let others = self.files[1..].iter().enumerate().rev();
             let found =
@@ -219,7 +219,7 @@ impl Reading {
     }
 }
 
-/// Compiles one of several files, which are known by their names.
+/// Compiles one of several files, which the validator knows by their names.
 fn build(files: &[(Uri<String>, Value)], at: usize, tries: usize, numbers: Numbers) -> Result<Validator, String> {
     let (registry, (uri, value)) = (registry(files)?, &files[at]);
     let options = options(tries, numbers).with_base_uri(uri.as_str()).with_registry(&registry);
@@ -233,12 +233,12 @@ fn registry(files: &[(Uri<String>, Value)]) -> Result<Registry<'_>, String> {
 }
 
 impl File {
-    /// The URI of the file as a whole: its `$id`, where it has one.
+    /// The URI of the whole file: its `$id`, if it has one.
     fn base(&self) -> Uri<String> {
         base_within(&self.uri, &self.value)
     }
 
-    /// Finds what has a URI or an anchor of its own.
+    /// Finds the schemas that have a URI or an anchor of their own.
     fn survey(&mut self, value: &Value, pointer: &str, base: &Uri<String>) {
         let Value::Object(schema) = value else { return };
         let base = base_within(base, value);
@@ -249,12 +249,12 @@ impl File {
         each_child(schema, &mut |path, child| self.survey(child, &format!("{pointer}{path}"), &base));
     }
 
-    /// The references of the schema at a place and of those below it, but for places that were seen.
+    /// The references of the schema at a place and of those below it, except at places that were seen already.
     fn references(&self, file: usize, at: &str, seen: &mut BTreeSet<(usize, String)>, found: &mut Vec<Reference>) {
         let mut base = self.uri.clone();
         let Some(value) = self.value.pointer(at) else { return };
         for (end, _) in at.match_indices('/') {
-            // All that stand around it.
+            // The bases of all schemas around it count.
             base = self.value.pointer(&at[..end]).map_or_else(|| base.clone(), |outer| base_within(&base, outer));
         }
         collect(file, value, at, &base, seen, found);
@@ -283,7 +283,7 @@ fn collect(
     each_child(schema, &mut |path, child| collect(file, child, &format!("{pointer}{path}"), &base, seen, found));
 }
 
-/// The base of what stands in a schema: its own `$id`, where it has one.
+/// The base for what is in a schema: the schema's own `$id`, if it has one.
 fn base_within(base: &Uri<String>, schema: &Value) -> Uri<String> {
     let id = schema.get("$id").and_then(Value::as_str).map(|id| id.trim_end_matches('#'));
     id.and_then(|id| resolve_against(&base.borrow(), id).ok()).unwrap_or_else(|| base.clone())
@@ -310,7 +310,7 @@ fn each_child(schema: &Map<String, Value>, visit: &mut dyn FnMut(String, &Value)
     }
 }
 
-/// A reference as the path of a file; everything else that a URI may be is refused.
+/// A reference as the path of a file. Any other form of URI is refused.
 fn local(reference: &str) -> Result<String, String> {
     let scheme = reference.split_once(':').map(|(scheme, _)| scheme);
     let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
@@ -331,7 +331,7 @@ fn local(reference: &str) -> Result<String, String> {
     ))
 }
 
-/// Without percent-encoding; nothing when that is not UTF-8.
+/// The text with its percent-encoding decoded; `None` if the result is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -346,7 +346,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A path that stands in a file, as seen from where the file is seen from.
+/// A path from inside a file, relative to the directory that the file's own path is relative to.
 fn joined(file: &str, path: &str) -> String {
     let mut segments: Vec<&str> = file.split('/').collect();
     segments.pop();

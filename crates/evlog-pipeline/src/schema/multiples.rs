@@ -1,11 +1,11 @@
-//! `multipleOf` for numbers that a double does not carry exactly.
+//! `multipleOf` for numbers that a double cannot represent exactly.
 //!
-//! In evlog the value of a number is the decimal that is written (ADR 0012). From 2^53 on the validator computes with
-//! doubles, whose values differ: 1152921504606847000 is a multiple of 1000, and its double is not. So this keyword takes
-//! the validator's place where such numbers occur. Elsewhere the validator's own is used, because it reports the path
-//! through references, which it does not give to a keyword that is not its own.
+//! In evlog the value of a number is the decimal that is written (ADR 0012). From 2^53 on the validator computes with doubles,
+//! whose values differ: 1152921504606847000 is a multiple of 1000, and its double is not. So this keyword replaces the
+//! validator's own where such numbers occur. Elsewhere the validator's own is used, because it reports the path through
+//! references. The validator does not give that path to keywords that are not its own.
 //!
-//! Invariant: exact for every number that is taken, integer or not.
+//! Invariant: exact for every accepted number, integer or not.
 
 use super::text_of;
 use jsonschema::paths::Location;
@@ -14,10 +14,10 @@ use serde_json::{Map, Number, Value};
 
 pub(super) const KEYWORD: &str = "multipleOf";
 
-/// From here on doubles are further apart than integers.
+/// From here on the distance between two doubles is larger than 1.
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
-/// Whether a double may have another value than the number itself.
+/// Whether the double of a number may have another value than the number itself.
 pub(super) fn is_large(number: &Number) -> bool {
     number.as_f64().is_none_or(|double| double.abs() >= EXACT_BELOW)
 }

@@ -1,33 +1,34 @@
-//! How much work it is to match texts against the patterns of a schema, bounded from above before any of it is done.
+//! How much work it is to match texts against the patterns of a schema: an upper bound, computed before any matching is done.
 //!
-//! Does: read a pattern only so far as to bound the matching: how large it is with its repetitions written out, how deep
-//! its endless repetitions stand within each other, and whether it is matched in one pass over a text or by trying. From the
-//! same reading, bound what it takes to compile it.
+//! Does: read a pattern only as far as the bound needs it: how large it is with its repetitions written out, how deep its
+//! endless repetitions are nested, and whether it is matched in one pass over a text or by trying. From the same reading, bound
+//! the work of compiling it.
 //! Does not: match, or say that a pattern is wrong.
 //!
 //! Invariants:
-//! - A pattern counts as matched in one pass only where nothing in it could be something else: what is not known here counts
-//!   as tried, and what cannot be bounded as endless.
-//! - Between two tries nothing takes more than the square of the pattern's size, times the text's length for each endless
-//!   repetition within another. So a limit on the tries is a limit on the work.
+//! - A pattern counts as matched in one pass only if nothing in it could mean something else. A sign that is not known here
+//!   makes the pattern count as tried, and one that cannot be bounded makes it count as endless.
+//! - Between two tries, the work is at most the square of the pattern's size, times the text's length for each level of nested
+//!   endless repetitions. So a limit on the tries is a limit on the work.
 
 use serde_json::{Map, Value};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// How many depths of endless repetitions are distinguished; what is deeper has no bound.
+/// How many depths of nested endless repetitions are distinguished. Deeper nesting has no bound.
 const DEPTHS: usize = 3;
 
-/// What it takes to compile a pattern, in steps of about a microsecond: any pattern, a class of most characters of Unicode, and
-/// a property of Unicode, which is a list of ranges that takes more than anything else.
+/// The work to compile a pattern, in steps of about a microsecond: for any pattern, for a class of most characters of Unicode,
+/// and for a property of Unicode, which is a list of ranges that takes more than anything else.
 const COMPILED: u64 = 50;
 const COMPILED_CLASS: u64 = 12;
 const COMPILED_PROPERTY: u64 = 600;
 
-/// The same of a pattern that is not understood and has counted repetitions: as much as the compiler gives up at.
+/// The same for a pattern that is not understood and has counted repetitions: as much work as the compiler does before it gives
+/// up.
 const COMPILED_AT_MOST: u64 = 1_000_000;
 
-/// What it takes to compile the patterns of a schema, in steps.
+/// The work to compile the patterns of a schema, in steps.
 pub(super) fn compiling(schema: &Value) -> u64 {
     let inner = |values: &mut dyn Iterator<Item = &Value>| values.map(compiling).fold(0, u64::saturating_add);
     match schema {
@@ -51,30 +52,30 @@ fn compiling_one(pattern: &str) -> u64 {
     steps.saturating_add(COMPILED)
 }
 
-/// What matching one text takes, by its length: characters that are looked at, each against each part of a pattern.
+/// The work to match one text, by its length: the number of characters that are looked at, each against each part of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matching {
-    /// For each byte, of the patterns that are matched in one pass.
+    /// The work for each byte, for the patterns that are matched in one pass.
     passes: u64,
-    /// Of the patterns that are tried, between two tries: for each power of the length.
+    /// The work between two tries, for each power of the length, for the patterns that are matched by trying.
     tries: [u64; DEPTHS],
 }
 
-/// How long texts are: the sums of the powers of their lengths in bytes, each one more, for an empty text is looked at too.
+/// The lengths of texts: sums of the powers of (length in bytes + 1). The 1 is there because an empty text is looked at too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lengths([u64; DEPTHS]);
 
-/// What matching takes.
+/// The work that matching takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Effort {
-    /// Of patterns that are matched in one pass.
+    /// The work for patterns that are matched in one pass.
     passes: u64,
-    /// Between two tries of all others.
+    /// The work between two tries, for all other patterns.
     between_tries: u64,
 }
 
 impl Matching {
-    /// Of one pattern.
+    /// The work for one pattern.
     pub(super) fn of(pattern: &str) -> Matching {
         let Some(Part { size, depth, is_tried, .. }) = Reading::of(pattern) else {
             return Matching { passes: 0, tries: [u64::MAX; DEPTHS] };
@@ -90,12 +91,13 @@ impl Matching {
         Matching { passes: 0, tries }
     }
 
-    /// Of the pattern that a schema itself has for texts.
+    /// The work for the pattern that a schema itself has for texts.
     pub(super) fn of_text(keywords: &Map<String, Value>) -> Matching {
         keywords.get("pattern").and_then(Value::as_str).map(Matching::of).unwrap_or_default()
     }
 
-    /// Of those that it has for the names of members, which are looked at once more for what other keywords leave.
+    /// The work for the patterns that it has for the names of members. The names are looked at once more for what other
+    /// keywords leave.
     pub(super) fn of_names(keywords: &Map<String, Value>) -> Matching {
         let names = keywords.get("patternProperties").and_then(Value::as_object);
         names.into_iter().flatten().fold(Matching::default(), |all, (name, _)| all.and(Matching::of(name))).times(2)
@@ -112,7 +114,7 @@ impl Matching {
         Matching { passes: self.passes.saturating_mul(count), tries }
     }
 
-    /// The larger of both, in each respect.
+    /// The larger of both, value by value.
     pub(super) fn or(self, other: Matching) -> Matching {
         let mut tries = self.tries;
         tries.iter_mut().zip(other.tries).for_each(|(one, other)| *one = (*one).max(other));
@@ -130,7 +132,7 @@ impl Matching {
 }
 
 impl Lengths {
-    /// Of one text.
+    /// The lengths for one text.
     pub(super) fn of(text: &str) -> Lengths {
         let mut power = 1_u64;
         Lengths([(); DEPTHS].map(|()| {
@@ -139,7 +141,7 @@ impl Lengths {
         }))
     }
 
-    /// Of the names of members.
+    /// The lengths for the names of members.
     pub(super) fn of_names(members: &Map<String, Value>) -> Lengths {
         members.keys().map(|name| Lengths::of(name)).fold(Lengths::default(), Lengths::and)
     }
@@ -165,7 +167,8 @@ impl Effort {
         Effort { passes: self.passes.saturating_mul(count), between_tries: self.between_tries.saturating_mul(count) }
     }
 
-    /// How many tries each match may take, so that all of them together stay within this; none where not even one may.
+    /// How many tries each match may take, so that all matches together stay within `allowed`; `None` if there is no room for
+    /// one try.
     pub(super) fn tries_within(self, allowed: u64) -> Option<u64> {
         let left = allowed.checked_sub(self.passes)?;
         match self.between_tries {
@@ -174,7 +177,7 @@ impl Effort {
         }
     }
 
-    /// If each match may take `tries` tries.
+    /// The work if each match takes `tries` tries.
     pub(super) fn with_tries(self, tries: u64) -> u64 {
         self.passes.saturating_add(self.between_tries.saturating_mul(tries.saturating_add(1)))
     }
@@ -183,13 +186,13 @@ impl Effort {
 /// A part of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Part {
-    /// How many characters and signs it has, with its repetitions written out.
+    /// How many characters and signs it has when its repetitions are written out.
     size: u64,
     /// How many steps it takes to compile it.
     compiled: u64,
-    /// How deep endless repetitions stand within each other in it.
+    /// How deep endless repetitions are nested in it.
     depth: usize,
-    /// Whether it has what is matched by trying.
+    /// Whether it has a part that is matched by trying.
     is_tried: bool,
 }
 
@@ -210,12 +213,12 @@ impl Part {
 /// One reading of a pattern, from its beginning to its end.
 struct Reading<'p> {
     rest: Peekable<Chars<'p>>,
-    /// What was read of each group that is open, the whole pattern first.
+    /// What was read of each group that is still open, the whole pattern first.
     open: Vec<Part>,
 }
 
 impl Reading<'_> {
-    /// The whole pattern; none where it holds what has no bound, or what is not understood.
+    /// Reads the whole pattern; `None` if it holds something that has no bound, or that is not understood.
     fn of(pattern: &str) -> Option<Part> {
         let mut reading = Reading { rest: pattern.chars().peekable(), open: vec![Part::ONE] };
         while let Some(sign) = reading.rest.next() {
@@ -238,7 +241,7 @@ impl Reading<'_> {
         reading.open.pop().filter(|_| reading.open.is_empty())
     }
 
-    /// What stands between a parenthesis and what is in it.
+    /// Reads what follows an opening parenthesis, before the content of the group.
     fn group(&mut self) -> Option<Part> {
         let plain = Part::ONE;
         let tried = Part { is_tried: true, ..plain };
@@ -271,12 +274,12 @@ impl Reading<'_> {
         Part { compiled, ..Part::ONE }
     }
 
-    /// What a backslash stands before.
+    /// Reads what follows a backslash.
     fn escape(&mut self) -> Option<Part> {
         let sign = self.rest.next()?;
         let plain = Part { compiled: compiled_escape(sign), ..Part::ONE };
         match sign {
-            // Another part of the pattern, which may hold this one.
+            // A reference to another part of the pattern, which may hold this one.
             'g' => None,
             'p' | 'P' | 'u' | 'x' => {
                 if self.rest.next_if_eq(&'{').is_some() {
@@ -289,7 +292,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A part with the repetitions that stand behind it.
+    /// A part with the repetitions that follow it.
     fn repeated(&mut self, mut part: Part) -> Part {
         let mut count = 0;
         while let Some(sign) = self.rest.peek() {
@@ -308,7 +311,7 @@ impl Reading<'_> {
                 },
                 _ => break,
             }
-            // The second says how the first is matched, and `a++` gives nothing back.
+            // The second sign says how the first is matched, and `a++` gives nothing back.
             part.is_tried |= count > 0 && *sign == '+';
             count += 1;
             self.rest.next();
@@ -316,7 +319,7 @@ impl Reading<'_> {
         part
     }
 
-    /// Reads `{2}`, `{2,}` or `{2,5}`: how often a part is written out, and whether it is repeated without end then.
+    /// Reads `{2}`, `{2,}` or `{2,5}`: how often a part is written out, and whether it is then repeated without end.
     fn counts(&mut self) -> Option<(u64, bool)> {
         let mut ahead = self.rest.clone();
         ahead.next();

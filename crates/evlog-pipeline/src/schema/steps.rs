@@ -1,13 +1,13 @@
-//! How much work it is to check a value against a schema, counted before any of it is done.
+//! How much work it is to check a value against a schema, counted before any checking is done.
 //!
-//! A schema of a few lines can refer to itself in a doubling way, so that a validator applies it more often than there is
-//! time or memory for. The number of applications is counted here without carrying them out: what a schema costs on one
-//! value is computed once, however often it is applied there.
+//! A schema of a few lines can refer to itself several times, so that the number of applications doubles at each level and a
+//! validator runs out of time or memory. The number of applications is counted here without carrying them out: the cost of a
+//! schema on one value is computed once, however often the schema is applied there.
 //!
-//! Does: bound from above, by the keywords that apply schemas. Does not: judge the value, or follow references out of the
-//! document, which are refused elsewhere.
+//! Does: compute an upper bound, from the keywords that apply schemas. Does not: judge the value, or follow references out of
+//! the document, which are refused elsewhere.
 //!
-//! Invariant: the counting itself is bounded, in places and in depth; what is beyond counts as endless.
+//! Invariant: the counting itself is bounded, in places and in depth. What exceeds these bounds counts as endless.
 
 use super::document::{anchors_of, items, members, names, target};
 use super::patterns::{Effort, Lengths, Matching};
@@ -15,7 +15,7 @@ use super::weight::Spread;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// How many pairs of a schema and a value are looked at, at most.
+/// The most pairs of a schema and a value that are looked at.
 const PAIRS_MAX: usize = 1_000_000;
 
 /// How deep schemas may apply one another.
@@ -24,9 +24,9 @@ const DEPTH_MAX: usize = 400;
 /// The work to check a value against a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Work {
-    /// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be known.
+    /// The most times that schemas are applied; `u64::MAX` if that cannot be known.
     pub(super) steps: u64,
-    /// What matching its texts takes.
+    /// The work to match its texts.
     pub(super) effort: Effort,
 }
 
@@ -58,9 +58,9 @@ pub(super) fn work(schema: &Value, instance: &Value) -> Work {
 struct Counting<'v> {
     root: &'v Value,
     anchors: BTreeMap<&'v str, &'v Value>,
-    /// The most that the patterns of it can make of one text.
+    /// The most work that the schema's patterns can cause for one text.
     matching: Matching,
-    /// By the addresses of both, which stand still meanwhile.
+    /// The work that is known already, by the addresses of schema and value, which do not move meanwhile.
     known: BTreeMap<(*const Value, *const Value), Work>,
     depth: usize,
 }
@@ -69,7 +69,7 @@ struct Counting<'v> {
 enum Applies {
     /// The value itself.
     Here,
-    /// Every member or item of it.
+    /// Every member or item of the value.
     Within,
 }
 
@@ -83,14 +83,14 @@ impl<'v> Counting<'v> {
         if self.depth == DEPTH_MAX || self.known.len() == PAIRS_MAX {
             return Work::ENDLESS;
         }
-        // A schema that applies itself to the same value, directly or through others, has no end.
+        // If a schema applies itself to the same value, directly or through others, the work has no end.
         self.known.insert(pair, Work::ENDLESS);
         self.depth += 1;
         let total = keywords
             .iter()
             .fold(Work::steps(1), |total, (name, value)| total.and(self.of_keyword(keywords, name, value, instance)));
         self.depth -= 1;
-        // What was not evaluated is found by evaluating the rest once more.
+        // To find what was not evaluated, the other keywords are evaluated once more.
         let total = if keywords.keys().any(|name| name.starts_with("unevaluated")) { total.times(2) } else { total };
         self.known.insert(pair, total);
         total
@@ -138,8 +138,8 @@ impl<'v> Counting<'v> {
             // Each required name counts as a step, because each missing name makes an error.
             "required" | "dependentRequired" if instance.is_object() => Work::steps(names(value)),
             "uniqueItems" => Work::steps(items(instance).count() as u64),
-            // All other keywords apply no schema by themselves (`$defs` only holds schemas for references); each counts as
-            // one step if it is not the only keyword.
+            // All other keywords apply no schema by themselves (`$defs` only holds schemas for references). Each counts as one
+            // step, unless it is the only keyword.
             _ => Work::steps(u64::from(keywords.len() > 1)),
         }
     }
@@ -170,7 +170,7 @@ impl<'v> Counting<'v> {
     }
 }
 
-/// The schemas of members that are there, each with the member.
+/// The schemas of members that exist, each with the member.
 fn members_with<'v>(schemas: &'v Value, instance: &'v Value) -> impl Iterator<Item = (&'v Value, &'v Value)> {
     let schemas = schemas.as_object().into_iter().flatten();
     schemas.filter_map(|(name, schema)| Some((schema, instance.as_object()?.get(name)?)))
@@ -202,7 +202,7 @@ mod tests {
         assert!(counted(10) > 1 << 10 && counted(10) < 1 << 14, "{}", counted(10));
         assert!(counted(40) > 1 << 40);
         assert_eq!(counted(100), u64::MAX);
-        // Once a level of the value.
+        // Applied once for each level of the value.
         let tree = json!({"properties": {"c": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
         let deep = (0..60).fold(json!({}), |value, _| json!({"c": value}));
         assert!(steps(&tree, &deep) > 1 << 60);

@@ -1,4 +1,4 @@
-//! What schemas make of values: messages, budgets, and what is refused. Does not: read files (`files/tests.rs`).
+//! What schemas report about values: messages, budgets, and what is refused. Does not: read files (`files/tests.rs`).
 
 use super::*;
 use serde_json::json;
@@ -143,7 +143,7 @@ fn g65_what_a_schema_would_make_of_a_document_is_bounded_before_it_is_checked() 
     parts.insert("d40".to_owned(), json!({"type": "object"}));
     let doubling = json!({"$defs": parts, "$ref": "#/$defs/d0"});
     assert_eq!(listed(&doubling, &json!({})), [(code.clone(), String::new())]);
-    // In every level of the document twice as often as in the one before.
+    // In every level of the document the schema is applied twice as often as in the level before.
     let twice = json!({"properties": {"a": {"$ref": "#"}}});
     let nested = (0..60).fold(json!(1), |inner, _| json!({"a": inner}));
     assert_eq!(listed(&json!({"allOf": [twice, twice]}), &nested), [(code, String::new())]);
@@ -204,7 +204,7 @@ fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
         let Checked::Unusable(why) = check_schema(&doubling(40), &instance) else { panic!("{instance}") };
         assert!(why.contains("takes more than 10000000 steps"), "{why}");
     }
-    // Steps that can be taken are; an error is reported with its place only where that takes little memory.
+    // The steps are within the limit. An error is reported with its place only if that takes little memory.
     assert_eq!(check_schema(&doubling(18), &json!({})), Checked::Valid);
     let Checked::Invalid(why) = check_schema(&doubling(2), &json!(1)) else { panic!("it is no object") };
     assert!(why.starts_with("expected type object (schema /$ref/allOf/0/"), "{why}");
@@ -212,7 +212,7 @@ fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
     assert!(why.contains("the place is not reported"), "{why}");
 }
 
-/// Patterns that take far more time than a text is long, with texts that they do not match.
+/// Patterns that take far more time than the length of a text suggests, with texts that they do not match.
 fn hostile(len: usize) -> Vec<(Value, Value)> {
     let (long, short) = ("a".repeat(len), "a".repeat(30));
     let text = |pattern: &str, text: &str| (json!({"pattern": pattern}), json!(text));
@@ -253,7 +253,7 @@ fn g65_patterns_that_are_matched_in_one_pass_are_matched_against_long_texts() {
         let is_valid = check_schema(&json!({"pattern": pattern}), &json!(long)) == Checked::Valid;
         assert_eq!(is_valid, expected == 0, "{pattern}");
     }
-    // A text beside it is as long as it likes.
+    // A text that stands beside it may have any length.
     let schema = json!({"properties": {"id": {"pattern": r"^(?:(?!--)[a-z-])+$"}}});
     let document = json!({"id": "a-b-c", "text": long});
     assert_eq!(listed(&schema, &document), []);
@@ -305,7 +305,7 @@ fn g69_a_schema_whose_patterns_take_too_much_to_compile_is_refused_before_they_a
     assert!(Schema::compile(&with_large_patterns(3)).is_ok());
     let error = Schema::compile(&with_large_patterns(40)).expect_err("too much");
     assert!(error.contains("patterns take more than 2000000 steps to compile"), "{error}");
-    // Names of members are patterns too, and what cannot be read counts as large.
+    // Patterns for the names of members count too, and a pattern that cannot be read counts as large.
     let names: serde_json::Map<String, Value> = (0..3).map(|n| (format!("(?i)a{{{n}}}"), json!(true))).collect();
     assert!(Schema::compile(&json!({"patternProperties": names})).is_err());
     let directory = tempfile::tempdir().unwrap();

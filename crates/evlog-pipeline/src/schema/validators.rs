@@ -1,5 +1,5 @@
-//! The validators of one schema. They differ in how often a pattern may be tried again on one text, and in whether they
-//! take numbers that a double does not hold exactly.
+//! The validators of one schema. They differ in how often a pattern may be tried again on one text, and in whether they accept
+//! numbers that a double cannot represent exactly.
 //!
 //! Invariant: the same schema and the same limit make the same validator. The limit depends on the schema and the
 //! value alone, never on how long anything took.
@@ -7,7 +7,7 @@
 use jsonschema::Validator;
 use std::sync::OnceLock;
 
-/// How often a pattern is tried again at most, however short the text is.
+/// The most times that a pattern is tried again, however short the text is.
 pub(super) const TRIES_MAX: u64 = 1_000_000;
 
 /// The number of limits. Each is four times the one before.
@@ -32,7 +32,7 @@ pub(super) struct Validators {
 }
 
 impl Validators {
-    /// The error is that of the schema.
+    /// Makes the validators. The error concerns the schema.
     pub(super) fn new(compile: Compile) -> Result<Validators, String> {
         let none = || [const { OnceLock::new() }; LEVELS];
         let all = Validators { compile, exact: none(), large: none() };
@@ -40,7 +40,7 @@ impl Validators {
         Ok(all)
     }
 
-    /// The validator that tries no pattern more often than this, and hardly less often.
+    /// The validator whose limit of tries for a pattern is the largest one that does not exceed `tries`.
     pub(super) fn within(&self, tries: u64, numbers: Numbers) -> Result<&Validator, String> {
         let level = (0..LEVELS).rev().find(|level| limit(*level) <= tries).unwrap_or(0);
         self.at(level, numbers)

@@ -1,10 +1,11 @@
-//! How much work a schema can make of a value, estimated before any of it is done.
+//! How much work a schema can cause for a value, estimated before any checking is done.
 //!
-//! Does: bound from above how often schemas are applied, cheaply: from the schema, how many of its parts are applied to one
-//! value and how many of these go on into it; from the value, how many values it holds and how deep they stand.
-//! Does not: count exactly; `steps.rs` does, where this bound is not enough.
+//! Does: compute a cheap upper bound of how often schemas are applied. From the schema it takes how many of its parts are
+//! applied to one value, and how many of these go on into the value. From the value it takes how many values it holds and how
+//! deep they are nested. Does not: count exactly; `steps.rs` does that, if this bound is not good enough.
 //!
-//! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
+//! Invariant: a bound is never too low for a schema that is in one file. If there are several files, each has a bound of its
+//! own.
 
 use super::document::{anchors_of, names, target};
 use super::multiples::is_large;
@@ -15,10 +16,10 @@ use std::collections::BTreeMap;
 /// How much work a schema can cause for one value, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spread {
-    /// At most how many parts of the schema are applied to one value, plus how many names they require of the value;
+    /// An upper bound of how many parts of the schema are applied to one value, plus how many names they require of the value;
     /// `u64::MAX` if a part applies itself.
     parts: u64,
-    /// How many of these go on into the members and items of the value.
+    /// How many of these parts go on into the members and items of the value.
     descents: u64,
     /// The work of matching the patterns of these parts against a text and against the names of members.
     pub(super) matching: Matching,
@@ -35,17 +36,17 @@ impl Spread {
         most
     }
 
-    /// How often schemas are applied at most when a value is checked against them.
+    /// The most times that schemas are applied when a value is checked against them.
     pub(super) fn steps(self, size: Size) -> u64 {
         size.values.saturating_mul(self.parts).saturating_mul(self.ways(size))
     }
 
-    /// What matching the texts and names of a value takes at most.
+    /// The most work to match the texts and names of a value.
     pub(super) fn effort(self, size: Size) -> Effort {
         if self.matching.is_none() { Effort::default() } else { self.matching.times(self.ways(size)).on(size.lengths) }
     }
 
-    /// On how many paths, at most, schemas reach one value: `descents` to the power of the depth.
+    /// An upper bound of the number of paths on which schemas reach one value: `descents` to the power of the depth.
     fn ways(self, size: Size) -> u64 {
         self.descents.saturating_pow(u32::try_from(size.depth).unwrap_or(u32::MAX))
     }
@@ -62,7 +63,7 @@ pub(super) fn longest_constant(schema: &Value) -> u64 {
     constants.map(|constant| constant.to_string().len() as u64).max().unwrap_or(0).max(inner(schema))
 }
 
-/// The length of the longest pointer to anything in a value, in bytes, but for escapes.
+/// The length of the longest pointer to anything in a value, in bytes, without counting escapes.
 pub(super) fn longest_pointer(value: &Value) -> u64 {
     const INDEX_LEN: u64 = 10;
     match value {
@@ -74,16 +75,16 @@ pub(super) fn longest_pointer(value: &Value) -> u64 {
     }
 }
 
-/// How much there is of a value.
+/// How large a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
-    /// It, and all that it holds.
+    /// The number of values: the value itself, and all that it holds.
     pub(super) values: u64,
-    /// How deep they stand.
+    /// How deep they are nested.
     depth: u64,
     /// How long its texts and the names of its members are.
     lengths: Lengths,
-    /// Whether there is a number that a double does not carry exactly.
+    /// Whether it has a number that a double cannot represent exactly.
     pub(super) has_large: bool,
 }
 
@@ -95,7 +96,7 @@ impl Size {
             Value::String(text) => alone(Lengths::of(text)),
             Value::Array(items) => items.iter().fold(alone(Lengths::default()), Size::around),
             Value::Object(members) => {
-                // Patterns look at names, and so does `propertyNames`.
+                // Patterns look at the names of members, and `propertyNames` does too.
                 let names = Lengths::of_names(members);
                 members.values().fold(alone(names.and(names)), Size::around)
             }
@@ -130,7 +131,7 @@ fn descents(keywords: &Map<String, Value>) -> u64 {
 struct Survey<'v> {
     root: &'v Value,
     anchors: BTreeMap<&'v str, &'v Value>,
-    /// By the address of a part, which stands still meanwhile; none while it is computed.
+    /// By the address of a part, which does not move meanwhile; `None` while the part's value is computed.
     known: BTreeMap<*const Value, Option<Spread>>,
 }
 
@@ -156,7 +157,7 @@ impl<'v> Survey<'v> {
         let address = std::ptr::from_ref(schema);
         match self.known.get(&address) {
             Some(Some(known)) => return *known,
-            // It applies itself to the same value, which has no end.
+            // The schema applies itself to the same value, so the work has no end.
             Some(None) => return Spread { parts: u64::MAX, descents: u64::MAX, ..nothing },
             None => {}
         }
@@ -170,7 +171,7 @@ impl<'v> Survey<'v> {
             spread.descents = spread.descents.saturating_add(inner.descents);
             spread.matching = spread.matching.and(inner.matching);
         }
-        // What was not evaluated is found by evaluating the rest once more.
+        // To find what was not evaluated, the other keywords are evaluated once more.
         if keywords.keys().any(|name| name.starts_with("unevaluated")) {
             let Spread { parts, descents, matching } = spread;
             let (parts, descents) = (parts.saturating_mul(2), descents.saturating_mul(2));

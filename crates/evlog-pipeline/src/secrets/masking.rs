@@ -1,9 +1,9 @@
 //! Finds secrets in bytes that come in any pieces, and puts `***` in their place.
 //!
 //! Invariants:
-//! - What is masked does not depend on the pieces in which it comes.
-//! - No byte that belongs to an occurrence is let through, also where occurrences overlap.
-//! - What is held back is bounded by the longest value, and by what [`Reading`] takes for one character.
+//! - What is masked does not depend on the pieces in which the bytes come.
+//! - No byte that belongs to an occurrence of a secret is let through, even where occurrences overlap.
+//! - The number of bytes that are held back is bounded by the longest value, and by what [`Reading`] takes for one character.
 
 use super::FORM_LEN_MIN;
 use super::readings::Reading;
@@ -21,16 +21,16 @@ const NESTED_MAX: usize = 4;
 
 /// What is searched for.
 pub(super) struct Known {
-    /// Values and their lines, in what can be read as text.
+    /// Values and their lines. They are searched in what can be read as text.
     text: Words,
-    /// Values in base64, in what can be read as that.
+    /// Values in base64. They are searched in what can be read as base64.
     base64: Words,
-    /// Values in hexadecimal digits, likewise.
+    /// Values in hexadecimal digits. They are searched in what can be read as hexadecimal digits.
     hexadecimal: Words,
 }
 
 impl Known {
-    /// Nothing, when there is nothing to look for.
+    /// Returns `None` if there is nothing to look for.
     pub(super) fn of(values: &BTreeSet<Vec<u8>>) -> Option<Known> {
         let forms = |of: fn(&[u8]) -> Vec<Vec<u8>>| {
             values.iter().flat_map(|value| of(value)).filter(|form| form.len() >= FORM_LEN_MIN).collect::<BTreeSet<_>>()
@@ -52,13 +52,13 @@ impl Known {
         let base = shown.as_ref().unwrap_or(&whole);
         let (json, percent) = (base.json(), base.percent());
         let once = [json.as_ref(), percent.as_ref()];
-        // A JSON text in a JSON text, a pointer in a form, a URL in a JSON text and the like.
+        // A JSON text in a JSON text, a JSON pointer in a form, a URL in a JSON text, and so on.
         let (form, pointer) = (base.form(), base.pointer());
         let all = once.into_iter().chain([form.as_ref(), pointer.as_ref()]).flatten();
         let spelt = |reading: &Reading| [reading.json(), reading.percent(), reading.form(), reading.pointer()];
         let mut texts: Vec<Reading> = all.flat_map(spelt).flatten().collect();
         texts.extend([form, pointer].into_iter().flatten());
-        // A JSON text in a JSON text in others, as logs are quoted by logs.
+        // Several levels of JSON text within JSON text, as when logs quote other logs.
         let again = |reading: &Reading| reading.json();
         let deeper = std::iter::successors(json.as_ref().and_then(again).as_ref().and_then(again), again);
         texts.extend(deeper.take(NESTED_MAX - 2));
@@ -80,7 +80,7 @@ impl Known {
     }
 }
 
-/// Some words, to be found wherever they overlap.
+/// Words to be found, even where they overlap.
 struct Words {
     all: Vec<Vec<u8>>,
     finder: Option<AhoCorasick>,
@@ -107,7 +107,7 @@ impl Words {
         self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
     }
 
-    /// Where they stand in the source of a reading.
+    /// Where the words stand in the source of a reading.
     fn found<'r>(&'r self, reading: &'r Reading) -> impl Iterator<Item = (usize, usize)> + 'r {
         let found = self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(reading.bytes()));
         found.map(|found| {
@@ -131,11 +131,11 @@ impl Words {
     }
 }
 
-/// A value in base64, wherever in a group of three bytes it begins.
+/// A value in base64, for each position within a group of three bytes at which it may begin.
 fn base64(value: &[u8]) -> Vec<Vec<u8>> {
     let shifted = (0..3).map(|before| (before, [&[0; 3][..before], value].concat()));
     let forms = shifted.flat_map(|(before, shifted)| {
-        // Only the characters that no neighbour has a part in; and the last one, where the value ends the text.
+        // Only the characters that hold no bits of a neighbour; and the last character, if the value ends the text.
         let (from, to) = ((before * 8usize).div_ceil(6), shifted.len() * 8 / 6);
         let text = STANDARD_NO_PAD.encode(&shifted).into_bytes();
         [text[from..to].to_vec(), text[from..].to_vec()]
@@ -153,7 +153,7 @@ fn hexadecimal(value: &[u8]) -> Vec<Vec<u8>> {
 pub(crate) struct Masking {
     known: Option<Arc<Known>>,
     held: Vec<u8>,
-    /// How many of the first bytes held are known to be a secret's.
+    /// How many of the first bytes held are known to belong to a secret.
     covered: usize,
     /// Whether the last byte that was put out belonged to a secret. A secret that follows directly shares its mask.
     in_mask: bool,
@@ -174,7 +174,7 @@ impl Masking {
         let readings = known.readings(&self.held);
         let mut settled =
             readings.iter().map(|(reading, words)| words.settled(reading)).fold(self.held.len(), usize::min);
-        // What comes next is read from there, and must be read as it was read now.
+        // The next call reads from there, and must read it as it was read now.
         loop {
             let boundary =
                 readings.iter().fold(settled, |settled, (reading, _)| reading.boundary(settled).min(settled));
@@ -195,7 +195,7 @@ impl Masking {
     }
 
     fn release(&mut self, readings: &[(Reading, &Words)], settled: usize, out: &mut Vec<u8>) {
-        // Up to `done` the bytes are put out; up to `covered` they are a secret's.
+        // Bytes up to `done` are put out. Bytes up to `covered` belong to a secret.
         let (mut done, mut covered) = (0, self.covered);
         let mut put = |from: usize, to: usize, is_secret: bool, in_mask: &mut bool| {
             let to = to.min(settled);

@@ -1,11 +1,11 @@
-//! What bytes can be read as: with escape codes left out, with the escapes of JSON, of URLs and of JSON pointers undone, as
-//! base64 and as hexadecimal text. A secret is looked for in each reading, and masked where it stands in the bytes.
+//! The readings of bytes: with escape codes left out; with the escapes of JSON, of URLs and of JSON pointers undone; as base64;
+//! and as hexadecimal text. A secret is looked for in each reading, and masked at its place in the original bytes.
 //!
 //! Does not: know secrets.
 //!
 //! Invariants:
 //! - Every byte of a reading knows the bytes that it was read from.
-//! - Bytes whose reading could change when more bytes come are not read yet; the reading says where they begin.
+//! - Bytes whose reading could change when more bytes come are not read yet. The reading says where they begin.
 //! - What stands between the characters of a base64 or hexadecimal text is left out, at most [`GAP_MAX`] bytes at once.
 
 use crate::terminal::{Shown, shown};
@@ -14,16 +14,16 @@ use std::ops::Range;
 /// The longest white space within encoded text, in bytes: a line break with an indentation.
 const GAP_MAX: usize = 256;
 
-/// Stands where encoded text is interrupted. No value of an environment holds it.
+/// Marks where encoded text is interrupted. No value of an environment holds this byte.
 const BREAK: u8 = 0;
 
-/// What bytes can be read as.
+/// One reading of some bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     bytes: Vec<u8>,
-    /// Of every byte, from where in the source it was read; `None` for bytes that are read as they are.
+    /// For every byte, the range of the source that it was read from; `None` if the bytes are read as they are.
     places: Option<Vec<(u32, u32)>>,
-    /// From here on the source could not be read yet.
+    /// The place from which on the source could not be read yet.
     open: usize,
 }
 
@@ -49,12 +49,12 @@ impl Reading {
         }
     }
 
-    /// Where in the source some bytes were read, of which there is at least one.
+    /// Where in the source some bytes were read. There must be at least one byte.
     pub(super) fn places(&self, bytes: Range<usize>) -> Range<usize> {
         self.place(bytes.start).start..self.place(bytes.end - 1).end
     }
 
-    /// A place of the source that is not within something that was read as one.
+    /// The nearest place of the source that is not within something that was read as one character.
     pub(super) fn boundary(&self, at: usize) -> usize {
         let Some(places) = &self.places else { return at };
         let after = places.partition_point(|(_, to)| (*to as usize) <= at);
@@ -71,18 +71,18 @@ impl Reading {
         })
     }
 
-    /// Without tabs and carriage returns: a terminal shows what stands on both sides of them as if it were one.
+    /// Without tabs and carriage returns: a terminal may show the text on both sides of them without a gap.
     pub(super) fn tight(&self) -> Option<Reading> {
         let hides = |byte: &u8| matches!(byte, b'\t' | b'\r');
         self.undo(hides, |rest, out| Some(if hides(&rest[0]) { 1 } else { out.keep(1) }))
     }
 
-    /// With the escapes of JSON texts undone, and those of most programming languages with them.
+    /// With the escapes of JSON texts undone, and with them those of most programming languages.
     pub(super) fn json(&self) -> Option<Reading> {
         self.unescaped(|byte, out| out.put(&[byte], 4))
     }
 
-    /// The same, where `\xHH` stands for a character and not for a byte; `None` if that makes no difference.
+    /// The same, but `\xHH` stands for a character and not for a byte; `None` if that makes no difference.
     pub(super) fn json_by_characters(&self) -> Option<Reading> {
         let is_one = |four: &[u8]| four.starts_with(b"\\x") && four[2..].iter().all(u8::is_ascii_hexdigit);
         let differs = |four: &[u8]| is_one(four) && four[2] >= b'8';
@@ -124,7 +124,7 @@ impl Reading {
         self.undo(|byte| *byte == b'%', percent)
     }
 
-    /// The same of a form, where a plus is a space.
+    /// The same for a form, in which a plus is a space.
     pub(super) fn form(&self) -> Option<Reading> {
         self.undo(
             |byte| *byte == b'+',
@@ -145,7 +145,7 @@ impl Reading {
         )
     }
 
-    /// As base64 text, in the standard alphabet, even if it is written in another one.
+    /// Read as base64 text. Other alphabets are translated to the standard one.
     pub(super) fn base64(&self) -> Reading {
         self.packed(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Some(byte),
@@ -155,13 +155,13 @@ impl Reading {
         })
     }
 
-    /// As hexadecimal text, in small digits.
+    /// Read as hexadecimal text, in small digits.
     pub(super) fn hexadecimal(&self) -> Reading {
         self.packed(|byte| byte.is_ascii_hexdigit().then(|| byte.to_ascii_lowercase()))
     }
 
-    /// Undoes escapes where there are any. `read` takes one thing off the bytes that are left, and says how many of them
-    /// that was; nothing when more bytes have to come first.
+    /// Undoes escapes if there are any. `read` takes one character or escape from the beginning of the remaining bytes, and
+    /// returns how many bytes it took; `None` if more bytes have to come first.
     fn undo(
         &self,
         is_escape: impl Fn(&u8) -> bool,
@@ -199,13 +199,14 @@ impl Reading {
     }
 }
 
-/// Places as they are kept. What is read at once is far shorter than 4 GiB; places beyond that would only mask more.
+/// Places in the form in which they are kept. What is read at once is far shorter than 4 GiB. Larger places would only mask
+/// more.
 fn spot(place: &Range<usize>) -> (u32, u32) {
     let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     (short(place.start), short(place.end))
 }
 
-/// Where a reading is made.
+/// The reading that is being made.
 struct Out<'r> {
     source: &'r Reading,
     at: usize,
@@ -214,7 +215,7 @@ struct Out<'r> {
 }
 
 impl Out<'_> {
-    /// Some bytes as they are.
+    /// Takes some bytes as they are.
     fn keep(&mut self, len: usize) -> usize {
         for at in self.at..self.at + len {
             self.bytes.push(self.source.bytes[at]);
@@ -223,7 +224,7 @@ impl Out<'_> {
         len
     }
 
-    /// What some bytes stand for.
+    /// Puts what some bytes stand for.
     fn put(&mut self, read: &[u8], len: usize) -> usize {
         let place = spot(&self.source.places(self.at..self.at + len));
         for byte in read {
@@ -260,7 +261,7 @@ fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
         }
         _ => None,
     };
-    // Whether it could become one.
+    // Whether the bytes are the beginning of such an escape.
     let is_begun = |rest: &[u8]| {
         rest.len() < 6
             && rest.iter().skip(2).all(u8::is_ascii_hexdigit)

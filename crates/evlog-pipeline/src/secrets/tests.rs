@@ -136,7 +136,7 @@ fn g51_a_secret_within_which_colours_change_is_masked() {
 
 #[test]
 fn g51_the_beginning_of_a_value_that_does_not_go_on_is_shown() {
-    // Many unfinished beginnings of a repetitive value: each byte is looked at only a few times.
+    // A repetitive value has many unfinished beginnings. Each byte is looked at only a few times.
     let value = "a".repeat(4000);
     let text = format!("{}b", "a".repeat(3999)).repeat(500);
     assert_eq!(secrets(&[&value]).mask(&text).len(), text.len());
@@ -144,7 +144,7 @@ fn g51_the_beginning_of_a_value_that_does_not_go_on_is_shown() {
 
 #[test]
 fn g52_forms_of_a_short_value_that_could_be_anything_are_not_masked() {
-    // The base64 of `abcd` is six characters, which other data could well have.
+    // The base64 of `abcd` has six characters. Other data could well contain them.
     check(&["abcd"], "abcd YWJjZA", "*** YWJjZA");
 }
 

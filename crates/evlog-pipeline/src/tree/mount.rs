@@ -1,14 +1,14 @@
 //! Opening a name in a directory without leaving the mount that the directory is on.
 //!
-//! A mount of the same file system (a bind mount) has the same device number, so it is the mount that counts, where the
-//! system tells which one it is. Linux is asked to open nothing on another mount; where it cannot be asked, what was
-//! opened is compared with its directory.
+//! A mount of the same file system (a bind mount) has the same device number. So the mount is compared and not the device, if
+//! the system tells which mount it is. Linux is asked to open nothing on another mount. If it cannot be asked, what was opened
+//! is compared with its directory.
 
 use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Opens a name in a directory: no link, and nothing on another mount, which is `EXDEV`.
+/// Opens a name in a directory. A link is refused, and so is anything on another mount, with `EXDEV`.
 pub(super) fn open(
     directory: BorrowedFd<'_>,
     name: impl rustix::path::Arg,
@@ -21,7 +21,7 @@ pub(super) fn open(
             use rustix::fs::{ResolveFlags, openat2};
             let within = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
             match openat2(directory, name, flags, mode, within) {
-                // Linux before 5.6, and what filters system calls.
+                // Linux before 5.6 lacks this system call, and filters may forbid it.
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 opened => return opened,
             }
@@ -42,7 +42,7 @@ fn is_same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// Which mount something is on, where the system says so.
+/// Which mount something is on, if the system says so.
 #[cfg(target_os = "linux")]
 fn id(of: BorrowedFd<'_>) -> Option<u64> {
     use rustix::fs::{AtFlags, StatxFlags, statx};

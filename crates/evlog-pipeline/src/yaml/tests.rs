@@ -1,4 +1,4 @@
-//! What is taken and what it means, what is refused and why.
+//! What is accepted and what it means; what is refused and why.
 
 use super::*;
 use serde_json::json;
@@ -107,7 +107,7 @@ fn g18_ambiguous_text_and_aliases_are_refused_with_their_place() {
         assert!(error.message.contains(expected), "{text:?}: {error:?}");
         assert_eq!((error.line, error.column), place, "{text:?}: {error:?}");
     }
-    // What the reader of events refuses; its words are its own.
+    // What the reader of events refuses, with messages of its own.
     for text in
         ["a: [1", "a: b: c", "a:\n\tb: 1", "a: 'x", "- a\nb", "{a: 1}}", "@a", "%YAML 1.2\n%YAML 1.2\n---\n", "a: |9x"]
     {
@@ -128,13 +128,13 @@ fn g18_json_is_yaml_of_the_same_value_and_of_the_same_depth() {
         let json = evlog_projection::parse(text.as_bytes());
         assert_eq!(json.is_ok(), parse(text.as_bytes()).is_ok(), "{depth}");
     }
-    // Far beyond what the reader of events counts.
+    // Nested far deeper than the reader of events counts.
     for open in ["[", "{a: ", "- ", "? ", "[a: "] {
         assert!(parse(open.repeat(100_000).as_bytes()).is_err(), "{open}");
     }
 }
 
-/// Bytes that mean something in YAML, or nothing anywhere.
+/// Bytes that have a meaning in YAML, or no meaning anywhere.
 const MEANT: &[u8] = b"-?:,[]{}#&*!|>'\"%@` \n\r\t.~<=\\a0\x85\xef\xbb\xbf";
 
 #[test]
@@ -162,7 +162,7 @@ fn no_bytes_make_the_reader_panic() {
                     _ => text.truncate(at.max(1)),
                 }
             }
-            // An answer, whichever.
+            // Any answer will do.
             drop(parse(&text));
         }
     }

@@ -1,4 +1,4 @@
-//! What is left of a run that is asked to stop: in progress in the log, its lock given back, nothing half promoted.
+//! What is left of a run that is asked to stop: it is in progress in the log, its lock is released, nothing is half promoted.
 
 use super::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,7 +77,7 @@ fn g29_a_stage_that_is_interrupted_while_storage_fails_has_no_outcome_and_its_en
     assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
 }
 
-/// Interrupts twice as soon as progress reports that files of this stage, or of the whole run, are read.
+/// Interrupts twice as soon as progress reports that files of this stage, or of the whole run, are being read.
 pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
     room.with(&|plan, session, claim, options, progress| {
         let mut tell = |reported: Progress<'_>| {
@@ -112,17 +112,17 @@ fn t08_asked_twice_reading_stops_and_counts_for_nothing() {
     assert!(!room.bundle("made").exists() && !room.bundle(".staging").join("one").exists());
     assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
     assert!(!room.bundle("logs/contract_validation/one.json").exists(), "that is no failure of the gate");
-    // What it printed, when the run is resumed.
+    // What it printed is read when the run is resumed.
     room = undisturbed(room);
     let resumed: &Begin<'_> =
         &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);
     interrupted(interrupted_while_reading(&room, None, resumed), "one", false);
-    // The inputs of the second stage: it has not begun.
+    // The inputs of the second stage are read; it has not begun.
     room = undisturbed(room);
     interrupted(interrupted_while_reading(&room, Some("two"), resumed), "two", false);
     assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\nran\n");
     assert!(room.bundle("made/large").exists());
-    // What was left: none of it is called corrupt.
+    // What was left is read; nothing of it is called corrupt.
     room = undisturbed(room);
     interrupted(interrupted_while_reading(&room, None, resumed), "two", false);
     room = undisturbed(room);
@@ -174,7 +174,7 @@ fn t08_asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_stag
     });
     assert!(catch_unwind(ends).is_err());
     assert!(room.bundle("made/a").exists() && !room.bundle("made/large").exists());
-    // Somebody has tidied up: then there is nothing to measure between the promotion and the clearing of staging.
+    // Somebody has removed the file. Then there is nothing to measure between the promotion and the clearing of staging.
     fs::remove_file(room.bundle("logs/one.log")).unwrap();
     let resumed: &Begin<'_> =
         &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);

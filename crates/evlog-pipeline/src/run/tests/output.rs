@@ -1,9 +1,9 @@
-//! The file of a stage's output holds what evlog captured, even if others write there.
+//! The file of a stage's output holds what evlog captured, even if others write to it.
 
 use super::*;
 use std::os::unix::fs::MetadataExt;
 
-/// What the log says of a stage's output is what stands in its file, under one name.
+/// Asserts that the file of a stage's output holds what the log says, and has only one name.
 fn proven(room: &Room, at: usize, path: &str) {
     let captured = &room.json("run.json")["captured"][at];
     let text = room.text(path);
@@ -99,7 +99,7 @@ fn t06_an_attempt_continues_the_recorded_output_and_nothing_else() {
         if let Some(text) = altered {
             fs::write(room.bundle("logs/one.log"), text).unwrap();
         }
-        // Put there for a stage that has not begun, while evlog does not look.
+        // Somebody has put it there for a stage that has not begun, while evlog does not look.
         fs::write(room.bundle("logs/two.log"), "forged\n").unwrap();
         let room = undisturbed(room);
         let left = room.resume();

@@ -1,11 +1,11 @@
-//! Other things in the places of a run's directories: links, other directories, mounts.
+//! Other things in the place of a run's directories: links, other directories, mounts.
 
 use super::*;
 use std::process::Command;
 
 const STAGES_A_FILE: &str = "echo text > $EVLOG_STAGING_DIR/a";
 
-/// A directory with files that no run may touch, laid out as a bundle is.
+/// A directory with files that no run may touch, with the layout of a bundle.
 fn precious(room: &Room) -> PathBuf {
     let directory = room.path("precious");
     fs::create_dir_all(directory.join(".staging/one")).unwrap();
@@ -49,7 +49,7 @@ fn g66_nothing_is_written_or_removed_through_a_link_in_the_place_of_the_bundle()
 #[test]
 fn g66_t09_a_run_whose_bundle_is_moved_away_goes_on_when_it_is_back() {
     let room = Room::new();
-    // Once: the stage has no outcome, since its output could not be recorded, and begins again.
+    // This happens once: the stage has no outcome, because its output could not be recorded, and begins again.
     let script = format!(
         "[ -e $EVLOG_PLAN_DIR/once ] || {{ : > $EVLOG_PLAN_DIR/once; mv $EVLOG_RUN_DIR $EVLOG_PLAN_DIR/again; }}; {STAGES_A_FILE}"
     );
@@ -109,7 +109,7 @@ fn g44_what_is_in_the_way_of_a_file_of_evlogs_own_is_set_aside_and_the_run_goes_
     ] {
         assert_eq!(files(plants), (undisturbed.clone(), 1), "{plants}");
     }
-    // What can be replaced is, and so is what is in the place of a temporary file.
+    // What can be replaced is replaced. So is what is in the place of a temporary file.
     for plants in
         ["rm run.json; mkfifo run.json", "ln -s nowhere a", "mkdir -p .run.json.tmp/x", "ln -s x .run.json.tmp"]
     {
@@ -140,7 +140,7 @@ fn g24_nothing_is_published_or_removed_through_a_link_in_the_place_of_what_holds
     }
 }
 
-/// Unmounts what a test has left, also when it fails.
+/// Unmounts what a test has mounted, even if the test fails.
 struct Unmount(PathBuf);
 
 impl Drop for Unmount {
@@ -153,7 +153,7 @@ impl Drop for Unmount {
     }
 }
 
-/// Whether this process may mount. Where it may not, no stage of its user may either.
+/// Whether this process may mount. If it may not, no stage of its user may either.
 fn may_mount(room: &Room) -> bool {
     let probe = room.path("probe");
     fs::create_dir(&probe).unwrap();

@@ -1,4 +1,4 @@
-//! What a run records of its stages' surroundings: what they were given, what they printed, and no secret in it.
+//! What a run records of its stages' environment and output, and that no secret is in it.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
     let room = Room::new();
     room.ends(&with_secret(&plan(&[(&stages, "")])), 0, &["one success fail_closed -"]);
     assert_eq!(room.text("holds"), secret());
-    // The harness: without the plan naming it, the same run shows it.
+    // Shows that the test can fail: if the plan does not name the secret, the same run shows it.
     let open = Room::new();
     open.ends(&plan(&[(&script, "")]), 0, &["one success fail_closed -"]);
     assert!(open.text("logs/one.log").contains(&secret()));
@@ -55,11 +55,11 @@ fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
 fn g54_no_finding_report_note_or_event_shows_a_secret() {
     let rows = "mkdir $EVLOG_STAGING_DIR/rows; echo \"{\\\"a\\\":1}\" > $EVLOG_STAGING_DIR/rows/all.jsonl";
     let scripts = [
-        // As a member that the schema does not know, and as no JSON at all.
+        // The secret is a member that the schema does not know, or stands in a text that is not JSON.
         format!("mkdir $EVLOG_STAGING_DIR/rows; echo \"{{\\\"${SECRET}\\\":1}}\" > $EVLOG_STAGING_DIR/rows/all.jsonl"),
-        // As the path of a staged file.
+        // The secret is in the path of a staged file.
         format!("{rows}; touch \"$EVLOG_STAGING_DIR/rows/${SECRET}\""),
-        // As an outcome: a status, a substage, a code.
+        // The secret is in an outcome: in a status, a substage, a code.
         format!("{rows}; echo \"{{\\\"stage\\\":\\\"one.x\\\",\\\"status\\\":\\\"${SECRET}\\\"}}\" > $EVLOG_OUTCOMES"),
         format!(
             "{rows}; echo \"{{\\\"stage\\\":\\\"one.${SECRET}\\\",\\\"status\\\":\\\"success\\\"}}\" > $EVLOG_OUTCOMES"
@@ -103,7 +103,7 @@ fn g32_a_stage_inherits_what_its_plan_says() {
         let here = plan(&[(script, &format!("{key}\nenv = {{ COLOUR = \"blue\" }}"))]);
         room.ends(&here.replace("\"sh\"", "\"/bin/sh\""), 0, &["one success fail_closed -"]);
         assert_eq!(room.text("logs/one.log").trim_end(), expected, "{key}");
-        // For all stages at once; a stage's own list takes its place.
+        // The plan has a list for all stages; a stage's own list takes its place.
         let room = Room::new();
         let all = format!("inherit_environment = []\n{here}");
         room.ends(&all.replace("\"sh\"", "\"/bin/sh\""), 0, &["one success fail_closed -"]);

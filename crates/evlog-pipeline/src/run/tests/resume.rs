@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A run that was asked to stop when its first stage had its outcome.
+/// A run that was asked to stop once its first stage had its outcome.
 fn left_before_two(room: &Room, stages: &[(&str, &str)]) -> Left {
     fs::write(room.path("plan.toml"), plan(stages)).unwrap();
     let left = room.with(&|plan, session, claim, options, progress| {
@@ -34,7 +34,7 @@ fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
         assert!(&fs::read(room.bundle(path)).unwrap() == bytes, "{path} is not what the log projects");
     }
     assert_eq!(fs::read_dir(room.path("out/runs/.locks")).unwrap().count(), 0);
-    // Again: there is nothing left to do, and nothing is done.
+    // Resumes again: there is nothing left to do, and nothing is done.
     let events = left.events;
     let left = room.resume();
     assert!(matches!(left.result, Err(RunError::Ended { status: RunStatus::Success, .. })), "{:?}", left.result);
@@ -61,7 +61,8 @@ fn a_watcher_learns_how_much_was_read_of_large_files() {
     let reported = |stage: &str, mib: &[u64], len: u64| -> Vec<String> {
         mib.iter().map(|mib| format!("read {stage} {} of {}", mib * MIB, len * MIB)).collect()
     };
-    // The input; what is staged, for its copy and for its digest, and once more what is checked against a schema.
+    // The input is read; then what is staged, once for its copy and once for its digest; and once more what is checked against
+    // a schema.
     let staged = reported("one", &[4, 8, 12, 16, 20, 24, 28, 32, 36], 36);
     assert_eq!(reads(left), [reported("one", &[4], 6), staged].concat());
     assert_eq!(reads(undisturbed(room).resume()), reported("-", &[4, 8, 12], 14));
@@ -74,7 +75,7 @@ fn t07_a_run_that_has_ended_and_whose_files_cannot_be_written_says_both_and_is_c
     let bundle = room.bundle("");
     let steps = Steps::observed_by(move |step| {
         if step == Step::CommitFinalized {
-            // As good as a disk that is full: the file cannot be replaced.
+            // This is like a full disk: the file cannot be replaced.
             fs::remove_file(bundle.join("manifest.json")).unwrap();
             fs::create_dir_all(bundle.join("manifest.json/in the way")).unwrap();
             fs::write(bundle.join("../.aside"), "").unwrap();
@@ -132,13 +133,13 @@ fn another_plan_is_refused_with_what_is_different() {
         assert!(matches!(&error, RunError::OtherPlan { .. }) && error.to_string().contains(says), "{error}");
         assert_eq!((room.files(), left.reported.len()), (before.clone(), 0));
     }
-    // The schema is part of it.
+    // The schema is part of the plan.
     fs::write(room.path("plan.toml"), &good).unwrap();
     let schema = fs::read_to_string(room.path("row.json")).unwrap();
     fs::write(room.path("row.json"), "{}").unwrap();
     assert!(matches!(room.resume().result, Err(RunError::OtherPlan { .. })));
     fs::write(room.path("row.json"), schema).unwrap();
-    // Comments and the order of keys are not.
+    // Comments and the order of keys are not part of the plan.
     fs::write(room.path("plan.toml"), format!("# A comment.\n{good}")).unwrap();
     assert_eq!(room.resume().result.unwrap().status, RunStatus::Success);
 }
@@ -228,14 +229,14 @@ fn a_file_in_the_place_of_an_output_that_no_intent_names_fails_its_stage() {
     }
 }
 
-/// A run that was ended between the renames of its first stage, as a process leaves it that is killed there.
+/// A run that was ended between the renames of its first stage, as if its process was killed there.
 fn left_between_renames() -> Room {
     let room = Room::new();
     let script = "for f in a b c; do echo $f > $EVLOG_STAGING_DIR/$f; done; echo ran >> $EVLOG_PLAN_DIR/ran";
     fs::write(room.path("plan.toml"), plan(&[(script, ""), NOTHING])).unwrap();
     let bundle = room.bundle("");
     let steps = Steps::observed_by(move |step| {
-        // The rest of the process does not come to this.
+        // The process does not get further than this.
         assert!(step != Step::Promote || !bundle.join("a").exists(), "ended");
     });
     let run_it = || {
@@ -249,7 +250,7 @@ fn left_between_renames() -> Room {
     room
 }
 
-/// The copies that the gate has passed and that are not promoted.
+/// The copies that the gate has passed and that are not promoted yet.
 fn copies(room: &Room) -> Vec<PathBuf> {
     let below = |directory: PathBuf| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let custody = below(room.bundle(".staging")).find(|path| path.to_string_lossy().contains(".custody-")).unwrap();
@@ -286,7 +287,7 @@ fn a_promotion_is_finished_by_its_intent_or_nothing_of_it_is_moved() {
         assert_eq!(found, files, "{expected}");
         assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\n");
         assert!(!room.bundle(".staging").exists());
-        // Again and again it stays so.
+        // Resuming again and again changes nothing.
         assert!(matches!(room.resume().result, Err(RunError::Ended { .. })));
     }
 }

@@ -36,7 +36,7 @@ impl Room {
     }
 }
 
-/// Two stages that leave something, and a third one that fails until there is a file `good` beside the plan.
+/// Two stages that leave files, and a third one that fails until there is a file `good` beside the plan.
 fn three() -> String {
     let reads = "env = { COLOUR = \"blue\" }\n[[stage.input]]\npath = \"rows/all.jsonl\"\nfrom = \"run\"\n\
                  [[stage.input]]\nglob = \"notes/*\"\nrequired = false";
@@ -54,7 +54,7 @@ fn three() -> String {
     plan(&stages.each_ref().map(|(script, keys)| (script.as_str(), *keys)))
 }
 
-/// A room in which the run to retry failed in its last stage, and where that is mended.
+/// A room in which the run to retry failed in its last stage, and in which the cause is fixed now.
 fn mended() -> Room {
     let room = Room::new();
     fs::create_dir(room.path("notes")).unwrap();
@@ -110,7 +110,7 @@ fn t23_stages_that_succeeded_are_reused_and_the_rest_runs() {
         "pipeline.inputs_recorded",
         "pipeline.stage_begun",
         "pipeline.taken_over",
-        // That of the substage.
+        // This is the outcome of the substage.
         "pipeline.outcome_recorded",
         "pipeline.promotion_intended",
     ];
@@ -137,7 +137,7 @@ fn t27_the_run_says_what_it_retries_and_from_where_each_stage_is() {
     assert_eq!(room.text("logs/one.log"), line);
 }
 
-/// How a change of the plan, or of what lies beside it, comes about.
+/// A change of the plan, or of what lies beside it, and how it is made.
 type Change = (&'static str, fn(&Room, &str) -> String, &'static str, &'static str);
 
 fn replaced(from: &'static str, to: &'static str, plan: &str) -> String {
@@ -266,7 +266,7 @@ fn t25_a_named_stage_and_all_later_ones_run() {
     let note = "note two runs, and so does what comes after it: `--from` names it (retry of run `before`)";
     assert!(left.reported.contains(&note.to_owned()), "{:#?}", left.reported);
     assert_eq!(room.json("manifest.json")["extensions"]["orchestrator"]["retry"], json!({"of": BEFORE, "from": "two"}));
-    // A run that succeeded, too.
+    // The run to retry has succeeded.
     let room = Room::new();
     fs::write(room.path("good"), "").unwrap();
     room.before(&three(), 0);
@@ -325,7 +325,7 @@ fn t23_a_reused_stage_must_fulfil_the_current_plan() {
     assert!(!room.bundle("rows").exists());
     let stage = &room.json("run.json")["stages"][0];
     assert_eq!((&stage["state"], &stage["taken_from"]["run"]), (&json!("failed"), &json!(BEFORE)));
-    // A substage that the pipeline does not know any more fails the stage as if the stage had just reported it.
+    // A substage that the pipeline no longer knows fails the stage as if the stage had just reported that substage.
     let room = mended();
     let fewer = three().replace("two.part\"\ncode", "two.other\"\ncode");
     assert_eq!(room.retry(&fewer, None).result.unwrap().status, RunStatus::Success, "substages are an open list");
@@ -336,7 +336,7 @@ fn t22_a_run_without_digests_of_its_stages_is_compared_with_the_whole_plan() {
     for (change, ran) in [("", "three"), ("# A comment\n", "three"), ("emit_health = true\n", "one two three")] {
         let room = Room::new();
         fs::write(room.path("plan.toml"), three()).unwrap();
-        // As an earlier evlog created it.
+        // The run is as an earlier evlog created it.
         let left = room.with_run(BEFORE, &|plan, session, claim, options, progress| {
             let members = {
                 let session = Session { log: session.log, view: &mut *session.view };
@@ -375,7 +375,7 @@ fn t21_what_cannot_be_retried_is_refused_and_nothing_is_touched() {
         assert!(error.to_string().contains(says), "{error}");
         assert!(left.reported.is_empty() && !room.bundle("").exists() && left.events == 0);
     }
-    // One that goes on.
+    // The run to retry is still in progress.
     let room = Room::new();
     fs::write(room.path("plan.toml"), three()).unwrap();
     room.1.raise();
@@ -387,7 +387,7 @@ fn t21_what_cannot_be_retried_is_refused_and_nothing_is_touched() {
     assert!(!room.bundle("").exists());
 }
 
-/// A retry that was interrupted when its first stage was reused.
+/// A retry that was interrupted after its first stage was reused.
 fn left_after_one(from: Option<&str>) -> Room {
     let room = mended();
     let retry = Retry { of: BEFORE.to_owned(), from: from.map(str::to_owned) };
@@ -418,7 +418,7 @@ fn t26_an_interrupted_retry_reuses_the_rest_when_it_is_resumed() {
     let room = left_after_one(Some("two"));
     room.ended(&room.resume(), 0, &ALL);
     assert_eq!(room.ran(), "two three");
-    // A stage that ran here is not reused, and no later one is.
+    // A stage that ran in this run is not reused, and no later stage is.
     let room = left_after_one(Some("one"));
     assert_eq!(room.ran(), "one");
     room.ended(&room.resume(), 0, &ALL);
@@ -439,7 +439,7 @@ fn t21_a_retry_is_retried_and_reuses_the_run_before_it() {
     };
     assert_eq!(again("second", BEFORE).result.unwrap().status, RunStatus::Failed);
     fs::write(room.path("good"), "").unwrap();
-    // The bundle of the first one is not needed any more.
+    // The bundle of the first run is not needed any more.
     fs::remove_dir_all(room.path("out/runs/before")).unwrap();
     room.ended(&again(RUN, "second"), 0, &ALL);
     assert_eq!(room.ran(), "three three");

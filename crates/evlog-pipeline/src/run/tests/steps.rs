@@ -1,7 +1,7 @@
-//! A run whose process is ended before each of its steps, and resumed by another: it ends as it would have ended.
+//! A run whose process is ended before each of its steps, and that another process resumes: it ends as it would have ended.
 //!
-//! The process that ends is this test binary again, as [`CHILD`] tells it. Plans and steps are data; the checks give a
-//! sentence instead of failing, so that they can be shown to find out orchestrators that are broken on purpose.
+//! The process that ends is this test binary again, as [`CHILD`] tells it. Plans and steps are data. The checks return a
+//! message instead of failing, so that tests can show that they detect orchestrators that are broken on purpose.
 
 mod checks;
 
@@ -72,7 +72,7 @@ fn plans() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A file beside the plan, without which the last stage of a plan that looks for it fails.
+/// A file beside the plan. One plan's last stage looks for it, and fails without it.
 const MENDED: &str = "mended";
 /// The run that failed before it was mended.
 const FAILED: &str = "22222222-2222-4222-8222-222222222222";
@@ -85,7 +85,7 @@ fn plan(stages: &[(&str, &str)]) -> String {
     super::plan(&stages)
 }
 
-/// A directory in memory where there is one: what `kill -9` leaves does not hang on syncs.
+/// A directory in memory if there is one. What `kill -9` leaves does not depend on syncs.
 fn room(text: &str) -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let room = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -100,8 +100,8 @@ fn room(text: &str) -> tempfile::TempDir {
     room
 }
 
-/// What `evlog run` does, in its order: the lock, the log, the run; or resumes the run if there is one. The lock is
-/// taken over when a crash left it. A repaired plan retries the run that failed.
+/// Does what `evlog run` does, in its order: the lock, the log, the run. If there is a run already, resumes it. If a crash left
+/// the lock, takes it over. A repaired plan retries the run that failed.
 fn go(room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
     go_as(RUN, room, steps)
 }
@@ -161,7 +161,7 @@ fn commit_breach(breach: Breach, step: Step, room: &Path) {
     }
 }
 
-/// Runs or resumes in a process of its own, which ends before a step.
+/// Runs or resumes in a separate process, which ends before a step.
 fn ended_before(room: &Path, step: usize, breach: &str) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "run::tests::steps::a_process_that_ends_before_a_requested_step", "--nocapture"]);
@@ -206,11 +206,11 @@ fn check(whole: &Whole, step: usize, breach: &str) -> Result<(), String> {
     take_up(whole, room.path(), &[&middle])
 }
 
-/// Brings a run to its end whose processes were ended so often.
+/// Brings a run to its end whose processes were ended this many times.
 fn take_up(whole: &Whole, room: &Path, middles: &[&Middle]) -> Result<(), String> {
     match go(room, &Steps::default()) {
         Ok(_) => {}
-        // It was ended when there was nothing left to do but to give back the lock.
+        // The run was ended when only its lock was left to be released.
         Err(RunError::Ended { .. }) if middles.iter().any(|middle| middle.has_ended) => {}
         Err(error) => return Err(format!("it was not resumed: {error}")),
     }
@@ -218,7 +218,7 @@ fn take_up(whole: &Whole, room: &Path, middles: &[&Middle]) -> Result<(), String
     middles.iter().try_for_each(|middle| ended.differs(&whole.ended, middle))
 }
 
-/// Checks every step, in two threads: the machine that all of CI fits on has two cores.
+/// Checks every step, in two threads, because the machines of CI have two cores.
 fn in_two_threads(steps: &[Step], check: impl Fn(usize) -> Result<(), String> + Sync) {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -274,7 +274,7 @@ fn a_run_with_a_fatal_substage_that_is_ended_before_any_step_ends_as_if_it_had_n
     check_all("fatal substage");
 }
 
-/// The steps before which an interruption leaves most to do for the resumption.
+/// The steps before which an interruption leaves the most work for the process that resumes.
 fn left_at(whole: &Whole) -> Vec<usize> {
     let nth =
         |step: Step, n: usize| whole.steps.iter().enumerate().filter(|(_, at)| **at == step).map(|(at, _)| at).nth(n);

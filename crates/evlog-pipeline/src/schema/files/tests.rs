@@ -96,7 +96,7 @@ fn g19_references_lead_to_pointers_and_anchors_and_from_file_to_file() {
 
 #[test]
 fn g19_a_reference_that_a_file_resolves_itself_leads_to_no_other_file() {
-    // A file beside it that would be taken otherwise.
+    // Another file lies beside it, which would be taken otherwise.
     let other = json!(false);
     let schemas = [
         json!({"$ref": "inner.json", "$defs": {"i": {"$id": "inner.json", "maxLength": 2}}}),
@@ -113,21 +113,21 @@ fn g19_a_reference_that_a_file_resolves_itself_leads_to_no_other_file() {
         assert_eq!(room.found(&json!("abc")), ["/$ref/maxLength"], "{alone}");
         let digest = room.load().unwrap().blake3;
         assert_eq!(digest, *blake3::hash(alone.to_string().as_bytes()).as_bytes(), "a file alone is its bytes");
-        // The same beside a reference that does lead out.
+        // The same beside a reference that does lead out of the file.
         let mut with_more = alone.clone();
         with_more["properties"] = json!({"x": {"$ref": "sub/x.json"}});
         let room =
             Room::with(&[("in/root.json", &with_more), ("in/inner.json", &other), ("in/sub/x.json", &json!({}))]);
         assert_eq!(room.found(&json!("abc")), ["/$ref/maxLength"], "{with_more}");
     }
-    // References of embedded resources are by place as well.
+    // References within embedded resources are resolved by place as well.
     let first = json!({"$ref": "#/$defs/i", "$defs": {"i": {"$id": "https://example.com/e/i.json", "$ref": "x.json"}}});
     let room = Room::with(&[("in/root.json", &first), ("in/x.json", &json!({"maxLength": 2}))]);
     assert_eq!(room.found(&json!("abc")), ["/$ref/$ref/maxLength"]);
     // The meta-schema is known.
     let room = Room::with(&[("in/root.json", &json!({"$ref": "https://json-schema.org/draft/2020-12/schema"}))]);
     assert!(!room.found(&json!({"type": "objekt"})).is_empty());
-    // A value that only looks like a reference is not one.
+    // A value that only looks like a reference is not a reference.
     let first = json!({"properties": {"$ref": {"const": {"$ref": "none.json"}}}, "default": {"$ref": "none.json"},
         "examples": [{"$ref": "none.json"}], "x-note": {"$ref": "none.json"}});
     assert_eq!(Room::with(&[("in/root.json", &first)]).found(&json!({"$ref": 1})), ["/properties/$ref/const"]);

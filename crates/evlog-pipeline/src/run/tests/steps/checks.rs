@@ -33,12 +33,12 @@ pub(super) struct Middle {
     pub(super) has_ended: bool,
     /// The stages that have an outcome, and how often they have run.
     finished: BTreeMap<String, usize>,
-    /// The stages that have begun, and have none.
+    /// The stages that have begun, and have no outcome.
     begun: Vec<String>,
 }
 
 impl Middle {
-    /// What the log and the bundle hold; an error where the bundle shows more than the log.
+    /// What the log and the bundle hold. An error if the bundle shows more than the log.
     pub(super) fn read(room: &Path) -> Result<Middle, String> {
         let nothing = Middle { has_ended: false, finished: BTreeMap::new(), begun: Vec::new() };
         if !room.join("log").exists() {
@@ -103,7 +103,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// What a run that has ended left; an error where log and bundle do not agree.
+    /// What a run that has ended left. An error if log and bundle do not agree.
     pub(super) fn read(room: &Path) -> Result<Ended, String> {
         let view = view(room)?;
         let replay = evlog::replay::replay(&view, NonZeroUsize::MIN, &mut |_| {}).map_err(|error| error.to_string())?;
@@ -140,8 +140,8 @@ impl Ended {
         }
     }
 
-    /// Whether a run that was resumed ended as one that was not ended could have: the same files but for times, attempts
-    /// and locks, no stage run again that was finished, and the log says what happened.
+    /// Checks that a run that was resumed ended as an uninterrupted run could have: it has the same files except for times,
+    /// attempts and locks, it ran no finished stage again, and its log says what happened. Returns the difference as an error.
     pub(super) fn differs(&self, whole: &Ended, middle: &Middle) -> Result<(), String> {
         let [found, expected] = [self, whole].map(|ended| ended.files.keys().collect::<Vec<_>>());
         if found != expected {
@@ -149,7 +149,7 @@ impl Ended {
         }
         for (path, bytes) in &whole.files {
             let (found, expected) = (plain(path, &self.files[path]), plain(path, bytes));
-            // Output is appended to: that of an earlier attempt stands before it.
+            // Output is appended to a file: the output of an earlier attempt stands before it.
             let same = if path.strip_suffix(".log").is_some() { found.ends_with(&expected) } else { found == expected };
             if !same {
                 return Err(format!("`{path}`: expected {expected}, found {found}"));
