@@ -1,7 +1,7 @@
 //! The contract `custom`: events of the user's own kinds, recorded in order and nothing more.
 //!
-//! Does: take a kind that begins with `custom/` and any JSON, count, and project the counts.
-//! Does not: judge what the events mean; a run of this contract never ends.
+//! Does: take a kind that begins with `custom/` and any JSON, count the events, and project the counts.
+//! Does not: judge what the events mean. A run of this contract never ends.
 //!
 //! Invariants:
 //! - A payload is JSON text in RFC 8785 form.
@@ -19,8 +19,8 @@ use evlog_projection::{
 };
 use serde_json::{Map, Value, json};
 
-/// The kind version that evlog writes for every custom event. It says nothing about the payload: users who change the
-/// meaning of theirs put a version of their own into `data`.
+/// The kind version that evlog writes for every custom event. It says nothing about the payload. Users who change the meaning
+/// of their payloads put a version of their own into `data`.
 const PAYLOAD_VERSION: u16 = 1;
 
 const RUN: Projection = Projection::new("custom.run", 1);
@@ -28,7 +28,7 @@ const MANIFEST: Projection = Projection::new("custom.manifest", 1);
 const HEALTH: Projection = Projection::new("custom.health", 1);
 const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
-/// The one status there is.
+/// The only status.
 const OPEN: &str = "open";
 
 /// The contract `custom`: it records events of the user's own kinds, and has no rules about them.
@@ -117,7 +117,7 @@ impl Contract for Custom {
         Ok(State { events: 1, created_ns: fact.head.time_ns(), first_kind: kind.into(), last_kind: kind.into() })
     }
 
-    // The state does not depend on the payload, which is checked all the same: what is folded can be shown.
+    // The state does not depend on the payload. The payload is still checked, because what is folded must be possible to show.
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
         let kind = check(fact)?;
         state.events += 1;
@@ -198,7 +198,7 @@ fn check<'a>(fact: &Fact<'a>) -> Result<&'a str, FoldError> {
     Ok(kind)
 }
 
-/// The payload as JSON, which was checked.
+/// The payload as JSON. It was checked before.
 fn data(fact: &Fact<'_>) -> Result<Value, FoldError> {
     parse(fact.event.payload)
         .map_err(|error| FoldError::new(fact, format!("expected JSON as payload, found otherwise: {error}")))

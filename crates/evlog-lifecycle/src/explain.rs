@@ -1,11 +1,11 @@
-//! Why a run is as it is: its outcomes, the ones to blame first, each with the events that led to it (pipeline.md, section 7).
+//! Explains why a run is as it is. Lists its outcomes, those to blame first, each with the events that led to it (pipeline.md,
+//! section 7).
 //!
-//! Does: read what a run's events were projected to: `run.json`, the audit and the validation reports. So it explains runs
-//! of every contract, in the words that their files use, and pipelines by their rules.
-//! Of a run that has not ended it says what it waits for.
+//! Does: read the projections of a run: `run.json`, the audit and the validation reports. So it explains runs of every contract
+//! in the words of their files, and pipelines by their rules. For a run that has not ended, it says what the run waits for.
 //! Does not: judge. It shows what was recorded, and infers nothing from what is absent.
 //!
-//! Invariant: of equal bundles, equal explanations; every reason names at least one event.
+//! Invariant: equal bundles give equal explanations. Every reason names at least one event.
 
 mod waiting;
 
@@ -17,33 +17,33 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 pub use waiting::Waiting;
 
-/// What a reason is to the run's status, blame first.
+/// How a reason relates to the run's status. Those to blame come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Why the run has the status that it has.
     Cause,
-    /// It failed too.
+    /// It also failed.
     Failure,
-    /// It followed from a cause, and is none.
+    /// It followed from a cause, and is not a cause itself.
     Consequence,
     /// Skipped on purpose.
     Skipped,
-    /// An attempt that was not taken.
+    /// An attempt that was refused.
     Refused,
-    /// Not at its end yet.
+    /// It has not ended yet.
     Open,
-    /// It happened to the run, and changed nothing of its status.
+    /// It happened to the run, and did not change its status.
     Note,
-    /// As it should be.
+    /// It is as it should be.
     Fine,
-    /// It had no part in the run, which is no failure.
+    /// It took no part in the run, which is not a failure.
     Disabled,
 }
 
-/// One thing that a person should know of the run.
+/// One thing that a person should know about the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// What it is to the status.
+    /// How it relates to the run's status.
     pub role: Role,
     /// The stage, substage or step; `run` for the run itself.
     pub subject: String,
@@ -51,7 +51,7 @@ pub struct Reason {
     pub state: String,
     /// A sentence.
     pub text: String,
-    /// The events that say so, in order.
+    /// The events that show it, in order.
     pub seqs: Vec<u64>,
 }
 
@@ -64,9 +64,9 @@ pub struct Explanation {
     pub status: String,
     /// One sentence.
     pub summary: String,
-    /// Blame first, then in order.
+    /// The reasons: those to blame first, then in order.
     pub reasons: Vec<Reason>,
-    /// What it waits for, if it has not ended; what is due first comes first.
+    /// What the run waits for, if it has not ended. What is due first comes first.
     pub waiting: Vec<Waiting>,
 }
 
@@ -95,7 +95,7 @@ pub type Origin = (String, u64);
 pub struct Documents<'a> {
     /// Its `run.json`.
     pub run: &'a Value,
-    /// Its `manifest.json`; null where the contract has none.
+    /// Its `manifest.json`; null if the contract has none.
     pub manifest: &'a Value,
     /// The lines of its audit.
     pub audit: &'a [Value],
@@ -146,13 +146,13 @@ fn summary(status: &str, reasons: &[Reason]) -> String {
     }
 }
 
-/// Where a stage was taken over from, as `run.json` says.
+/// The run and outcome that a stage was reused from, as `run.json` says.
 pub fn taken_from(stage: &Value) -> Option<Origin> {
     let taken = &stage["taken_from"];
     Some((taken["run"].as_str()?.to_owned(), taken["seq"].as_u64()?))
 }
 
-/// That a run retries another one, and what it has of it.
+/// A reason that says that a run retries another one, and what it has reused from it.
 fn retried(documents: &Documents<'_>) -> Option<Reason> {
     let of = documents.manifest["extensions"]["orchestrator"]["retry"]["of"].as_str()?;
     let stages = documents.run["stages"].as_array().map_or(&[][..], Vec::as_slice);
@@ -167,7 +167,7 @@ fn retried(documents: &Documents<'_>) -> Option<Reason> {
     Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
 }
 
-/// What a story says and evlog, which decides its run, does not go by.
+/// What a story states although evlog decides its run by other rules.
 fn ignored(documents: &Documents<'_>) -> Vec<Reason> {
     let manifest = documents.manifest;
     if manifest["mode"] != "decided" {
@@ -200,7 +200,7 @@ fn stages(documents: &Documents<'_>) -> Vec<Reason> {
     }
     let is_fatal = |stage: &Value| stage["state"] == "failed" && stage["fail_mode"] == "fail_closed";
     let first_fatal = ordered.iter().position(|stage| is_fatal(stage)).map(|at| {
-        // A substage that failed before its stage did has set the stage's outcome.
+        // A substage that failed before its stage did has determined the stage's outcome.
         let own = format!("{}.", text(&ordered[at]["stage"]));
         let earlier = |sub: &&Value| {
             is_fatal(sub) && text(&sub["stage"]).starts_with(&own) && sub["seq"].as_u64() < ordered[at]["seq"].as_u64()
@@ -247,7 +247,7 @@ fn stages(documents: &Documents<'_>) -> Vec<Reason> {
     ordered.iter().enumerate().map(reason).chain(left_out).collect()
 }
 
-/// The inputs for want of which a stage never began.
+/// The missing inputs because of which a stage never began.
 fn missing(run: &Value, stage: &Value) -> Vec<String> {
     let inputs = run["inputs"].as_array().map_or(&[][..], Vec::as_slice);
     let needed = |input: &&Value| {
@@ -260,7 +260,7 @@ fn missing(run: &Value, stage: &Value) -> Vec<String> {
     inputs.iter().filter(needed).map(|input| format!("`{}`", text(&input["path"]))).collect()
 }
 
-/// What is said of a process that never ran.
+/// The text for a process that never ran.
 const NOT_STARTED: &str = "its process could not be started";
 
 /// How the process of a stage's last attempt ended, if that is recorded.
@@ -319,7 +319,7 @@ fn stage_text(
     }
 }
 
-/// The sentence of a stage, with from where it was taken over, if it was.
+/// The sentence about a stage. If the stage was reused, adds where it comes from.
 fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
     let Some((from, seq)) = taken_from(stage) else { return why };
     let failed = stage["state"] == "failed";
@@ -328,8 +328,8 @@ fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
     format!("{why}; {what} from run `{from}` (seq {seq} there){}", earlier.collect::<String>())
 }
 
-/// What a publish gate found, by the first diagnostic that could set the stage's reason code: a failure of storage is not
-/// one of contents, in whatever order the report lists them.
+/// What a publish gate found, by the first diagnostic that could determine the stage's reason code. A failure of storage counts
+/// separately from a failure of contents, in whatever order the report lists them.
 fn gate_text(report: &Value, code: &str) -> Option<String> {
     let is_storage = |found: &&Value| STORAGE_CODES.contains(&text(&found["reason_code"]).as_str());
     let mut all = report["diagnostics"].as_array()?.iter();
@@ -345,19 +345,19 @@ fn gate_text(report: &Value, code: &str) -> Option<String> {
     Some(format!("its publish gate found in {place}: {}{more}", text(&first["message"])))
 }
 
-/// The run itself, among the steps that can be named.
+/// The name of the run itself, among the names of steps.
 const RUN: &str = "run";
 
-/// Why a step never ran, where that was not decided of the step itself.
+/// Why a step never ran, if the reason is not the step itself.
 const AFTER_FAILURE: [&str; 2] = ["fail_fast", "failed_dependency"];
 
-/// Words of states that a run or a step can blame.
+/// Words for the states of a run or a step that count as bad.
 const BAD: [&str; 5] = ["failed", "error", "timeout", "denied", "canceled"];
 
-/// Words of the states of a run that succeeded.
+/// Words for the states of a run that succeeded.
 const GOOD: [&str; 2] = ["succeeded", "success"];
 
-/// Runs that move from state to state: the last move of the run, and of each of its steps.
+/// For runs that move from state to state: the last move of the run, and of each of its steps.
 fn moves(audit: &[Value]) -> Vec<Reason> {
     let mut last: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
     for (index, line) in audit.iter().enumerate() {
@@ -370,7 +370,7 @@ fn moves(audit: &[Value]) -> Vec<Reason> {
     ordered.sort_by_key(|(_, (index, _))| *index);
     let bad = |line: &Value| BAD.contains(&text(&line["event"]["to"]).to_lowercase().as_str());
     let blamed = ordered.iter().any(|(step, (_, line))| *step != RUN && bad(line));
-    // What failed in a run that succeeded was allowed to.
+    // In a run that succeeded, a failed step was allowed to fail.
     let succeeded =
         last.get(RUN).is_some_and(|(_, line)| GOOD.contains(&text(&line["event"]["to"]).to_lowercase().as_str()));
     let reason = |(step, (_, line)): &(&String, &(usize, &Value))| {
@@ -380,7 +380,7 @@ fn moves(audit: &[Value]) -> Vec<Reason> {
             (_, true) if succeeded => Role::Failure,
             (_, true) => Role::Cause,
             (RUN, false) if line["event"]["to"].is_null() => Role::Open,
-            // It goes on once somebody answers: the text says what.
+            // The run goes on once somebody answers. The text says what is asked.
             (_, false) if line["event"]["cause"] == "held" => Role::Open,
             _ if AFTER_FAILURE.contains(&text(&line["event"]["cause"]).as_str()) => Role::Consequence,
             _ => Role::Fine,
@@ -405,7 +405,7 @@ fn move_text(line: &Value) -> String {
     why.map_or(what.clone(), |why| format!("{what}: {why}"))
 }
 
-/// What happened to a run beside its stages: its lock was taken by force, it was resumed.
+/// What happened to a run apart from its stages: its lock was taken by force, it was resumed.
 fn noted(line: &Value) -> Option<Reason> {
     let event = &line["event"];
     let (state, what) = match line["kind"].as_str()? {
@@ -422,7 +422,7 @@ fn noted(line: &Value) -> Option<Reason> {
     Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: state.to_owned(), text: what, seqs })
 }
 
-/// An attempt that was not taken, and is on record.
+/// An attempt that was refused, and that is recorded.
 fn refused(line: &Value) -> Option<Reason> {
     let kind = line["kind"].as_str()?;
     let state = kind.rsplit('.').next().filter(|word| ["refused", "rejected"].contains(word))?;

@@ -1,14 +1,13 @@
 //! The run contracts, as tables and pure functions.
 //!
 //! Does: say what a run of contract `status` ([`status`]), `story` ([`story`]), `pipeline` ([`pipeline`]) or `custom`
-//! ([`custom`]) may do,
-//! which events an attempt leads to, and which files its events fold into.
-//! Does not: touch files, ask the time, know how events are stored.
+//! ([`custom`]) may do, to which events an attempt leads, and into which files the run's events fold.
+//! Does not: touch files, ask for the time, know how events are stored.
 //!
 //! Invariants:
 //! - Every decision and every projection is a function of its arguments alone.
-//! - What follows an undefined or invalid request is decided when the command comes in. Replay applies no such rule: it
-//!   folds what was committed, or says why it cannot.
+//! - The reaction to an undefined or invalid request is decided when the command arrives. Replay applies no such rule: it folds
+//!   what was committed, or says why it cannot.
 #![forbid(unsafe_code)]
 
 pub mod custom;
@@ -33,8 +32,8 @@ use evlog_rules::Rule;
 use evlog_rules::rules::{Breach, Guard};
 use serde_json::Value;
 
-/// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
-/// later version, or not of its kind's table.
+/// The payload of an event of a built-in contract as JSON. `None` for other events, and for a payload that is protected, that
+/// has a later version, or that does not match the table of its kind.
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, lifecycle::payload_json];
     of_contracts.iter().find_map(|of_contract| of_contract(event))
@@ -48,7 +47,7 @@ pub fn rules_of(run: &RunFold) -> &[Rule] {
         .unwrap_or_default()
 }
 
-/// What the enforced rules of a run's definition remember after its next event, unless it breaks one of them.
+/// The state of the enforced rules of a run's definition after its next event, unless the event breaks one of them.
 fn guarded(guard: &Guard, rules: &[Rule], fact: &Fact<'_>) -> Result<Guard, FoldError> {
     let readable = |event: &Event<'_>| payload_json(event).unwrap_or_default();
     guard.after(rules, fact, readable).map_err(|Breach { rule, expected, found }| {
@@ -56,7 +55,8 @@ fn guarded(guard: &Guard, rules: &[Rule], fact: &Fact<'_>) -> Result<Guard, Fold
     })
 }
 
-/// Whether a kind is one of the contract with this name: the table of kinds names the contract before the first point.
+/// Whether a kind belongs to the contract with this name: in the table of kinds, the contract's name stands before the first
+/// dot.
 fn owns(contract: &str, kind: Kind<'_>) -> bool {
     let name = kind.name().filter(|_| matches!(kind, Kind::BuiltIn(_)));
     name.and_then(|name| name.split_once('.')).is_some_and(|(of, _)| of == contract)

@@ -1,9 +1,9 @@
-//! The strict reader of members that all contracts share, and what an object written here is.
+//! The strict reader of members that all contracts share, and a helper for objects that are written here.
 
 pub(crate) use evlog_projection::members::{Members, check_run_id, cut, kind, malformed, pointer, quoted};
 use serde_json::{Map, Value};
 
-/// The members of a value that is written as an object.
+/// The members of a value that is known to be an object.
 pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(members) => members,

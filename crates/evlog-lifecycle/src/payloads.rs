@@ -1,8 +1,8 @@
 //! The payloads of a contract's events, from one table: which kind carries which struct.
 //!
-//! Does not: know the structs, nor what may follow what.
+//! Does not: know the structs, or which event may follow which.
 //!
-//! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
+//! Invariant: a payload is read completely and in its only encoding, or refused with a sentence.
 
 /// Makes the enum `Payload` of a contract: a line for each kind, with the variant, the struct and the kind's constant.
 macro_rules! payloads {
@@ -21,7 +21,7 @@ macro_rules! payloads {
                 }
             }
 
-            /// Its bytes; an error when they pass the limit of a payload.
+            /// The bytes of the payload. An error if they exceed the limit of a payload.
             pub(super) fn encode(&self) -> Result<Vec<u8>, evlog_format::payload::PayloadError> {
                 match self {
                     $(Payload::$variant(value) => evlog_format::payload::encode(value)),*
@@ -51,11 +51,11 @@ macro_rules! payloads {
 }
 pub(crate) use payloads;
 
-/// Makes the function that gives the payloads of a contract's events as JSON: a line for each kind, with its struct.
+/// Makes the function that returns the payloads of a contract's events as JSON: a line for each kind, with its struct.
 macro_rules! payload_json {
     ($($kind:ident: $carried:ty;)*) => {
-        /// The payload of an event of this contract as JSON; `None` for other events, and for a payload that is protected, of
-        /// a later version, or not of its kind's table.
+        /// The payload of an event of this contract as JSON. `None` for other events, and for a payload that is protected, that
+        /// has a later version, or that does not match the table of its kind.
         pub fn payload_json(event: &evlog_format::Event<'_>) -> Option<serde_json::Value> {
             match event.kind {
                 $(evlog_format::kind::$kind => evlog_projection::readable::payload_json::<$carried>(event),)*

@@ -105,7 +105,7 @@ fn a_committed_event_that_is_not_one_of_these_is_found() {
     spaced[1].payload = br#"{"by": "sea"}"#.to_vec();
     let mut broken = good;
     broken[1].payload = b"{".to_vec();
-    // Before it is shown: a run whose state is shown can be projected too.
+    // This is checked before the state is shown, so a run whose state is shown can be projected too.
     assert!(Custom.evolve(&mut Custom.start(&spaced[0].fact()).unwrap(), &spaced[1].fact()).is_err());
     for events in [foreign, named, later, spaced, broken] {
         let error = bundle(&Custom, &events).expect_err("not of this contract");
@@ -114,7 +114,7 @@ fn a_committed_event_that_is_not_one_of_these_is_found() {
     }
 }
 
-/// Numbers in any spelling, by themselves and within.
+/// Numbers in any spelling, alone and inside other values.
 fn any_numbers() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         "-?(0|[1-9][0-9]{0,22})(\\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?",

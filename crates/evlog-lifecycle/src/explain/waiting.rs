@@ -1,7 +1,7 @@
 //! What a run that has not ended waits for, since when, and what is due.
 //!
-//! Does not: ask the clock. A time that is due may have passed. What the log does not record, such as the time limit of a stage, is
-//! not shown.
+//! Does not: ask the clock, so a due time may have passed. It does not show what the log does not record, such as the time
+//! limit of a stage.
 
 use super::{Documents, RUN, text};
 use crate::status::RunStatus;
@@ -18,11 +18,11 @@ pub struct Waiting {
     pub text: String,
     /// The event since which it waits.
     pub since: u64,
-    /// When something happens though nothing came, RFC 3339; `None` if the log records no such time.
+    /// When something happens even if nothing arrives, RFC 3339; `None` if the log records no such time.
     pub due: Option<String>,
 }
 
-/// What a run waits for: what is due first comes first. Nothing, if it has ended.
+/// What a run waits for. What is due first comes first. Empty if the run has ended.
 pub(super) fn waiting(documents: &Documents<'_>) -> Vec<Waiting> {
     let Documents { run, audit, .. } = *documents;
     let contract = text(&run["contract"]);
@@ -37,7 +37,7 @@ pub(super) fn waiting(documents: &Documents<'_>) -> Vec<Waiting> {
     if found.is_empty() {
         found.extend(of_run(&contract, documents));
     }
-    // Times of one form, so text sorts as time does.
+    // All times have the same form, so they can be sorted as text.
     found.sort_by(|a, b| (a.due.is_none(), &a.due).cmp(&(b.due.is_none(), &b.due)));
     found
 }
@@ -46,7 +46,8 @@ fn last_seq(audit: &[Value], is_meant: impl Fn(&Value) -> bool) -> Option<u64> {
     audit.iter().rev().find(|line| is_meant(line)).and_then(|line| line["sequence"].as_u64())
 }
 
-/// Stages that have begun wait for their outcome. If there is none, the next stage waits to begin, or the run for its end.
+/// Stages that have begun wait for their outcome. If no stage has begun, the next stage waits to begin, or the run waits for
+/// its end.
 fn stages(run: &Value, audit: &[Value]) -> Vec<Waiting> {
     let stages = run["stages"].as_array().map_or(&[][..], Vec::as_slice);
     let of = |state: &'static str| stages.iter().filter(move |stage| stage["state"] == state);
@@ -70,7 +71,7 @@ fn stages(run: &Value, audit: &[Value]) -> Vec<Waiting> {
     vec![Waiting { subject, text, since, due: None }]
 }
 
-/// Steps that have not ended, as their last move in this epoch says; and the run, if its own time is up first.
+/// Steps that have not ended, according to their last move in this epoch. Also the run, if its own time is up first.
 fn steps(run: &Value, audit: &[Value]) -> Vec<Waiting> {
     let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
     for line in audit.iter().filter(|line| line["epoch"] == run["epoch"]) {
@@ -98,7 +99,7 @@ fn steps(run: &Value, audit: &[Value]) -> Vec<Waiting> {
         })
     };
     let mut found: Vec<Waiting> = last.iter().filter_map(one).collect();
-    // The times of steps are in their moves: any other is that of the run.
+    // The times of steps are in their moves. Any other time is that of the run.
     let due = run["next_due_utc"].as_str().filter(|due| found.iter().all(|step| step.due.as_deref() != Some(*due)));
     let since = last_seq(audit, |line| line["event"]["step"].is_null() && line["event"]["to"].is_string());
     found.extend(due.map(|due| Waiting {

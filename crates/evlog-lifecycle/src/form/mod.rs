@@ -1,13 +1,13 @@
 //! Contract files: a contract as data that a person can read, in TOML.
 //!
 //! Does: read a file into a definition, of a lifecycle ([`lifecycle`](mod@crate::lifecycle)) or of a pipeline
-//! ([`pipeline`](mod@crate::pipeline)), or say everything that is wrong with it, with line and column; hold the built-in
-//! files.
-//! Does not: judge a run, or read anything but the text that it is given.
+//! ([`pipeline`](mod@crate::pipeline)); if anything is wrong with the file, list everything, with line and column. It also
+//! holds the built-in files. Does not: judge a run, or read anything but the text that it is given.
 //!
 //! Invariants:
-//! - A file is read whole, or not at all: there is no definition beside a finding.
-//! - The TOML of a file and the canonical JSON that a run pins are two spellings of one thing, read by the same code.
+//! - A file is read completely or not at all: if there is a finding, there is no definition.
+//! - The TOML of a file and the canonical JSON that a run pins are two spellings of the same definition. The same code reads
+//!   both.
 
 pub mod built_in;
 
@@ -20,7 +20,7 @@ use crate::located::Located;
 use crate::{lifecycle, pipeline};
 use std::sync::Arc;
 
-/// The longest contract file, in bytes. Its definition stands in the first event of every run that brings it.
+/// The longest contract file, in bytes. Every run that brings its definition has it in its first event.
 pub const FILE_LEN_MAX: u64 = 256 * 1024;
 /// What a contract file defines.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Contract files: what is taken, and that everything wrong is found at its place.
+//! Contract files: what is accepted, and that every mistake is found at its place.
 
 use super::{BUILT_IN, Definition, FILE_LEN_MAX, built_in};
 use crate::lifecycle::{StatusId, Undefined};
@@ -41,7 +41,7 @@ fn findings(part: &str, other: &str) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-/// One finding, at this place, that says this.
+/// Asserts that there is one finding, at this place, with this text.
 fn check(part: &str, other: &str, place: &str, says: &str) {
     let found = findings(part, other);
     let fits = |finding: &String| finding.starts_with(&format!("{place}: ")) && finding.contains(says);
@@ -168,7 +168,7 @@ fn every_run_must_be_able_to_enter_the_forced_status() {
     let order = lifecycle(&forced);
     let Undefined::Force { to, reason_code } = order.undefined() else { panic!("forces") };
     assert_eq!((order.status(*to).name.as_str(), reason_code.as_deref()), ("canceled", Some("out_of_stock")));
-    // A status that only a rule leads to is reached all the same.
+    // A status that only a rule leads to still counts as reachable.
     let lost = "name = \"a\"\nstatuses = [\"on\", \"lost\"]\nterminal = [\"lost\"]\nundefined = { force = \"lost\" }\ntransitions.on = [\"on\"]\n";
     assert_eq!(lifecycle(lost).statuses().len(), 2);
 }

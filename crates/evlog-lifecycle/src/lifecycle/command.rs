@@ -67,7 +67,7 @@ fn data(members: &mut Members) -> Result<Map<String, Value>, Malformed> {
     Ok(members.object("data")?.unwrap_or_default())
 }
 
-/// A name, or a definition in place of one. The member has two names, as the contract has.
+/// A name, or a definition in its place. The member has two names, because the contract has two names.
 fn lifecycle(members: &mut Members) -> Result<Chosen, Malformed> {
     let (pointer, given) = match (members.take("lifecycle"), members.take("machine")) {
         (given, None) => ("/lifecycle", given),

@@ -1,6 +1,6 @@
 //! Which events a command leads to. Nothing here changes a state; only the fold does.
 //!
-//! Invariant: a decision's events are one commit; a forced transition is caused by the rejection before it.
+//! Invariant: a decision's events are one commit. A forced transition is caused by the rejection before it.
 
 use super::Lifecycle;
 use super::command::{Chosen, Command, Create, Transition};
@@ -13,7 +13,7 @@ use evlog_projection::{Asked, Cause, Decision, NewEvent, Target, canonical};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// The code of requests that no transition is listed for.
+/// The code of requests for a transition that is not listed.
 pub(super) const UNDEFINED_TRANSITION: &str = "UNDEFINED_TRANSITION";
 
 /// The longest message of a refusal, in bytes: callers' text is quoted in it.
@@ -39,7 +39,7 @@ fn event(payload: &Payload, cause: Cause) -> Result<NewEvent, Refusal> {
     }
 }
 
-/// A refusal is an event of the run, or of `$log` when there is no such run.
+/// A refusal is an event of the run, or of `$log` if there is no such run.
 fn refused(asked: &Asked<'_, State>, action: &str, refusal: &Refusal) -> Decision {
     let message = cut(&refusal.message, MESSAGE_LEN_MAX).to_owned();
     let (action, code) = (action.to_owned(), refusal.code.to_owned());
@@ -111,7 +111,7 @@ fn transition(asked: &Asked<'_, State>, request: &Transition) -> Result<Decision
     Ok(Decision::accepted(vec![event(&payload, Cause::Command)?]))
 }
 
-/// A request that is not listed: on record, and the reaction of the definition with it (rules M-04 to M-06).
+/// A request that is not listed is recorded, together with the reaction of the definition (rules M-04 to M-06).
 fn reject(state: &State, to: &str) -> Result<Decision, Refusal> {
     let requested = cut(to, TOKEN_LEN_MAX).to_owned();
     let forced = rules::reaction(state, &requested);

@@ -2,7 +2,7 @@
 //!
 //! Does: answer questions about statuses, by index. Does not: know a run.
 //!
-//! Invariant: a definition is never changed after it was made; its canonical JSON text has one digest, and runs pin both.
+//! Invariant: a definition is never changed after it was made. Its canonical JSON text has one digest, and runs pin both.
 
 use evlog_projection::canonical;
 use evlog_rules::Rule;
@@ -27,7 +27,7 @@ pub struct StatusDefinition {
     pub to: Vec<StatusId>,
     /// Members that `data` must have on entry, with their types.
     pub required: BTreeMap<String, DataType>,
-    /// Its own reason codes, with their meanings. If it has any, one must be given to enter it.
+    /// Its own reason codes, with their meanings. If it has any, a command must give one of them to enter the status.
     pub reason_codes: BTreeMap<String, Option<String>>,
 }
 
@@ -46,16 +46,16 @@ pub enum DataType {
     Object,
     /// A list.
     List,
-    /// Anything but null.
+    /// Anything except null.
     Any,
 }
 
-/// What a request for a transition that is not listed leads to, in a run that has not ended.
+/// The reaction to a request for a transition that is not listed, in a run that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undefined {
-    /// It is rejected, and the run stays as it is.
+    /// The request is rejected, and the run stays as it is.
     Reject,
-    /// It is rejected, and the run is forced to a status.
+    /// The request is rejected, and the run is forced to a status.
     Force {
         /// That status.
         to: StatusId,
@@ -97,7 +97,7 @@ pub struct Definition {
 }
 
 impl DataType {
-    /// All of them, with the words of definitions.
+    /// All types, with the words that definitions use for them.
     pub const WORDS: [(&'static str, DataType); 7] = [
         ("text", DataType::Text),
         ("integer", DataType::Integer),
@@ -108,7 +108,7 @@ impl DataType {
         ("any", DataType::Any),
     ];
 
-    /// The word of definitions.
+    /// The word that definitions use for the type.
     pub fn word(self) -> &'static str {
         let known = DataType::WORDS.iter().find(|(_, known)| *known == self);
         known.map_or_else(|| unreachable!("every type has a word"), |(word, _)| word)
@@ -156,7 +156,7 @@ impl Definition {
         self.parts.initial
     }
 
-    /// What undefined transitions lead to.
+    /// The reaction to undefined transitions.
     pub fn undefined(&self) -> &Undefined {
         &self.parts.undefined
     }
@@ -242,7 +242,7 @@ fn to_value(parts: &Parts) -> Value {
     if let Some(about) = &parts.about {
         value["about"] = about.as_str().into();
     }
-    // Absent rather than empty: definitions that were pinned before this member was known keep their text.
+    // The member is absent rather than empty, so that definitions that were pinned before this member existed keep their text.
     if !parts.rules.is_empty() {
         value["rule"] = parts.rules.iter().map(|rule| rule.given().clone()).collect::<Vec<Value>>().into();
     }

@@ -1,7 +1,7 @@
 //! How one more event changes the state of a run.
 //!
-//! Does: fold events, and refuse those that the definition forbids. Does not: react; a forced transition is folded because
-//! it was committed, never because it should have been.
+//! Does: fold events, and refuse those that the definition forbids. Does not: react. A forced transition is folded because it
+//! was committed, never because it should have been.
 //!
 //! Invariants:
 //! - The fold refuses an event by the same [`rules`](super::rules) that refuse a command.
@@ -18,7 +18,7 @@ use evlog_rules::rules::Guard;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// The definition that a run was created with, read again.
+/// The definition that a run was created with, read from its first event.
 fn pinned(created: &Created) -> Result<Definition, String> {
     let value =
         evlog_projection::parse(created.definition_text.as_bytes()).map_err(|error| format!("definition: {error}"))?;
@@ -95,7 +95,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
     }
 }
 
-/// What is owed must be the very next event, of the same commit, and say what causes it.
+/// An owed event must be the very next one, in the same commit, and must name its cause.
 fn check_owed(owed: &Owed, fact: &Fact<'_>, payload: &Payload) -> Result<(), String> {
     let as_owed = matches!(payload, Payload::Forced(event) if *event == owed.event);
     if as_owed && fact.head.first_seq == owed.commit && fact.event.causation == Some(owed.cause) {

@@ -1,12 +1,12 @@
 //! Runs of a lifecycle that a user defines in a contract file. Rules are numbered M-nn in `docs/lifecycle/machine.md`.
 //! Bytes, kinds and JSON call this contract `machine`; commands may also call it `lifecycle`.
 //!
-//! Does: hold a definition, and read it with everything that is wrong with it; decide commands by it, fold events, project
-//! `run.json`, `manifest.json` and `logs/health.json`.
+//! Does: hold a definition; read one, and list everything that is wrong with it; decide commands by it, fold events, and
+//! project `run.json`, `manifest.json` and `logs/health.json`.
 //! Does not: know a lifecycle of its own.
 //!
 //! Invariants:
-//! - The definition that a run is judged by is pinned in its first event; a file that was edited since changes nothing.
+//! - The definition that a run is judged by is pinned in its first event. A file that was edited later changes nothing.
 //! - The reaction to an undefined request is applied when a command is decided, never to history.
 
 mod command;
@@ -39,14 +39,14 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The contract `machine`, with the lifecycles that runs can be created with by name.
+/// The contract `machine`, with the lifecycles by whose names runs can be created.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     known: BTreeMap<String, Arc<Definition>>,
 }
 
 impl Lifecycle {
-    /// The command that begins a run of a lifecycle that is known by name.
+    /// The command that begins a run of a lifecycle by its name.
     pub fn create(run: impl Into<String>, lifecycle: impl Into<String>) -> RequestBuilder {
         Request::json("machine", run, "create").member("machine", lifecycle.into())
     }

@@ -1,6 +1,6 @@
 //! The files of a run's bundle and its audit lines, as functions of state and event.
 //!
-//! All are RFC 8785 text. The health file is a mirror: each of its members is in `run.json` too, with the same value.
+//! All of them are RFC 8785 text. The health file is a mirror: each of its members is in `run.json` too, with the same value.
 
 use super::definition::StatusId;
 use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
@@ -32,7 +32,7 @@ const HEALTH_MEMBERS: [&str; 10] = [
     "status_since_utc",
 ];
 
-/// All that are made now.
+/// All projections that are made now.
 pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files, except the audit. A history that still owes an event has no files.
@@ -48,7 +48,8 @@ pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fold
     ])
 }
 
-/// The files of version 1 of their projections, which said neither since when the status holds nor what can follow it.
+/// The files of version 1 of their projections. They did not have the time since which the status holds, or the statuses that
+/// can follow it.
 pub(super) fn earlier_files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
     owes_nothing(state, head)?;
     let run = run_1(state, head);
@@ -62,7 +63,7 @@ fn owes_nothing(state: &State, head: &RunHead<'_>) -> Result<(), FoldError> {
     Err(FoldError::of_run(head, message))
 }
 
-/// Since when the status holds, and which statuses can follow it.
+/// The time since which the status holds, and the statuses that can follow it.
 fn outlook(state: &State) -> Map<String, Value> {
     let (definition, now) = (state.definition(), last(state, state.status));
     let next = definition.status(state.status).to.iter().map(|id| definition.status(*id).name.as_str());

@@ -1,9 +1,9 @@
 //! Reads a lifecycle's definition: from a contract file, or from the JSON text that a run pinned.
 //!
-//! Does: read the members, and pass the parts to [`soundness`]. Does not: fill in anything but the defaults of
-//! absent members.
+//! Does: read the members, and pass the parts to [`soundness`]. Does not: fill in anything except the defaults of absent
+//! members.
 //!
-//! Invariant: what it accepts, written as canonical text, reads again as the same definition.
+//! Invariant: the canonical text of what it accepts reads again as the same definition.
 
 use super::definition::{ANY_STATUS, DataType, Definition, OrderRule, Parts, StatusDefinition, StatusId, Undefined};
 use super::soundness;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Names that users may not give to contracts of their own.
 pub const RESERVED: [&str; 6] = ["custom", "machine", "pipeline", "purple-axiom", "status", "story"];
 
-/// The most statuses of a lifecycle. A definition stands in every run's first event.
+/// The most statuses of a lifecycle. Every run has its definition in its first event.
 pub const STATUSES_MAX: usize = 256;
 /// The most members that one status requires.
 pub const REQUIRED_MAX: usize = 64;
@@ -24,7 +24,7 @@ pub const REASON_CODES_MAX: usize = 4096;
 /// The most order rules.
 pub const ORDER_RULES_MAX: usize = 256;
 
-/// Names by index, to find them again.
+/// Names by index, so that their indexes can be found.
 pub(super) struct Names<'a> {
     statuses: &'a mut Vec<StatusDefinition>,
     flaws: &'a Flaws,
@@ -45,7 +45,7 @@ fn unknown(name: &str) -> String {
     format!("expected one of the statuses, found `{}`", quoted(name))
 }
 
-/// The definition. If anything is wrong with it, adds flaws and gives `None`.
+/// Reads the definition. If anything is wrong with it, adds flaws and returns `None`.
 pub(crate) fn read(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Option<Definition> {
     let mut fields = Fields::of(value, at, flaws)?;
     let name = name(&mut fields, flaws, if origin == Origin::BuiltIn { &[] } else { &RESERVED });
@@ -100,7 +100,7 @@ fn statuses(fields: &mut Fields<'_>, flaws: &Flaws) -> Vec<StatusDefinition> {
     statuses
 }
 
-/// The status that is named, or the first.
+/// The status that is named as the initial one, or the first status.
 fn initial(fields: &mut Fields<'_>, names: &Names<'_>) -> Option<StatusId> {
     if !fields.has("initial") {
         return Some(StatusId(0));
@@ -139,7 +139,7 @@ fn transitions(fields: &mut Fields<'_>, names: &mut Names<'_>) {
     }
 }
 
-/// Whether it is `[A-Za-z_][A-Za-z0-9_]*`, and not too long: a member of `data`.
+/// Whether the name of a member of `data` is `[A-Za-z_][A-Za-z0-9_]*`, and not too long.
 fn is_member(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

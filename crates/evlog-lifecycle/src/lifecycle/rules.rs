@@ -1,9 +1,9 @@
-//! The rules that commands and events are judged by alike (`docs/lifecycle/machine.md`).
+//! The rules by which commands and events are both judged (`docs/lifecycle/machine.md`).
 //!
-//! Does: say whether a status may be entered, with what, and what a request for anything else leads to. Does not: change
-//! anything, or make events.
+//! Does: say whether a status may be entered, with which data and reason code, and what the reaction to any other request is.
+//! Does not: change anything, or make events.
 //!
-//! Invariant: each function is a pure question; `decide` and `evolve` ask the same ones.
+//! Invariant: each function is a pure question. `decide` and `evolve` ask the same questions.
 
 use super::definition::{Definition, StatusId, Undefined};
 use super::payload::Forced;
@@ -28,7 +28,8 @@ pub(super) struct Entry<'a> {
     pub data: &'a Map<String, Value>,
 }
 
-/// The status of this name, if the run may enter it now: it is listed and no order rule forbids it (rules M-02, M-03).
+/// The status of this name, if the run may enter it now: the transition is listed and no order rule forbids it (rules M-02,
+/// M-03).
 pub(super) fn listed(state: &State, name: &str) -> Option<StatusId> {
     let definition = state.definition();
     let to = definition.find(name).filter(|to| definition.may_become(state.status, *to))?;
@@ -36,7 +37,7 @@ pub(super) fn listed(state: &State, name: &str) -> Option<StatusId> {
     (!waits).then_some(to)
 }
 
-/// The status that the name differs from only in its capitals. `None` if the name is itself a status (rule M-12).
+/// The status whose name differs only in upper and lower case. `None` if the name is itself a status (rule M-12).
 pub(super) fn misspelt<'d>(definition: &'d Definition, name: &str) -> Option<&'d str> {
     if definition.find(name).is_some() {
         return None;
@@ -45,7 +46,7 @@ pub(super) fn misspelt<'d>(definition: &'d Definition, name: &str) -> Option<&'d
     names.find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// What an undefined request forces the run to, if anything (rules M-04 to M-06).
+/// The status that an undefined request forces the run to, if any (rules M-04 to M-06).
 pub(super) fn reaction(state: &State, requested: &str) -> Option<Forced> {
     let definition = state.definition();
     let Undefined::Force { to, reason_code } = definition.undefined() else { return None };
@@ -60,7 +61,7 @@ pub(super) fn reaction(state: &State, requested: &str) -> Option<Forced> {
     })
 }
 
-/// Whether a status may be entered with this (rules M-07 and M-08).
+/// Whether a status may be entered with this data and reason code (rules M-07 and M-08).
 pub(super) fn entry(definition: &Definition, entry: &Entry<'_>) -> Result<(), Refusal> {
     data(definition, entry.to, entry.data)?;
     let status = definition.status(entry.to);

@@ -1,9 +1,9 @@
-//! Checks that the parts of a lifecycle fit together: each status can be reached, and each that is not
-//! terminal can be left.
+//! Checks that the parts of a lifecycle fit together: each status can be reached, and each status that is not terminal can be
+//! left.
 //!
 //! Does: find statuses and rules that no run can use, and rules that change nothing. Does not: prove that a run ends.
 //!
-//! Invariant: every status of a definition without flaws is entered by some run.
+//! Invariant: every status of a definition without flaws can be entered by some run.
 
 use super::definition::{OrderRule, Parts, StatusId, Undefined};
 use crate::fields::Flaws;
@@ -28,7 +28,7 @@ fn name(parts: &Parts, id: StatusId) -> &str {
     &parts.statuses[id.0].name
 }
 
-/// Terminal statuses have no way out, all others have one.
+/// Checks that terminal statuses have no way out and that all others have one.
 fn ends(parts: &Parts, place: &dyn Fn(&str) -> String, flaws: &Flaws) {
     if parts.statuses[parts.initial.0].terminal {
         let message = format!("`{}` is the first status of a run; it cannot be terminal", name(parts, parts.initial));
@@ -48,7 +48,7 @@ fn ends(parts: &Parts, place: &dyn Fn(&str) -> String, flaws: &Flaws) {
     }
 }
 
-/// The statuses that a run can reach from some statuses without entering a given one.
+/// The statuses that a run can reach from `from` without entering `but`.
 fn after(parts: &Parts, from: StatusId, but: Option<StatusId>) -> BTreeSet<StatusId> {
     let forced = match parts.undefined {
         Undefined::Force { to, .. } => Some(to),
@@ -80,7 +80,7 @@ fn reachable(parts: &Parts, place: &dyn Fn(&str) -> String, flaws: &Flaws) {
     }
 }
 
-/// An undefined transition can force a run at any time, so every run must be able to enter the forced status.
+/// Checks that every run can enter the forced status, because an undefined transition can force a run at any time.
 fn forced(parts: &Parts, at: &str, flaws: &Flaws) {
     let Undefined::Force { to, reason_code } = &parts.undefined else { return };
     let status = &parts.statuses[to.0];
@@ -101,7 +101,7 @@ fn forced(parts: &Parts, at: &str, flaws: &Flaws) {
     }
 }
 
-/// An order rule that every run satisfies, or that no run can, is a mistake.
+/// Finds an order rule that every run satisfies, or that no run can satisfy. Both are mistakes.
 fn order(parts: &Parts, index: usize, rule: OrderRule, at: &str, flaws: &Flaws) {
     let OrderRule { before, after: later } = rule;
     let (first, last) = (quoted(name(parts, before)), quoted(name(parts, later)));
@@ -125,7 +125,7 @@ fn order(parts: &Parts, index: usize, rule: OrderRule, at: &str, flaws: &Flaws) 
     flaws.at(at, message);
 }
 
-/// Whether the rules before this one demand the opposite order.
+/// Whether the earlier rules demand the opposite order.
 fn circle(parts: &Parts, index: usize) -> bool {
     let OrderRule { before, after } = parts.order[index];
     let (mut open, mut seen) = (vec![after], BTreeSet::new());

@@ -13,12 +13,12 @@ use std::sync::Arc;
 pub struct State {
     pub(super) pinned: Arc<Pinned>,
     pub(super) status: StatusId,
-    /// By index of the status: how it was entered last.
+    /// How each status was entered last, by the status's index.
     pub(super) entered: Vec<Option<Arc<Entered>>>,
     pub(super) counts: Counts,
     pub(super) owed: Option<Box<Owed>>,
     pub(super) ended_ns: Option<i128>,
-    /// What the enforced rules of the definition remember.
+    /// The state of the enforced rules of the definition.
     pub(super) guard: Guard,
 }
 
@@ -34,13 +34,13 @@ pub(super) struct Pinned {
 pub(super) struct Entered {
     pub seq: Seq,
     pub time_ns: i128,
-    /// How often it was entered, this time included.
+    /// How often it was entered, including this time.
     pub times: u64,
     pub reason_code: Option<String>,
     pub data: Map<String, Value>,
 }
 
-/// How many events of which kind.
+/// How many events there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub transitions: u64,
@@ -49,7 +49,7 @@ pub(super) struct Counts {
     pub refusals: u64,
 }
 
-/// The forced transition that a rejection must be followed by.
+/// The forced transition that must follow a rejection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owed {
     /// The rejection.

@@ -1,7 +1,7 @@
-//! The line that each event adds to `audit_events.jsonl`: what all contracts tell of an event and, under `event`, what is
-//! particular to its kind.
+//! The line that each event adds to `audit_events.jsonl`: the members that all contracts have for an event and, under `event`,
+//! the members that are particular to its kind.
 //!
-//! Does not: judge; a line is written for refusals as for everything else.
+//! Does not: judge. Refusals get a line like everything else.
 //!
 //! Invariant: a line is a function of its event and of the states before and after it.
 
@@ -43,7 +43,7 @@ fn details(payload: &Payload, fact: &Fact<'_>, before: Option<&State>, after: &S
         Payload::Refused(Refused { action, stage, code, message }) => {
             json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})
         }
-        // Nothing has to be added from the states, and no member is named otherwise than in the payload.
+        // Nothing must be added from the states, and every member has the same name as in the payload.
         _ => payload_json(&fact.event).unwrap_or_else(|| unreachable!("the payload was decoded before")),
     }
 }

@@ -1,8 +1,8 @@
 //! The contract's commands, read from the members of a line.
 //!
-//! Does not: judge them against a run, a pipeline or a path rule; that is [`rules`](super::rules).
+//! Does not: judge commands by a run, a pipeline or a path rule; [`rules`](super::rules) does that.
 //!
-//! Invariant: a command that was read holds values of the right types and known words only.
+//! Invariant: a command that was read holds values of the right types, and known words only.
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
@@ -74,7 +74,7 @@ pub(super) struct ReportedOutcome {
 pub(super) struct Create {
     pub pipeline: Chosen,
     pub manifest: Map<String, Value>,
-    /// By stage id, as given.
+    /// The stages' configurations by id, as given.
     pub stages: Vec<(String, Configured)>,
     pub emit_health: bool,
 }
@@ -133,7 +133,7 @@ impl Do {
 }
 
 impl Command {
-    /// Another run whose state decides about the command.
+    /// The other run whose state the decision about the command depends on.
     pub(super) fn reads(&self) -> Option<&str> {
         match &self.0 {
             Do::TakeOver(taken) => Some(&taken.baseline),

@@ -1,9 +1,9 @@
 //! Which events a command leads to.
 //!
-//! Does: turn a command that the rules accept into events, the blocked tail included, and any other into a recorded
-//! refusal. Does not: judge; that is [`rules`].
+//! Does: turn a command that the rules accept into events, including the blocked tail, and any other command into a recorded
+//! refusal. Does not: judge; [`rules`] does that.
 //!
-//! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
+//! Invariant: a decision's events are one commit. The blocked tail is caused by the outcome before it (rule P-31).
 
 use super::command::{Chosen, Command, Create, Do, ReportedOutcome};
 use super::definition::{Definition, NAMES, built_in};
@@ -21,12 +21,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The longest message of a refusal, in bytes: callers' text is quoted in it, and may be of any length.
+/// The longest message of a refusal, in bytes. It quotes callers' text, which may have any length.
 const MESSAGE_LEN_MAX: usize = 2000;
 /// The longest stage that a refusal repeats, in bytes.
 const STAGE_LEN_MAX: usize = 200;
 
-/// The events of an accepted command: each with the index of the one that caused it.
+/// The events of an accepted command, each with the index of the event that caused it.
 type Taken = Vec<(Payload, Cause)>;
 
 fn one(payload: Payload) -> Taken {
@@ -59,7 +59,7 @@ fn events(taken: &[(Payload, Cause)]) -> Judged<Vec<NewEvent>> {
     taken.iter().map(event).collect()
 }
 
-/// A refusal is an event of the run, or of `$log` when there is no such run.
+/// A refusal is an event of the run, or of `$log` if there is no such run.
 fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> Decision {
     let message = cut(&refusal.message, MESSAGE_LEN_MAX).to_owned();
     let record = Payload::Refused(Refused {
@@ -173,18 +173,18 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
     })
 }
 
-/// A new command is judged with the state of the baseline; replay judges the event by the run alone.
+/// A new command is judged with the state of the baseline. Replay judges the event by the run alone.
 fn taken_over(state: &State, baseline: Option<&State>, taken: &TakenOver) -> Judged<Taken> {
     rules::take_over(state, taken)?;
     rules::succeeded(baseline, taken)?;
     Ok(one(Payload::TakenOver(taken.clone())))
 }
 
-/// The reported outcome; without a fail mode it gets the usual one (rule P-14).
+/// The reported outcome. If it has no fail mode, it gets the usual one (rule P-14).
 fn whole(state: &State, reported: &ReportedOutcome) -> Outcome {
     let ReportedOutcome { stage, status, fail_mode, reason_code } = reported.clone();
     let definition = state.definition();
-    // A stage that the pipeline does not have is refused later, with any fail mode.
+    // If the pipeline does not have the stage, the command is refused later, so any fail mode will do.
     let configured = definition.index_of(&stage).map(|index| state.pinned.stages[index].fail_mode);
     let configured = configured.unwrap_or(FailMode::FailClosed);
     let usual = || definition.usual_fail_mode(&stage, status, reason_code.as_deref(), configured);
@@ -210,7 +210,7 @@ fn outcome(state: &State, reported: &ReportedOutcome) -> Judged<Taken> {
     Ok(taken)
 }
 
-/// The findings, and the outcomes that they cause; nothing if no outcome follows.
+/// The findings, and the outcomes that follow from them. Empty if no outcome follows.
 fn reconcile(state: &State, found: &[Found]) -> Judged<Taken> {
     let mut found = found.to_vec();
     found.sort_by_key(|found| state.definition().index_of(&found.stage));

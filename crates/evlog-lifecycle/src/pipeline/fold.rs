@@ -1,12 +1,12 @@
 //! How one more event changes the state of a run.
 //!
-//! Does: fold events, and refuse those that the contract forbids. Does not: react; a blocked tail is folded if it was
-//! committed, and never added.
+//! Does: fold events, and refuse those that the contract forbids. Does not: react. A blocked tail is folded if it was
+//! committed, and is never added here.
 //!
 //! Invariants:
-//! - What [`rules`](super::rules) refuses of a command, folding refuses of an event: history holds nothing else.
-//! - After a fatal outcome the next events are its blocked tail, and after a reconciliation the outcomes that follow from its
-//!   findings: of the same commit, and nothing else.
+//! - If [`rules`](super::rules) refuses something in a command, the fold refuses it in an event. So history holds nothing else.
+//! - The events right after a fatal outcome are its blocked tail. The events right after a reconciliation are the outcomes that
+//!   follow from its findings. They are in the same commit, and no other event comes between.
 
 use super::definition::{Definition, built_in};
 use super::outcome::{Outcome, RunStatus, StageStatus};
@@ -101,7 +101,7 @@ pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError
     Ok(())
 }
 
-/// Folds the next event of those that must follow.
+/// Folds the next one of the events that must follow.
 fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) -> Result<(), String> {
     let (why, expected) = (owed.why(), owed.outcomes.remove(0));
     let found = match payload {
@@ -197,7 +197,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
     }
 }
 
-/// Begins another attempt: of what was recorded before, only the inputs for this attempt count.
+/// Begins another attempt. Of what was recorded before, only the inputs for this attempt count.
 fn begin(progress: &mut Progress, time_ns: i128) {
     let (attempts, inputs) = (progress.attempts + 1, progress.inputs.take());
     *progress = Progress { attempts, begun_ns: Some(time_ns), inputs, ..Progress::default() };

@@ -1,7 +1,7 @@
 //! What a program that resumes a run must know of its state.
 //!
-//! Does: answer about its configuration, its promotions and its files. Does not: look at a bundle, or decide how the run goes
-//! on; that is [`reconcile`](super::reconcile).
+//! Does: answer questions about the run's configuration, promotions and files. Does not: look at a bundle, or decide how the
+//! run goes on; [`reconcile`](super::reconcile) does that.
 
 use super::is_substage;
 use super::outcome::FailMode;
@@ -43,25 +43,25 @@ impl State {
         self.definition().index_of(stage).map_or(0, |index| self.progress[index].attempts)
     }
 
-    /// Whether a top-level stage has begun and neither has an outcome, nor was reused, nor is recorded how its process ended.
+    /// Whether a top-level stage has begun, has no outcome, was not reused, and has no record of how its process ended.
     pub fn runs(&self, stage: &str) -> bool {
         let progress = self.definition().index_of(stage).map(|index| &self.progress[index]);
         let is_open = progress.is_some_and(|own| own.attempts > 0 && !own.has_ended && own.taken.is_none());
         is_open && self.outcome(stage).is_none()
     }
 
-    /// What a stage was to promote, or has promoted, since it began last; none when no such intent is recorded.
+    /// What a stage intended to promote, or has promoted, since it began last; `None` if no such intent is recorded.
     pub fn intended(&self, stage: &str) -> Option<&[Artifact]> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].intended.as_ref().map(|artifacts| artifacts.as_slice())
     }
 
-    /// The run that this one retries, as its manifest says; none when it is no retry.
+    /// The run that this one retries, according to its manifest; `None` if it retries none.
     pub fn retry_of(&self) -> Option<&str> {
         self.pinned.manifest.get("extensions")?.get("orchestrator")?.get("retry")?.get("of")?.as_str()
     }
 
-    /// The run that a stage was reused from, since it began last, and the seq of its outcome there.
+    /// The run that a stage was reused from since it began last, and the seq of the stage's outcome in that run.
     pub fn taken_from(&self, stage: &str) -> Option<(&str, u64)> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].taken.as_ref().map(|taken| (taken.baseline.as_str(), taken.seq))
@@ -73,7 +73,7 @@ impl State {
         self.outcomes.get(&key).map(|entry| entry.seq)
     }
 
-    /// What a stage was to read when it began last, by path: as `run.json` shows it.
+    /// The inputs of a stage when it began last, by path, as `run.json` shows them.
     pub fn inputs(&self, stage: &str) -> Vec<Value> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage));
         let recorded = index.and_then(|index| self.progress[index].inputs.as_ref());

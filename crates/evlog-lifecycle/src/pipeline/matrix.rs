@@ -1,14 +1,15 @@
-//! Which schemas the files of each stage of `purple-axiom` have, and of which there must be files (pipeline.md, Appendix B).
+//! For each stage of `purple-axiom`: which schemas its files have, and for which schemas there must be files (pipeline.md,
+//! Appendix B).
 //!
-//! Does: answer for the built-in pipeline. Does not: know other pipelines, whose plans say it themselves, or a run's
+//! Does: answer for the built-in pipeline. Does not: know other pipelines, whose plans say this themselves, or a run's
 //! configuration.
 //!
-//! Invariant: what hangs on configuration is not required here; a plan that configures it says so.
+//! Invariant: files that depend on configuration are not required here. A plan that configures them requires them.
 
 use super::{Definition, NAMES};
 
-/// A row: stage, schema, and whether an artifact must be there. Nothing where the matrix of the contract's second version
-/// does not say it.
+/// A row: stage, schema, and whether there must be an artifact. `None` if the matrix of the contract's second version does not
+/// say whether.
 type Row = (&'static str, &'static str, Option<bool>);
 
 const REQUIRED: Option<bool> = Some(true);
@@ -28,7 +29,7 @@ const PURPLE_AXIOM: [Row; 30] = [
     ("telemetry", "pcap_manifest", OPTIONAL),
     ("telemetry", "netflow_manifest", OPTIONAL),
     ("normalization", "parquet_schema_snapshot", REQUIRED),
-    // Its place in the matrix of the first version.
+    // This is its place in the matrix of the first version.
     ("normalization", "ocsf_event_envelope", None),
     ("normalization", "mapping_coverage", REQUIRED),
     ("normalization", "mapping_profile_snapshot", REQUIRED),
@@ -48,12 +49,12 @@ const PURPLE_AXIOM: [Row; 30] = [
     ("reporting", "manifest", OPTIONAL),
 ];
 
-/// The schemas of what the stages of a pipeline publish, as far as they are built in: stage and schema.
+/// The built-in schemas of the files that the stages of a pipeline publish: stage and schema.
 pub fn published_schemas(definition: &Definition) -> impl Iterator<Item = (&'static str, &'static str)> {
     rows(definition).iter().map(|(stage, schema, _)| (*stage, *schema))
 }
 
-/// Whether a stage must leave artifacts of a schema; nothing where it is not built in.
+/// Whether a stage must leave artifacts of a schema; `None` if that is not built in.
 pub fn is_required(definition: &Definition, stage: &str, schema: &str) -> Option<bool> {
     rows(definition).iter().find(|row| (row.0, row.1) == (stage, schema)).and_then(|row| row.2)
 }

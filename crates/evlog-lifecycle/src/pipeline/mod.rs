@@ -1,9 +1,10 @@
 //! The contract `pipeline`: staged runs, their outcomes, and what is derived from them. Rules are numbered P-nn in
 //! `docs/lifecycle/pipeline.md`.
 //!
-//! Does: decide commands, fold events, project `run.json`, `manifest.json`, `logs/health.json` and the validation reports;
-//! and hold, as plain values, what a publish gate needs of the contract: [`relpath`], [`report`], [`Definition`].
-//! Does not: run stages, touch a bundle, validate artifacts. The program that does reports it here, command by command.
+//! Does: decide commands, fold events, and project `run.json`, `manifest.json`, `logs/health.json` and the validation reports.
+//! It also holds, as plain values, what a publish gate needs of the contract: [`relpath`], [`report`], [`Definition`]. Does
+//! not: run stages, touch a bundle, validate artifacts. The program that does these things reports them here, command by
+//! command.
 //!
 //! Invariants:
 //! - A run's status and exit code follow from its recorded outcomes and from nothing else.
@@ -53,14 +54,14 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The contract `pipeline`, with the pipelines that runs can be created with by name, besides the built-in ones.
+/// The contract `pipeline`, with the built-in pipelines and others by whose names runs can be created.
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     known: BTreeMap<String, Arc<Definition>>,
 }
 
 impl Pipeline {
-    /// The command that begins a run of a pipeline that is known by name.
+    /// The command that begins a run of a pipeline by its name.
     pub fn create(run: impl Into<String>, pipeline: impl Into<String>) -> RequestBuilder {
         Request::json("pipeline", run, "create").member("pipeline", pipeline.into())
     }
@@ -80,8 +81,8 @@ impl Pipeline {
         Request::json("pipeline", run, "finalize")
     }
 
-    /// Adds a pipeline that new runs can be created with; one of the same name is replaced. Runs that exist are judged by
-    /// what they were created with.
+    /// Adds a pipeline that new runs can be created with. It replaces a pipeline of the same name. Existing runs are judged by
+    /// the definition that they were created with.
     #[must_use]
     pub fn knowing(mut self, definition: Arc<Definition>) -> Pipeline {
         self.known.insert(definition.name().to_owned(), definition);

@@ -1,16 +1,17 @@
-//! Outcomes: what a stage or substage ended as, and what a run's outcomes come to (pipeline.md 1.4, 1.5, 3.1, 3.2).
+//! Outcomes: how a stage or substage ended, and which run status follows from a run's outcomes (pipeline.md 1.4, 1.5, 3.1,
+//! 3.2).
 //!
 //! Does not: know stages, catalogues or configuration.
 //!
-//! Invariants: the order of the variants here is part of the payloads' format; a run's status depends on its outcomes
-//! and on nothing else.
+//! Invariants: the order of the variants here is part of the payloads' format. A run's status depends on its outcomes and on
+//! nothing else.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The code of stages that never ran because of an earlier fatal failure (rule P-31).
 pub const BLOCKED: &str = "blocked_by_upstream_failure";
-/// The code of a failure of storage, also in the middle of a promotion: what was promoted stays.
+/// The code of a failure of storage, even in the middle of a promotion. What was promoted by then stays.
 pub const STORAGE: &str = "storage_io_error";
 /// The code of a required input, or a published artifact, that is missing.
 pub const MISSING: &str = "input_missing";
@@ -39,7 +40,7 @@ pub enum FailMode {
     WarnAndSkip,
 }
 
-/// What a run ended as.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
@@ -58,7 +59,7 @@ pub struct Outcome {
     pub stage: String,
     /// How it ended.
     pub status: StageStatus,
-    /// Written on every outcome, also on success (rule P-10).
+    /// Written on every outcome, even on success (rule P-10).
     pub fail_mode: FailMode,
     /// Present unless `status` is success (rules P-11 and P-12).
     pub reason_code: Option<String>,
@@ -68,7 +69,7 @@ impl StageStatus {
     /// All of them.
     pub const ALL: [StageStatus; 3] = [StageStatus::Success, StageStatus::Failed, StageStatus::Skipped];
 
-    /// The word of manifests and commands.
+    /// The word that manifests and commands use for it.
     pub fn word(self) -> &'static str {
         match self {
             StageStatus::Success => "success",
@@ -82,7 +83,7 @@ impl FailMode {
     /// Both of them.
     pub const ALL: [FailMode; 2] = [FailMode::FailClosed, FailMode::WarnAndSkip];
 
-    /// The word of manifests and commands.
+    /// The word that manifests and commands use for it.
     pub fn word(self) -> &'static str {
         match self {
             FailMode::FailClosed => "fail_closed",
@@ -97,7 +98,7 @@ impl FailMode {
 }
 
 impl RunStatus {
-    /// The word of manifests and result lines.
+    /// The word that manifests and result lines use for it.
     pub fn word(self) -> &'static str {
         match self {
             RunStatus::Success => "success",
@@ -106,7 +107,7 @@ impl RunStatus {
         }
     }
 
-    /// The exit code of the process that ran it (rule P-47).
+    /// The exit code of the process that ran the run (rule P-47).
     pub fn exit_code(self) -> u8 {
         match self {
             RunStatus::Success => 0,
@@ -132,7 +133,7 @@ impl Outcome {
         Outcome { stage: stage.into(), status: StageStatus::Skipped, fail_mode, reason_code: Some(code.into()) }
     }
 
-    /// Whether it fails the run: failed and fail-closed.
+    /// Whether it fails the run, because it is failed and fail-closed.
     pub fn is_fatal(&self) -> bool {
         self.status == StageStatus::Failed && self.fail_mode == FailMode::FailClosed
     }
@@ -163,7 +164,8 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a run's outcomes, of stages and substages alike, come to (rules P-40 to P-45). The exit code follows from it.
+/// The run status that follows from a run's outcomes, of stages and substages alike (rules P-40 to P-45). The exit code follows
+/// from the status.
 pub fn derive_status<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> RunStatus {
     let (mut any, mut failed, mut blocked) = (false, false, false);
     for outcome in outcomes {
@@ -176,7 +178,7 @@ pub fn derive_status<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Run
     }
     match (any, failed, blocked) {
         (_, true, _) => RunStatus::Partial,
-        // No outcome at all, or blocked stages without what blocked them: nothing to be trusted.
+        // There is no outcome at all, or stages are blocked without a cause. Such outcomes cannot be trusted.
         (false, ..) | (_, _, true) => RunStatus::Failed,
         (true, false, false) => RunStatus::Success,
     }

@@ -1,9 +1,9 @@
 //! Payloads of the contract's events, version 1 of each: the tables of `docs/lifecycle/pipeline.md`. The order of the
 //! fields, and of the variants of the enums in them, is the format.
 //!
-//! Does not: know what may follow what.
+//! Does not: know which event may follow which.
 //!
-//! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
+//! Invariant: a payload is read completely and in its only encoding, or refused with a sentence.
 
 use crate::payloads::payloads;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};

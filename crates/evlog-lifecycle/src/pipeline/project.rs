@@ -1,4 +1,4 @@
-//! The files of a run's bundle, the audit excepted (pipeline.md 3.3 to 3.6).
+//! The files of a run's bundle, except the audit (pipeline.md 3.3 to 3.6).
 //!
 //! Does not: decide anything; every value comes from the state or from an event.
 //!
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// `contract_version` of `manifest.json` (rule P-50).
 const MANIFEST_VERSION: &str = "0.1.0";
-/// The state of a run without an end, as `run.json` and result lines tell it.
+/// The state of a run that has not ended, as `run.json` and result lines show it.
 pub(super) const IN_PROGRESS: &str = "in_progress";
 
 const RUN: Projection = Projection::new("pipeline.run", 1);
@@ -29,7 +29,7 @@ const VALIDATION_REPORT: Projection = Projection::new("pipeline.validation_repor
 /// All of them.
 pub(super) const PROJECTIONS: [Projection; 4] = [RUN, MANIFEST, HEALTH, VALIDATION_REPORT];
 
-/// All files but the audit. A history that still owes an event has no files: its end is not one.
+/// All files except the audit. A history that still owes an event has no files, because it is not complete.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
     if let Some(next) = state.owed.as_ref().and_then(|owed| owed.outcomes.first()) {
         let message = format!("expected `{next}`, found the end of the run's events");
@@ -52,7 +52,7 @@ fn tuples(state: &State) -> Vec<Value> {
     state.outcomes().map(Outcome::to_value).collect()
 }
 
-/// `manifest.json`: the members that the run was created with, and the engine's.
+/// `manifest.json`: the members that the run was created with, and the engine's own members.
 pub(super) fn manifest(state: &State) -> Value {
     let pinned = &state.pinned;
     let mut manifest = pinned.manifest.clone();
@@ -90,7 +90,7 @@ pub(super) fn manifest(state: &State) -> Value {
     Value::Object(manifest)
 }
 
-/// An exceeded limit (rule P-91). A run that stops because of one and keeps what it has is cut there.
+/// An exceeded limit (rule P-91). If a run stops because of a limit and keeps what it has, the value also says when it was cut.
 fn limit((exceeded, time_ns): &(LimitExceeded, i128)) -> Value {
     let LimitExceeded { limit, configured, observed, behavior, stage } = exceeded;
     let word = behavior.word();
@@ -126,7 +126,7 @@ fn run(state: &State) -> Value {
         "artifacts": held(&state.artifacts),
         "captured": held(&state.captured),
     });
-    // Runs without inputs have the file that they had before there were any.
+    // A run without inputs has the same file as before inputs existed.
     if state.progress.iter().any(|progress| progress.inputs.is_some()) {
         run["inputs"] = inputs(state).into();
     }
@@ -176,7 +176,7 @@ fn substages(state: &State) -> Vec<Value> {
     of_substages.map(|(_, recorded)| entry(recorded)).collect()
 }
 
-/// What the outcome adds; its fail mode takes the place of the configured one.
+/// Adds the members of an outcome. Its fail mode replaces the configured one.
 fn outcome_members(value: &mut Value, entry: &Entry) {
     value["fail_mode"] = entry.outcome.fail_mode.word().into();
     if let Some(code) = &entry.outcome.reason_code {
@@ -189,7 +189,7 @@ fn outcome_members(value: &mut Value, entry: &Entry) {
     value["seq"] = entry.seq.0.into();
 }
 
-/// What each stage was to read, in canonical order of the stages.
+/// The inputs of each stage, in canonical order of the stages.
 fn inputs(state: &State) -> Vec<Value> {
     let of = |(index, progress): (usize, &Progress)| {
         let recorded = progress.inputs.iter().flat_map(|inputs| inputs.iter());

@@ -1,9 +1,9 @@
 //! Which outcomes an interrupted run gets from what its bundle holds (pipeline.md 5.4, A-07 to ).
 //!
 //! Does: say which outcomes follow from what was found of each enabled stage's outputs. Does not: look at files, promote or
-//! clear anything; the holder of the run's lock has done that, and reports it.
+//! clear anything. The holder of the run's lock has done that, and reports it.
 //!
-//! Invariant: the same findings again have no effect.
+//! Invariant: the same findings, reported again, have no effect.
 
 use super::definition::is_substage;
 use super::outcome::{INVALID, MISSING, Outcome, STORAGE, StageStatus};
@@ -11,7 +11,7 @@ use super::payload::{Found, Outputs};
 use super::rules::{self, Judged, refuse};
 use super::state::State;
 
-/// The outcomes that follow, in canonical order (rules P-82 to P-86); an error when the findings are not of this run.
+/// The outcomes that follow, in canonical order (rules P-82 to P-86). An error if the findings do not belong to this run.
 pub(super) fn outcomes(state: &State, found: &[Found]) -> Judged<Vec<Outcome>> {
     rules::open(state)?;
     let expected: Vec<&str> = state.enabled().map(|index| state.stage_id(index)).collect();
@@ -36,7 +36,7 @@ pub(super) fn outcomes(state: &State, found: &[Found]) -> Judged<Vec<Outcome>> {
     Ok(settled)
 }
 
-/// The outcome of a stage that has none yet. `None`: the stage stays pending, and can begin (rules P-82 and P-83).
+/// The outcome of a stage that has none yet. `None` means that the stage stays pending, and can begin (rules P-82 and P-83).
 fn missing(state: &State, index: usize, found: &Found, stopped: bool) -> Option<Outcome> {
     let fatal = |code| Some(Outcome::failed(state.stage_id(index), super::outcome::FailMode::FailClosed, code));
     match found.outputs {
@@ -51,8 +51,9 @@ fn missing(state: &State, index: usize, found: &Found, stopped: bool) -> Option<
     }
 }
 
-/// What the stage was judged to be, else a success (rule P-65); unless a substage does not allow it: then its code, where
-/// the stage has it (rule P-35).
+/// The outcome that the stage was judged to have, else a success (rule P-65). If a substage does not allow that outcome, the
+/// stage fails closed with the code of the substage, or with that of a storage failure if the stage does not have the code
+/// (rule P-35).
 fn judged(state: &State, index: usize) -> Outcome {
     let success = || Outcome::success(state.stage_id(index), state.pinned.stages[index].fail_mode);
     let judged = state.progress[index].judged.clone().unwrap_or_else(success);
@@ -63,7 +64,7 @@ fn judged(state: &State, index: usize) -> Outcome {
     Outcome::failed(judged.stage, super::outcome::FailMode::FailClosed, code.unwrap_or(STORAGE))
 }
 
-/// The outcome that takes the place of a recorded one, if what was found contradicts it (rules P-84 to P-86).
+/// The outcome that replaces a recorded one, if what was found contradicts it (rules P-84 to P-86).
 fn corrected(state: &State, index: usize, recorded: &Outcome, found: &Found) -> Option<Outcome> {
     if recorded.is_fatal() && state.was_reconciled(index) {
         return None;
@@ -75,7 +76,7 @@ fn corrected(state: &State, index: usize, recorded: &Outcome, found: &Found) -> 
         _ if found.staging => STORAGE,
         Outputs::None | Outputs::Partial if published => MISSING,
         Outputs::Invalid | Outputs::Corrupt if published => STORAGE,
-        // A failed promotion leaves the artifacts that it had promoted. The outcome says so already.
+        // A failed promotion leaves the artifacts that it had promoted by then. The outcome already says so.
         Outputs::None => return None,
         _ if published || reused || recorded.reason_code.as_deref() == Some(STORAGE) => return None,
         _ => STORAGE,

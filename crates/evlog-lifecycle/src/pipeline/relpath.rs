@@ -1,9 +1,9 @@
 //! Paths within a bundle, by the rule `pa.run_relpath.v1` (pipeline.md 4.2, rule P-61).
 //!
-//! Does not: ask the file system, fold case, or change a path: its canonical form is itself.
+//! Does not: ask the file system, fold case, or change a path: an accepted path is already in its canonical form.
 //!
-//! Invariants: exactly one error for one input; equal inputs, equal errors. Size and emptiness are looked at first, then
-//! what is wrong with the beginning, then the leftmost of the rest; ties go by error code.
+//! Invariants: one input has exactly one error, and equal inputs have equal errors. Size and emptiness are checked first, then
+//! the beginning, then the leftmost fault of the rest. Ties go by error code.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ pub const LEN_MAX: usize = 4096;
 const MESSAGE_PREFIX: &str = "pa.run_relpath.v1: ";
 const UUID_LEN: usize = 36;
 
-/// A path that the rule takes.
+/// A path that the rule accepts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RelPath<'a> {
     text: &'a str,
 }
 
-/// Why a path is not taken.
+/// Why a path is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelPathError {
     /// Stable, one of the rule's own codes.
@@ -44,7 +44,7 @@ impl<'a> RelPath<'a> {
         self.text
     }
 
-    /// What stands between the slashes.
+    /// The texts between the slashes.
     pub fn segments(&self) -> impl Iterator<Item = &'a str> {
         self.text.split('/')
     }
@@ -106,7 +106,7 @@ fn segments(text: &str) -> impl Iterator<Item = RelPathError> {
         let at = start;
         start += segment.len() + 1;
         match segment {
-            // Of `a//b` the second slash is at fault, and of `a/` the last byte.
+            // In `a//b` the second slash is at fault, and in `a/` the last byte.
             "" if at == text.len() => Some(error("trailing_slash", at - 1, "no slash at the end")),
             "" => Some(error("contains_empty_segment", at, "something between two slashes")),
             "." => Some(error("contains_dot_segment", at, "no `.` segment")),

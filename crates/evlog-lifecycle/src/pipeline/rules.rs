@@ -1,9 +1,9 @@
-//! The rules that commands and events are judged by alike (pipeline.md 1.4 to 2.5, 3.1, 4.2, 5.6.2).
+//! The rules by which commands and events are both judged (pipeline.md 1.4 to 2.5, 3.1, 4.2, 5.6.2).
 //!
-//! Does: say whether something may be recorded, and which stages a recorded outcome blocks. Does not: change anything, or
-//! make events.
+//! Does: say whether something may be recorded, and which stages a recorded outcome blocks. Does not: change anything, or make
+//! events.
 //!
-//! Invariant: each function is a pure question about a state; `decide` and `evolve` ask the same ones.
+//! Invariant: each function is a pure question about a state. `decide` and `evolve` ask the same questions.
 
 mod taken;
 
@@ -31,15 +31,15 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// A run cannot be created, because there is one with this id.
+/// A run cannot be created, because a run with this id exists.
 pub fn run_exists(run: &str) -> Refusal {
     Refusal { code: "RUN_EXISTS", message: format!("run `{run}` exists already") }
 }
 
-/// What recording an outcome comes to.
+/// The result of recording an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recording {
-    /// It is recorded already, the same in every field (rule P-13).
+    /// It is recorded already, with every field equal (rule P-13).
     Same,
     /// It is new, and blocks these stages.
     New { tail: Vec<usize> },
@@ -51,11 +51,11 @@ pub(super) fn refuse<T>(code: &'static str, message: impl Into<String>) -> Judge
     Err(Refusal { code, message: message.into() })
 }
 
-/// Members of `manifest.json` that are the engine's (rule P-51).
+/// Members of `manifest.json` that belong to the engine (rule P-51).
 pub(super) const ENGINE_MEMBERS: [&str; 6] =
     ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
 
-/// Whether these members may stand in `manifest.json` beside the engine's.
+/// Whether these members may be in `manifest.json` beside the engine's own.
 pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
     if let Some(name) = ENGINE_MEMBERS.iter().find(|name| members.contains_key(**name)) {
         return refuse("MANIFEST_RESERVED", format!("manifest member `{name}` is the engine's; leave it out"));
@@ -79,8 +79,8 @@ pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
     }
 }
 
-/// Whether these members leave `extensions.operability` to the engine where it is the engine's (rule P-91). Asked of commands
-/// only: earlier versions took anything there.
+/// Whether these members leave `extensions.operability` to the engine if it belongs to the engine (rule P-91). Checked for
+/// commands only, because earlier versions accepted anything there.
 pub(super) fn operability(members: &Map<String, Value>) -> Judged<()> {
     let given = members.get("extensions").and_then(|extensions| extensions.get("operability"));
     if given.is_none_or(|given| given.is_object() && given.get("limits_exceeded").is_none()) {
@@ -98,7 +98,7 @@ pub(super) fn open(state: &State) -> Judged<()> {
     }
 }
 
-/// Index of an enabled top-level stage of a run that goes on.
+/// Index of an enabled top-level stage, in a run that has not ended.
 fn stage(state: &State, name: &str) -> Judged<usize> {
     open(state)?;
     let index = place(state, name)?;
@@ -134,7 +134,7 @@ fn unsettled(state: &State, index: usize) -> Judged<()> {
     }
 }
 
-/// A substage outcome after which this stage can only fail closed or never run.
+/// A substage outcome of this stage after which the stage can only fail closed or never run.
 fn own_stop(state: &State, index: usize) -> Option<&Outcome> {
     state.substages(index).find(|outcome| state.definition().stops_parent(outcome))
 }
@@ -142,7 +142,7 @@ fn own_stop(state: &State, index: usize) -> Option<&Outcome> {
 /// An outcome of an earlier stage that stops all stages that have not begun.
 fn earlier_stop(state: &State, index: usize) -> Option<&Outcome> {
     let earlier = state.outcomes.iter().take_while(|(key, _)| key.index() < index).map(|(_, entry)| &entry.outcome);
-    // A top-level stage has no coupling, so for it this asks whether the outcome is fatal.
+    // A top-level stage has no coupling, so for such a stage this asks whether the outcome is fatal.
     earlier.into_iter().find(|outcome| state.definition().stops_parent(outcome))
 }
 
@@ -159,7 +159,7 @@ pub(super) fn begin(state: &State, name: &str) -> Judged<usize> {
     }
 }
 
-/// Whether these are what a stage is about to read (rules P-66 and P-68).
+/// Whether a stage may record these inputs before it begins (rules P-66 and P-68).
 pub(super) fn inputs(state: &State, name: &str, inputs: &[Input]) -> Judged<usize> {
     let index = may_begin(state, name)?;
     for (input, next) in inputs.iter().zip(inputs.iter().skip(1)) {
@@ -173,7 +173,7 @@ pub(super) fn inputs(state: &State, name: &str, inputs: &[Input]) -> Judged<usiz
 }
 
 fn input(state: &State, input: &Input) -> Judged<()> {
-    // An input beside the plan may stand above it.
+    // An input beside the plan may be above the plan's directory.
     let mut path = input.path.as_str();
     while let Some(rest) = path.strip_prefix("../").filter(|_| input.from == Origin::Plan) {
         path = rest;
@@ -188,7 +188,7 @@ fn input(state: &State, input: &Input) -> Judged<()> {
     }
 }
 
-/// Whether it is a stage's turn.
+/// Whether the stage may begin now.
 fn may_begin(state: &State, name: &str) -> Judged<usize> {
     let index = stage(state, name)?;
     unsettled(state, index)?;
@@ -225,7 +225,7 @@ pub(super) fn intend(state: &State, name: &str, artifacts: &[Artifact]) -> Judge
     Ok(index)
 }
 
-/// Whether these files are what was to be promoted (rule P-60).
+/// Whether these are the files that the stage intended to promote (rule P-60).
 pub(super) fn publish(state: &State, name: &str, artifacts: &[Artifact]) -> Judged<usize> {
     let index = running(state, name)?;
     match &state.progress[index].intended {
@@ -239,7 +239,8 @@ pub(super) fn publish(state: &State, name: &str, artifacts: &[Artifact]) -> Judg
     }
 }
 
-/// Whether a stage may be judged so (rule P-65): it runs, nothing of it is promoted yet, and its outputs would be.
+/// Whether this outcome may be recorded as a stage's judgement (rule P-65): the stage runs, none of its files is promoted yet,
+/// and the outcome would publish its outputs.
 pub(super) fn judge(state: &State, outcome: &Outcome) -> Judged<Recording> {
     let index = running(state, &outcome.stage)?;
     tuple(state, index, outcome)?;
@@ -260,7 +261,7 @@ pub(super) fn judge(state: &State, outcome: &Outcome) -> Judged<Recording> {
     Ok(Recording::New { tail: Vec::new() })
 }
 
-/// Whether a captured output may be recorded: of any enabled stage, while the run goes on.
+/// Whether a captured output may be recorded: for any enabled stage, as long as the run has not ended.
 pub(super) fn captured(state: &State, name: &str, artifact: &Artifact) -> Judged<()> {
     stage(state, name)?;
     path(state, name, &artifact.path, Use::Captured)
@@ -299,7 +300,7 @@ fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
     let log = path.strip_prefix("logs/").and_then(|rest| rest.strip_suffix(".log"));
     let log = usage == Use::Artifact
         && log.is_some_and(|name| state.definition().stages().iter().any(|stage| stage.id == name));
-    // A file cannot stand where a directory of projected files must be, nor below a projected file.
+    // A file cannot be where a directory of projected files must be, or below a projected file.
     let projected = PROJECTED.iter().any(|file| is_below(path, file) || is_below(file, path));
     let below = [STAGING, REPORTS].iter().any(|directory| is_below(path, directory));
     if projected || below || log {
@@ -341,7 +342,7 @@ pub(super) fn outcome(state: &State, outcome: &Outcome) -> Judged<Recording> {
     Ok(Recording::New { tail: tail(state, index, outcome) })
 }
 
-/// The tuple's own shape, and the catalogue (rules P-11, P-12, P-14, P-22 to P-26).
+/// Checks the tuple's own form, and the catalogue (rules P-11, P-12, P-14, P-22 to P-26).
 fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let Outcome { stage, status, fail_mode, .. } = outcome;
     let code = match (status, &outcome.reason_code) {
@@ -383,8 +384,8 @@ fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     Ok(())
 }
 
-/// Whether the order rules of the definition allow an outcome now (rule P-27). What is blocked did not happen, so it
-/// neither waits nor comes first; a substage need not be reported at all.
+/// Whether the order rules of the definition allow an outcome now (rule P-27). A blocked stage did not happen, so it need not
+/// wait, and nothing waits for it. A substage need not be reported at all.
 fn ordered(state: &State, outcome: &Outcome) -> Judged<()> {
     if outcome.is_blocked() {
         return Ok(());
@@ -459,13 +460,13 @@ fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     Ok(())
 }
 
-/// Whether a parent's outcome can be recorded after its substage's (rules P-34 and P-35).
+/// Whether a parent's outcome can be recorded after its substage's outcome (rules P-34 and P-35).
 pub(super) fn stands_beside(state: &State, substage: &Outcome, parent: &Outcome) -> bool {
     let stopped = state.definition().stops_parent(substage) && !parent.is_fatal() && !parent.is_blocked();
     !stopped && state.definition().couples(substage, parent)
 }
 
-/// Whether the end of a process may be recorded (rule P-95): once in each attempt, of a stage that ran one.
+/// Whether the end of a process may be recorded (rule P-95): once in each attempt, for a stage that ran a process.
 pub(super) fn process_ended(state: &State, ended: &ProcessEnded) -> Judged<usize> {
     let ProcessEnded { stage: name, how, exit_code, signal, time_limit_ns } = ended;
     let index = running(state, name)?;
@@ -493,7 +494,7 @@ pub(super) fn process_ended(state: &State, ended: &ProcessEnded) -> Judged<usize
     refuse("PROCESS_END_INVALID", message)
 }
 
-/// Whether an exceeded limit may be recorded (rule P-91): while the run goes on, of a stage that takes part in it.
+/// Whether an exceeded limit may be recorded (rule P-91): as long as the run has not ended, for a stage that takes part in it.
 pub(super) fn limit_exceeded(state: &State, exceeded: &LimitExceeded) -> Judged<()> {
     stage(state, &exceeded.stage)?;
     if is_word(&exceeded.limit) && exceeded.limit.len() <= LIMIT_LEN_MAX {
@@ -506,7 +507,8 @@ pub(super) fn limit_exceeded(state: &State, exceeded: &LimitExceeded) -> Judged<
     refuse("LIMIT_NAME_INVALID", message)
 }
 
-/// Whether a forced lock may be recorded (rule P-90): what stood in the way was renamed after this run, and not before.
+/// Whether a forced lock may be recorded (rule P-90): the lock that was in the way was renamed with this run's name, and this
+/// name was not recorded before.
 pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
     open(state)?;
     let name = &forced.stale_lock_filename;
@@ -525,8 +527,8 @@ pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
     Ok(())
 }
 
-/// After a fatal failure no later stage has run (rule P-33). An outcome from a reconciliation does not count as a run: an
-/// earlier stage that was pending, and runs now, can still fail.
+/// Checks that no later stage has run after a fatal failure (rule P-33). An outcome from a reconciliation does not count as a
+/// run: an earlier stage that was pending, and runs now, can still fail.
 fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let later = state.outcomes.iter().filter(|(key, _)| key.index() > index && !is_substage(key.stage()));
     let later = later.filter(|(_, entry)| !entry.reconciled);
@@ -540,7 +542,7 @@ fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<(
 
 /// Whether something explains that a stage is blocked (rule P-32).
 fn has_cause(state: &State, index: usize) -> bool {
-    // A substage that stopped the run blocked every stage that could ask for it already (rule P-36).
+    // A substage that stopped the run has already blocked every stage for which this could be asked (rule P-36).
     let explains = |outcome: &Outcome, of: usize| {
         (of < index && outcome.is_fatal()) || (of == index && state.definition().stops_parent(outcome))
     };

@@ -14,18 +14,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct State {
     pub(super) pinned: Arc<Pinned>,
-    /// By index of the stage.
+    /// How far each stage has come, by the stage's index.
     pub(super) progress: Vec<Progress>,
     pub(super) outcomes: BTreeMap<OrderKey, Entry>,
     pub(super) artifacts: Arc<BTreeMap<String, Held>>,
     pub(super) captured: Arc<BTreeMap<String, Held>>,
     pub(super) reports: Arc<BTreeMap<String, Reported>>,
     pub(super) forced_locks: Arc<Vec<LockForced>>,
-    /// With the time of each, Unix nanoseconds.
+    /// The exceeded limits, each with its time in Unix nanoseconds.
     pub(super) limits_exceeded: Arc<Vec<(LimitExceeded, i128)>>,
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
-    /// What the enforced rules of the definition remember.
+    /// The state of the enforced rules of the definition.
     pub(super) guard: Guard,
 }
 
@@ -34,7 +34,7 @@ pub struct State {
 pub(super) struct Pinned {
     pub run: String,
     pub definition: Arc<Definition>,
-    /// By index of the stage.
+    /// The stages' settings, by the stage's index.
     pub stages: Vec<Setting>,
     pub manifest: Map<String, Value>,
     pub emit_health: bool,
@@ -55,17 +55,17 @@ pub(super) struct Progress {
     pub attempts: u64,
     /// When it began last.
     pub begun_ns: Option<i128>,
-    /// What it was about to read when it began last, or is about to read now.
+    /// The inputs that it recorded before it began last, or has recorded to begin now.
     pub inputs: Option<Arc<Vec<Input>>>,
-    /// What the gate let through, since it began last.
+    /// The files that the gate has passed since it began last.
     pub intended: Option<Arc<Vec<Artifact>>>,
-    /// Whether all of that was promoted.
+    /// Whether all of these files were promoted.
     pub published: bool,
-    /// The result of its process, since it began last.
+    /// The judged outcome of its process, since it began last.
     pub judged: Option<Outcome>,
     /// The run that it was reused from, since it began last.
     pub taken: Option<TakenOver>,
-    /// Whether it is recorded how its process ended, since it began last.
+    /// Whether it is recorded how its process ended since it began last.
     pub has_ended: bool,
 }
 
@@ -93,16 +93,16 @@ pub(super) struct Reported {
     pub time_ns: i128,
 }
 
-/// Outcomes that must follow the events so far.
+/// Outcomes that must come right after the events so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owed {
     /// The outcome that caused it.
     pub cause: Seq,
     /// First seq of the commit that it must be in.
     pub commit: Seq,
-    /// Those still to come; never empty.
+    /// The outcomes that must still come; never empty.
     pub outcomes: Vec<Outcome>,
-    /// Whether they follow from findings; else from a fatal outcome.
+    /// Whether they follow from findings; if not, they follow from a fatal outcome.
     pub reconciled: bool,
 }
 
@@ -131,7 +131,7 @@ impl State {
         self.outcomes.values().map(|entry| &entry.outcome)
     }
 
-    /// What the run ended as; none while it goes on.
+    /// How the run ended; `None` if it has not ended.
     pub fn ended_as(&self) -> Option<RunStatus> {
         self.end.map(|end| end.status)
     }
@@ -186,7 +186,7 @@ impl State {
 }
 
 impl State {
-    /// The files that were to be promoted when the run was interrupted: they were found, all of them.
+    /// Publishes the files that were to be promoted when the run was interrupted, because all of them were found.
     pub(super) fn publish_intended(&mut self, stage: &str) {
         let Some(index) = self.definition().index_of(stage) else { return };
         let Some(intended) = self.progress[index].intended.clone() else { return };

@@ -1,5 +1,5 @@
-//! The line that each event adds to `audit_events.jsonl`: the source's audit event (status.md 4.1, 4.4) and, under
-//! `event`, what it has no room for.
+//! The line that each event adds to `audit_events.jsonl`: the audit event as the source document defines it (status.md 4.1,
+//! 4.4), and under `event` the members for which that definition has no place.
 
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_message};
 use super::fold::State;
@@ -14,7 +14,7 @@ use evlog_format::kind::{
 use evlog_projection::{Fact, FoldError, parse};
 use serde_json::{Value, json};
 
-/// What is particular to one kind of event.
+/// The members that are particular to one kind of event.
 struct Entry {
     outcome: &'static str,
     reason: Option<String>,
@@ -179,7 +179,7 @@ fn overridden(event: &Overridden) -> Entry {
     }
 }
 
-/// What a caller offered, as JSON again; text that is not JSON is shown as text, since it is evidence either way.
+/// What a caller offered, as JSON. Text that is not JSON is shown as text, because it is evidence either way.
 fn json_text(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| parse(text.as_bytes()).unwrap_or_else(|_| text.into()))
 }

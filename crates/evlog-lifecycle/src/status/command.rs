@@ -1,4 +1,4 @@
-//! What may be asked of a run, and reading it from a command's members.
+//! What a caller may ask of a run, and how that is read from a command's members.
 //!
 //! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded (status.md 1.3 step 1).
 //! An invalid diagnostic is the exception: it is kept as offered, because its refusal is audited (H10).
@@ -63,7 +63,7 @@ pub struct Move {
 #[derive(Clone, Debug)]
 pub(crate) enum Offered {
     Nothing,
-    /// In shape. Whether its code is known depends on the run.
+    /// It has the form of a diagnostic. Whether its code is known depends on the run.
     Shaped(Box<Diagnostic>),
     /// Not a diagnostic: its text in RFC 8785 form, and the reason.
     Misshapen {
@@ -90,7 +90,7 @@ impl Offered {
         }
     }
 
-    /// The text that a rejection or a refusal keeps.
+    /// The text that is recorded with a rejection or a refusal.
     pub(crate) fn recorded(&self) -> Option<String> {
         match self {
             Offered::Nothing => None,
@@ -182,8 +182,8 @@ impl Command {
     }
 }
 
-/// The status token. One that differs from a status only in its capitals is a typing error. It is refused as malformed,
-/// so that it forces no run to `failed` (H5).
+/// The status token. A token that differs from a status only in upper and lower case is a typing error. It is refused as
+/// malformed, so that it does not force a run to `failed` (H5).
 fn target(members: &mut Members) -> Result<String, Malformed> {
     let token: String = members.needed("to", 0, TOKEN_CHARS_MAX)?;
     let same = |status: &RunStatus| status.word().eq_ignore_ascii_case(&token) && status.word() != token;

@@ -1,4 +1,4 @@
-//! What an attempt leads to: the steps of status.md 1.3 after parsing and deduplication, and the rules of 2.1.
+//! Decides what an attempt leads to: the steps of status.md 1.3 after parsing and deduplication, and the rules of 2.1.
 //!
 //! Each function returns the events of one commit and the answer. Nothing here changes a state; only the fold does.
 
@@ -35,7 +35,7 @@ fn refusal(reason: RefusalReason, message: String) -> Refusal {
     Refusal { reason, message }
 }
 
-/// The run exists already: an identity collision, which leaves it untouched (H8).
+/// The run exists already. This collision of ids leaves the run untouched (H8).
 fn run_exists(asked: &Asked<'_, State>) -> Option<Refusal> {
     asked.state.map(|state| {
         let message = format!("expected a new run id, found run `{}` with status `{}`", asked.run, state.status());
@@ -60,7 +60,7 @@ fn begin(asked: &Asked<'_, State>, action: Action, note: Option<&str>, created: 
     }
 }
 
-/// The record of a new run: a root, or the child of a parent whose case and pins it shares (status.md 2.3, check 26).
+/// The record of a new run: a root, or the child of a parent with which it shares case and pins (status.md 2.3, check 26).
 fn child(asked: &Asked<'_, State>, create: &Create) -> Result<Created, Refusal> {
     let data = &create.data;
     let mut created = Created {
@@ -247,7 +247,7 @@ fn required_diagnostic<'a>(
     }
 }
 
-/// The two listed transitions that end a run before its work began (H18).
+/// Handles the two listed transitions that end a run before its work began (H18).
 fn cancel_before_start(asked: &Asked<'_, State>, request: &Move) -> Decision {
     let registered = asked.state.map_or(&[][..], |state| &state.created().error_codes);
     let diagnostic = match required_diagnostic(RunStatus::Canceled, &request.offered, registered) {
@@ -262,7 +262,7 @@ fn cancel_before_start(asked: &Asked<'_, State>, request: &Move) -> Decision {
     ])
 }
 
-/// A start without the pins that the run requires: it is denied before any work (H16).
+/// Handles a start without the pins that the run requires: the run is denied before any work (H16).
 fn deny_unpinned(request: &Move) -> Decision {
     let diagnostic = Diagnostic::pins_missing();
     let (created, running, denied) = (RunStatus::Created, RunStatus::Running, RunStatus::Denied);
@@ -275,7 +275,7 @@ fn deny_unpinned(request: &Move) -> Decision {
     Decision::rejected(events, &code, message)
 }
 
-/// An undefined transition: a rejection, and the forced failure of a live run (status.md 1.3 step 7).
+/// Handles an undefined transition: a rejection, and the forced failure of a live run (status.md 1.3 step 7).
 fn reject(asked: &Asked<'_, State>, request: &Move, current: Option<RunStatus>, reason: RejectionReason) -> Decision {
     let requested = recorded_token(&request.to);
     let message = undefined_message(current, &requested);

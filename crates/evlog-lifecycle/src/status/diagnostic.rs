@@ -1,7 +1,7 @@
 //! The diagnostic object: why a run failed, was denied or ran out of time (status.md 3.1 to 3.4).
 //!
-//! Closed: seven members, all mandatory, sets and lengths bounded. The engine's own diagnostics are built here too, from
-//! the recorded request alone, so that replay can build them again and compare.
+//! The object is closed: it has seven members, all mandatory, with bounded lengths and sets. The engine's own diagnostics are
+//! built here too, from the recorded request alone, so that replay can build them again and compare.
 
 use super::transitions::RunStatus;
 use crate::members::{kind, quoted};
@@ -86,14 +86,14 @@ const MEMBERS: [&str; 7] =
     ["error_code", "category", "message", "likely_cause", "suggested_fix", "retryable", "severity"];
 
 impl Diagnostic {
-    /// Reads what a caller offered. `registered` are codes of the caller's own, besides the catalogue.
+    /// Reads what a caller offered. `registered` are codes that the caller uses besides the catalogue.
     pub fn read(offered: &Value, registered: &[String]) -> Result<Diagnostic, String> {
         let diagnostic = Diagnostic::shaped(offered)?;
         diagnostic.check_code(registered)?;
         Ok(diagnostic)
     }
 
-    /// Reads the shape. Whether the code is known depends on the run, and is not checked here.
+    /// Reads the form. Whether the code is known depends on the run, and is not checked here.
     pub(crate) fn shaped(offered: &Value) -> Result<Diagnostic, String> {
         let Value::Object(members) = offered else {
             return Err(format!("expected an object with the members {}, found {}", MEMBERS.join(", "), kind(offered)));
@@ -142,7 +142,7 @@ impl Diagnostic {
         Ok(())
     }
 
-    /// Whether a caller may use the code: one of the catalogue or of the run's own (status.md 3.4).
+    /// Whether a caller may use the code: it is in the catalogue, or registered for the run (status.md 3.4).
     pub(crate) fn check_code(&self, registered: &[String]) -> Result<(), String> {
         let code = self.error_code.as_str();
         if code == INVALID_STATE_TRANSITION {
@@ -168,8 +168,8 @@ impl Diagnostic {
         })
     }
 
-    /// The engine's own, for a run that an undefined transition has failed: built from the status and the recorded token
-    /// alone (status.md 3.3).
+    /// The engine's own diagnostic for a run that an undefined transition forced to fail. It is built from the status and the
+    /// recorded token alone (status.md 3.3).
     pub fn undefined_transition(from: RunStatus, requested: &str) -> Diagnostic {
         let unknown = RunStatus::from_word(requested).is_none();
         Diagnostic {
@@ -183,7 +183,7 @@ impl Diagnostic {
         }
     }
 
-    /// The engine's own, for a run that was started without the pins it requires (H16).
+    /// The engine's own diagnostic for a run that was started without the pins that it requires (H16).
     pub fn pins_missing() -> Diagnostic {
         Diagnostic {
             error_code: "TOOL_DENIED".into(),
@@ -207,7 +207,7 @@ pub(crate) fn undefined_message(from: Option<RunStatus>, requested: &str) -> Str
     }
 }
 
-/// What an error code looks like, in words.
+/// The form of an error code, in words.
 pub(crate) const CODE_SYNTAX: &str = "an upper-case code such as TOOL_TIMEOUT, at most 80 bytes";
 
 /// Whether text has the syntax of an error code.

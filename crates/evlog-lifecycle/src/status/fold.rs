@@ -1,12 +1,12 @@
 //! A run's state, and how committed events change it: the replay side of status.md 1.3.
 //!
-//! The fold attempts nothing. An event that the contract forbids is an error that says what was expected and what was
-//! found; it is never skipped and never repaired (status.md 7, checks 13 to 23).
+//! The fold attempts nothing. If the contract forbids an event, the fold returns an error that says what was expected and what
+//! was found. The event is never skipped and never repaired (status.md 7, checks 13 to 23).
 //!
 //! Invariants of a state that owes no event (`owed` is `None`):
 //! - The status was reached by the nine transitions, or by a forced failure right after its rejection.
-//! - There is a diagnostic if the status is `failed`, `denied` or `timeout`; it carries `INVALID_STATE_TRANSITION` if,
-//!   and only if, the failure was forced.
+//! - If the status is `failed`, `denied` or `timeout`, there is a diagnostic. It carries `INVALID_STATE_TRANSITION` if, and
+//!   only if, the failure was forced.
 
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
 use super::payload::{
@@ -34,7 +34,7 @@ pub struct State {
     owed: Option<Box<Owed>>,
 }
 
-/// What a run's first event says, for as long as the run lives.
+/// The content of a run's first event, for as long as the run lives.
 #[derive(Debug, PartialEq, Eq)]
 struct Origin {
     created: Created,
@@ -55,7 +55,7 @@ pub struct Counts {
     pub overrides: u64,
 }
 
-/// What the next event of the same commit must be, because of the event before it.
+/// The event that must follow in the same commit, because of the event before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Owed {
     /// The commit that owes it.
@@ -67,9 +67,9 @@ struct Owed {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// A rejection of a live run owes its forced failure.
+    /// After the rejection of a live run, its forced failure must follow.
     ForcedFailed { requested: String },
-    /// An override, a cancel before start, or a start without pins owe a transition.
+    /// After an override, a cancel before start, or a start without pins, a transition must follow.
     Transitioned { to: RunStatus, cause: TransitionCause },
 }
 
@@ -115,7 +115,7 @@ impl State {
         self.ended_ns
     }
 
-    /// Why the run ended, if a diagnostic says so.
+    /// Why the run ended, if it has a diagnostic.
     pub fn diagnostic(&self) -> Option<&Diagnostic> {
         self.diagnostic.as_deref()
     }
@@ -125,7 +125,7 @@ impl State {
         self.counts
     }
 
-    /// The retry's number in its chain: 1 for the first retry, 0 for a run that is no retry.
+    /// The retry's number in its chain: 1 for the first retry, 0 for a run that is not a retry.
     pub fn retry_count(&self) -> u32 {
         self.origin.created.retry.as_ref().map_or(0, |retry| retry.count)
     }
@@ -136,8 +136,8 @@ impl State {
         created.pins_required && (created.contract_version.is_none() || created.policy_versions.is_none())
     }
 
-    /// The event that the last commit still owes, in words. Commits are atomic, so a log ends with such a debt only if
-    /// it was written without this contract's guard.
+    /// The event that the last commit still owes, in words. Commits are atomic, so a log ends with an owed event only if it was
+    /// written without this contract's guard.
     pub fn owed(&self) -> Option<String> {
         self.owed.as_ref().map(|owed| owed.in_words())
     }
@@ -204,7 +204,7 @@ fn expect(fact: &Fact<'_>, holds: bool, message: impl FnOnce() -> String) -> Res
     if holds { Ok(()) } else { Err(FoldError::new(fact, message())) }
 }
 
-/// The status that an event names as the one before must be the run's current status (check 14).
+/// Checks that the status that an event names as the one before is the run's current status (check 14).
 fn check_from(state: &State, fact: &Fact<'_>, found: RunStatus) -> Result<(), FoldError> {
     let expected = state.status;
     expect(fact, expected == found, || format!("expected status `{expected}` before this event, found `{found}`"))
@@ -232,12 +232,12 @@ fn is_pins(event: &Transitioned) -> bool {
     event.diagnostic.as_ref() == Some(&Diagnostic::pins_missing())
 }
 
-/// Notes the event that must follow. It is boxed to keep the state small: a run owes an event only within a commit.
+/// Notes the event that must follow. It is boxed to keep the state small, because a run owes an event only within a commit.
 fn owe(state: &mut State, fact: &Fact<'_>, what: What) {
     state.owed = Some(Box::new(Owed { commit: fact.head.first_seq, by: fact.seq, what }));
 }
 
-/// Checks that the cause explains the transition. Gives the status that the same commit must enter next, if any.
+/// Checks that the cause explains the transition. Returns the status that the same commit must enter next, if any.
 fn check_cause(state: &State, fact: &Fact<'_>, event: &Transitioned) -> Result<Option<RunStatus>, FoldError> {
     let Transitioned { from, to, cause, .. } = *event;
     if let Some(owed) = &state.owed {
@@ -272,7 +272,7 @@ fn check_diagnostic(fact: &Fact<'_>, to: RunStatus, diagnostic: Option<&Diagnost
     })
 }
 
-/// The status changes here and nowhere else.
+/// Changes the status; no other code does.
 fn enter(state: &mut State, fact: &Fact<'_>, to: RunStatus) {
     state.status = to;
     state.counts.transitions += 1;

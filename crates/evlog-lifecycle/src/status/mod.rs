@@ -1,14 +1,18 @@
 //! The contract `status`: eight statuses, nine transitions, and the rule for everything else.
 //!
-//! Does: decide what an attempt leads to ([`RunStatus::reaction`], H1 to H19), fold committed events into a state and say
-//! where they break the contract, project the run's files and audit lines, answer what to do next ([`next_action()`]).
+//! Does:
+//! - decide what an attempt leads to ([`RunStatus::reaction`], H1 to H19);
+//! - fold committed events into a state, and say where they break the contract;
+//! - project the run's files and audit lines;
+//! - answer what to do next ([`next_action()`]).
+//!
 //! Does not: apply the rule for undefined transitions to history; look at other runs, except the parent that a command names.
 //!
 //! Invariants:
 //! - A status changes only by an event that names the status before and after it.
-//! - A terminal status never changes; attempts on it are recorded.
-//! - A run is `failed`, `denied` or `timeout` exactly when it has a valid diagnostic that says why, `canceled` aside,
-//!   where one may be given.
+//! - A terminal status never changes; attempts to change it are recorded.
+//! - A run is `failed`, `denied` or `timeout` exactly when it has a valid diagnostic that says why. The exception is
+//!   `canceled`, for which a diagnostic may be given.
 //!
 //! `docs/lifecycle/status.md` has the tables; read [`transitions`], then [`payload`], then `decide` and `fold`.
 
@@ -43,14 +47,14 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Status;
 
-/// Commands. Members that an action takes besides are given with [`RequestBuilder::member`].
+/// Commands. Further members that an action takes are given with [`RequestBuilder::member`].
 impl Status {
     /// Begins a run. `data` is what its record holds.
     pub fn create(run: impl Into<String>, data: Map<String, Value>) -> RequestBuilder {
         Request::json("status", run, "create").member("data", data)
     }
 
-    /// Asks for a status. One that cannot follow forces the run to `failed`. `failed`, `denied` and `timeout` need a
+    /// Asks for a status. A status that cannot follow forces the run to `failed`. `failed`, `denied` and `timeout` need a
     /// `diagnostic`.
     pub fn transition(run: impl Into<String>, to: RunStatus) -> RequestBuilder {
         Request::json("status", run, "transition").member("to", to.word())
@@ -140,8 +144,8 @@ impl Contract for Status {
     }
 }
 
-/// What the first delivery was answered, from any event of its commit. Commits of accepted commands, and events that
-/// cannot be read, give none.
+/// The answer to the first delivery of a command, from any event of its commit. Returns `None` for commits of accepted
+/// commands, and for events that cannot be read.
 fn answer(fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
     let with = |outcome, code: &str, message| Some((outcome, ContractError { code: code.to_owned(), message }));
     match fact.event.kind {

@@ -1,7 +1,7 @@
-//! What an orchestrator does next: a function of status, error code and retryable, and of nothing else (status.md 3.5,
+//! What an orchestrator does next. It is a function of status, error code and retryable, and of nothing else (status.md 3.5,
 //! check 42).
 //!
-//! It does not depend on whether a retry is left: two runs that are equal in those three get the same answer. The limit
+//! It does not depend on whether a retry is left: two runs with the same three values get the same answer. The limit of retries
 //! is enforced when a retry is requested.
 
 use super::diagnostic::INVALID_STATE_TRANSITION;
@@ -14,15 +14,15 @@ pub enum NextAction {
     Start,
     /// Watch the run.
     Observe,
-    /// Wait for the outside dependency, then resume or cancel.
+    /// Wait for the external dependency, then resume or cancel.
     AwaitDependency,
-    /// Go on downstream.
+    /// Go on with the work that follows.
     Proceed,
     /// Retry as a new run, if retries are left.
     RetryAsNewRun,
     /// Retry as a new run, once that is approved.
     RetryAsNewRunAfterApproval,
-    /// Halt downstream; an explicit restart is needed.
+    /// Stop the work that follows; an explicit restart is needed.
     Halt,
     /// Halt: the implementation, not the work, is at fault.
     HaltDefect,

@@ -1,7 +1,7 @@
-//! What the events of contract `status` carry: one table per kind, version 1 each.
+//! What the events of contract `status` carry. There is one table per kind, version 1 each.
 //!
-//! The order of fields and the numbers of the closed sets are part of the format; a golden test pins both. JSON from
-//! callers is carried as text in RFC 8785 form.
+//! The order of fields and the numbers of the closed sets are part of the format; a golden test pins both. JSON from callers is
+//! carried as text in RFC 8785 form.
 
 use super::diagnostic::Diagnostic;
 use super::transitions::RunStatus;

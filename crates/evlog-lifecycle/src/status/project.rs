@@ -38,7 +38,7 @@ fn time(time_ns: Option<i128>) -> Value {
     time_ns.map_or(Value::Null, |time| to_rfc3339(time).into())
 }
 
-/// What the status, its error code and its next action say of the run.
+/// The members that follow from the status, its error code and its next action.
 fn verdict(state: &State) -> Map<String, Value> {
     let error_code = state.diagnostic().map(|diagnostic| diagnostic.error_code.as_str());
     let retryable = state.diagnostic().map(|diagnostic| diagnostic.retryable);
@@ -109,8 +109,8 @@ fn retry(state: &State) -> Map<String, Value> {
     }))
 }
 
-/// `manifest.json`, projection `status.manifest` version 1: the run record of status.md 5, with the diagnostic and the
-/// retry members that it lacks.
+/// `manifest.json`, projection `status.manifest` version 1: the run record of status.md 5, with the diagnostic and the retry
+/// members that the record lacks.
 fn manifest(state: &State, head: &RunHead<'_>) -> Result<Map<String, Value>, String> {
     let created = state.created();
     let mut record = from_details(created.details.as_deref())?;
@@ -145,8 +145,8 @@ fn manifest(state: &State, head: &RunHead<'_>) -> Result<Map<String, Value>, Str
     Ok(record)
 }
 
-/// An actor such as `agent:intake` as the source's object. A type that is not one of the source's three stays part of the
-/// id, and the type is null: it is not known.
+/// An actor such as `agent:intake`, as an object of the source document. If the type is not one of the document's three, it
+/// stays part of the id, and the object's type is null, because it is not known.
 pub(crate) fn actor(text: &str) -> Value {
     match text.split_once(':') {
         Some((kind @ ("agent" | "human" | "system"), id)) => json!({"actor_type": kind, "actor_id": id}),

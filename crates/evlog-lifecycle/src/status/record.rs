@@ -1,6 +1,6 @@
 //! The members of a run record that a caller may give (status.md 5): names, types and bounds, as `record.toml` lists them.
 //!
-//! The same table reads commands, checks committed records again, and is printed in `docs/lifecycle/status.md`.
+//! The same table is used to read commands and to check committed records again. It is printed in `docs/lifecycle/status.md`.
 
 use super::diagnostic::{CODE_SYNTAX, INVALID_STATE_TRANSITION, is_error_code};
 use super::payload::{Created, PolicyVersions};
@@ -15,21 +15,21 @@ use std::sync::LazyLock;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Shape {
-    /// Text of at least and at most this many characters.
+    /// Text with at least and at most this many characters.
     Text(usize, usize),
     /// One of these words.
     Word(Vec<String>),
     /// True or false.
     Flag,
-    /// A whole number from 0 to this.
+    /// A whole number from 0 to this number.
     Count(u64),
-    /// 64 hexadecimal digits; kept in lower case.
+    /// 64 hexadecimal digits, kept in lower case.
     Sha256,
     /// A run's id.
     RunId,
-    /// An error code, but not the engine's own.
+    /// An error code, except the engine's own.
     ErrorCode,
-    /// An array of values of this shape, and its most items.
+    /// An array of values of this shape, and the most items that it may have.
     List(Box<Shape>, usize),
     /// An object of at most this many texts of 1 to 200 characters.
     Texts(usize),
@@ -44,7 +44,7 @@ pub(crate) struct Member {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) needed: bool,
-    /// A retry inherits it from the run that it repeats, and may not give it.
+    /// Whether a retry inherits it from the run that it repeats, and may not give it.
     #[serde(default)]
     pub(crate) pinned: bool,
     pub(crate) shape: Shape,
@@ -54,9 +54,9 @@ pub(crate) struct Member {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Record {
-    /// Decisions depend on them.
+    /// The members that decisions depend on.
     pub(crate) decisive: Vec<Member>,
-    /// They describe. A retry inherits them, and may replace those that are not pinned.
+    /// The members that only describe. A retry inherits them, and may replace those that are not pinned.
     pub(crate) descriptive: Vec<Member>,
 }
 
@@ -88,7 +88,7 @@ impl Data {
         })
     }
 
-    /// Reads the `data` of `retry`: what is pinned is inherited (status.md 2.3, check 27).
+    /// Reads the `data` of `retry`. Pinned members are inherited (status.md 2.3, check 27).
     pub(crate) fn of_retry(given: Map<String, Value>) -> Result<Data, Malformed> {
         let mut pinned = RECORD.decisive.iter().chain(&RECORD.descriptive).filter(|member| member.pinned);
         if let Some(member) = pinned.find(|member| given.contains_key(&member.name)) {
@@ -148,7 +148,7 @@ pub(crate) fn from_details(details: Option<&str>) -> Result<Map<String, Value>, 
     }
 }
 
-/// Checks a committed creation for consistency: checks 13, 26 and 27 of status.md 7, as far as one event shows them.
+/// Checks that a committed creation is consistent: checks 13, 26 and 27 of status.md 7, as far as one event shows them.
 pub(crate) fn check(created: &Created, run: &str) -> Result<(), String> {
     let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("expected {what}")) };
     let parent = created.parent_run_id.as_deref();
@@ -184,7 +184,7 @@ impl PolicyVersions {
     }
 }
 
-/// The members of a closed object, in their one form: nulls left out, digests in lower case.
+/// The members of a closed object in their only form: nulls are left out, digests are in lower case.
 fn closed(members: &[Member], given: Map<String, Value>, at: &str) -> Result<Map<String, Value>, Malformed> {
     let mut taken = Map::new();
     for (name, value) in given {
@@ -204,7 +204,7 @@ fn closed(members: &[Member], given: Map<String, Value>, at: &str) -> Result<Map
     }
 }
 
-/// The value in its one form, if it has the shape.
+/// The value in its only form, if it has the shape.
 fn shaped(shape: &Shape, value: Value, at: &str) -> Result<Value, Malformed> {
     let fits = match (shape, &value) {
         (Shape::Object(members), Value::Object(_)) => {
@@ -252,7 +252,7 @@ fn found(value: &Value) -> String {
     }
 }
 
-/// The shape as messages and the documentation say it.
+/// The shape, as messages and the documentation describe it.
 pub(crate) fn in_words(shape: &Shape) -> String {
     match shape {
         Shape::Text(min, max) => format!("text of {min} to {max} characters"),

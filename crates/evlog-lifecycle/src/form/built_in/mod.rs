@@ -1,6 +1,6 @@
-//! The built-in contract files, each read when it is first asked for.
+//! The built-in contract files. Each is read when it is first asked for.
 //!
-//! Invariant: a file, once released, stays: runs are judged by it years later.
+//! Invariant: a file that was released once stays, because runs are judged by it years later.
 
 pub use crate::pipeline::purple_axiom;
 
@@ -23,7 +23,7 @@ fn read(text: &str) -> Definition {
         .unwrap_or_else(|findings| unreachable!("a built-in file is right: {}", findings[0]))
 }
 
-/// The lifecycle that contract `status` is judged by.
+/// The lifecycle by which runs of contract `status` are judged.
 pub fn status() -> Arc<lifecycle::Definition> {
     Arc::clone(&STATUS)
 }

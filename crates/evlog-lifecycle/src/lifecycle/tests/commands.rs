@@ -1,4 +1,4 @@
-//! What commands may say, and what is recorded of them.
+//! What commands may contain, and what is recorded of them.
 
 use super::{DEPLOYMENT, ORDER, Play, RUN, all_data, definition};
 use crate::lifecycle::Lifecycle;
@@ -81,7 +81,7 @@ fn a_status_in_other_capitals_is_refused_and_forces_nothing() {
 
 #[test]
 fn a_run_keeps_the_definition_that_it_was_created_with() {
-    // M-01: a file of the same name that lists more changes nothing for runs that exist.
+    // M-01: a file of the same name that lists more changes nothing for existing runs.
     let mut play = Play::of(ORDER);
     let other = ORDER
         .replace("placed = [\"paid\"", "placed = [\"delivered\", \"paid\"")
@@ -156,7 +156,7 @@ fn a_status_with_reason_codes_is_entered_with_one_of_them() {
     play.accept("transition", to("canceled", json!("by_customer")));
     let manifest = play.harness.json(RUN, "manifest.json");
     assert_eq!((&manifest["outcome"], &manifest["reason_code"]), (&json!("canceled"), &json!("by_customer")));
-    // A code of `*` goes with any status, and does for one that has its own.
+    // A code of `*` can be given with any status, even with a status that has codes of its own.
     let mut play = Play::of(DEPLOYMENT);
     play.accept("transition", to("approved", json!("by_operator")));
     play.accept("transition", to("canary", Value::Null));

@@ -1,4 +1,4 @@
-//! The contract's rules, each with what it takes and what it refuses. Rule numbers are those of
+//! The contract's rules. Each is tested with what it accepts and what it refuses. Rule numbers are those of
 //! `docs/lifecycle/machine.md`.
 
 mod commands;
@@ -54,7 +54,7 @@ impl Play {
         self.harness.accept(addressed(RUN, action, members))
     }
 
-    /// A transition with all that anything could require.
+    /// Asks for a transition with everything that any status could require.
     pub(super) fn go(&mut self, to: &str) -> Answered {
         let mut members = json!({"to": to, "data": all_data()});
         let state = &self.harness.states[RUN];
@@ -85,7 +85,7 @@ impl Play {
     }
 }
 
-/// Members of all that the lifecycles here require.
+/// All members that the lifecycles here require.
 pub(super) fn all_data() -> Value {
     json!({
         "customer": "c-12", "amount_cents": 4200, "carrier": "sea", "approver": "ada", "percent": 5,

@@ -1,4 +1,4 @@
-//! Rules on order that a lifecycle brings (M-13).
+//! Rules on order in a lifecycle's definition (M-13).
 
 use super::{Lifecycle, RUN, definition};
 use crate::lifecycle::payload::{Created, Payload};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 const PAYMENT: &str = include_str!("../../../../../docs/examples/contracts/payment.toml");
 
-/// The transitions, each by an actor, that the fold refuses for a rule, in a run of a lifecycle: the index of the first, and why. The
+/// The first transition that the fold refuses because of a rule, by its index, and why. Each transition has an actor. The
 /// commands are decided by the same lifecycle without enforced rules.
 fn refused(text: &str, transitions: &[(&str, &str)]) -> Option<(usize, String)> {
     let free = definition(&text.replace("enforce = true", "enforce = false"));

@@ -1,5 +1,5 @@
-//! Any lifecycle and any commands, legal and not: nothing panics, what is terminal stays, one commit a command, and replay
-//! agrees with what was decided live at every prefix.
+//! Any lifecycle and any commands, legal and not: nothing panics, a terminal status stays, each command is one commit, and
+//! replay agrees at every prefix with what was decided live.
 
 use super::{Play, RUN};
 use crate::lifecycle::{Definition, Lifecycle};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 const NAMES: [&str; 5] = ["s0", "s1", "s2", "s3", "s4"];
 
-/// Lifecycles of up to five statuses with any transitions; those with flaws are left out by [`sound`].
+/// Lifecycles of up to five statuses with any transitions. [`sound`] leaves out those with flaws.
 fn any_definition() -> impl Strategy<Value = Value> {
     let rows = proptest::collection::vec(proptest::collection::vec(any::<bool>(), 5), 5);
     (2..=5_usize, rows, 0..5_usize, 0..7_usize, 0..5_usize, 0..5_usize).prop_map(

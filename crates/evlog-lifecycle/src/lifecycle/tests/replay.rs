@@ -1,4 +1,4 @@
-//! Histories that the definition forbids: each is refused by the fold, with the event and the reason.
+//! Histories that the definition forbids: the fold refuses each of them, with the event and the reason.
 
 use super::{DEPLOYMENT, ORDER, Play, RUN};
 use crate::lifecycle::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};

@@ -1,4 +1,4 @@
-//! Every request from every status of every lifecycle here: applied, forced or rejected as the file says.
+//! Makes every request from every status of every lifecycle here: it is applied, forced or rejected as the file says.
 
 use super::{DEPLOYMENT, ORDER, Play, RUN, definition};
 use crate::form::built_in;
@@ -17,7 +17,7 @@ off = ["on"]
 on = ["off", "on", "broken"]
 "#;
 
-/// Every state that the rules can tell apart, with a play that is in it: by status and by what has been entered.
+/// Every state that the rules can distinguish, with a play that is in it: by status and by which statuses were entered.
 fn states(definition: &Arc<Definition>) -> Vec<Play> {
     let mut found: Vec<Play> = vec![Play::with(Arc::clone(definition))];
     let mut seen = BTreeSet::new();
@@ -39,7 +39,7 @@ fn states(definition: &Arc<Definition>) -> Vec<Play> {
     found
 }
 
-/// What the file says of a request, worked out from its text again: rows, then rules, then the reaction.
+/// The expected reaction to a request, worked out again from the text of the file: rows, then rules, then the reaction.
 fn expected(definition: &Definition, play: &Play, to: &str) -> (Outcome, String) {
     let state = &play.harness.states[RUN];
     let text: serde_json::Value = serde_json::from_str(definition.text()).expect("JSON");
@@ -93,7 +93,7 @@ fn every_cell_of_every_example_is_applied_forced_or_rejected_as_its_file_says() 
 
 #[test]
 fn the_file_of_contract_status_gives_the_sixty_four_cells_of_contract_status() {
-    // M-02, M-04 to M-06: what the contract adds to its file are diagnostics and retries, not other cells.
+    // M-02, M-04 to M-06: the contract adds diagnostics and retries to its file, but no other cells.
     let definition = built_in::status();
     walk(&definition);
     for play in states(&definition) {
@@ -124,7 +124,7 @@ fn a_run_that_has_the_forced_status_already_stays_as_it_is() {
 
 #[test]
 fn an_order_rule_counts_every_status_that_the_run_ever_had() {
-    // M-03: an earlier `paid` is enough, and a forced status counts as a requested one does.
+    // M-03: an earlier `paid` is enough, and a forced status counts as much as a requested one.
     let mut play = Play::of(ORDER);
     play.went("shipped");
     assert_eq!(play.go("delivered").outcome, Outcome::Rejected);

@@ -1,11 +1,11 @@
 //! A pipeline's definition: its stages in canonical order, and the catalogue of reason codes (pipeline.md 1.1 to 1.7).
 //!
-//! Does: answer questions about stages, order and codes. A definition is read ([`read`]) from a contract file, built-in
-//! ones among them ([`crate::form`]), from a plan, or from the text that a run pinned.
-//! Does not: know which stages of a run are enabled, or what was recorded.
+//! Does: answer questions about stages, order and codes. A definition is read ([`read`]) from a contract file, including the
+//! built-in ones ([`crate::form`]), from a plan, or from the text that a run pinned. Does not: know which stages of a run are
+//! enabled, or what was recorded.
 //!
 //! Invariants:
-//! - A definition is never changed after it was made; its canonical JSON text has one digest, and runs pin it.
+//! - A definition is never changed after it was made. Its canonical JSON text has one digest, and runs pin it.
 //! - Strings are compared as UTF-8 bytes: no locale, no case folding, no normalization (rule P-20).
 
 mod read;
@@ -24,13 +24,13 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-/// The owner of what belongs to no stage, such as the run's own inputs. Never a stage (rule P-05).
+/// The owner of what belongs to no stage, such as the run's own inputs. It is never a stage (rule P-05).
 pub const ORCHESTRATOR: &str = "orchestrator";
 
 /// Names of the built-in pipelines.
 pub const NAMES: [&str; 1] = ["purple-axiom"];
 
-/// The file of the built-in one.
+/// The file of the built-in pipeline.
 pub(crate) const PURPLE_AXIOM_FILE: &str = include_str!("purple-axiom.toml");
 
 static PURPLE_AXIOM: LazyLock<Arc<Definition>> = LazyLock::new(|| {
@@ -60,7 +60,7 @@ pub const ANY_STAGE: &str = "*";
 pub struct StageDefinition {
     /// Its id, one segment.
     pub id: String,
-    /// The fail mode that it has unless the run configures another.
+    /// The stage's fail mode, unless the run configures another one.
     pub fail_mode: FailMode,
     /// Whether it takes part unless the run configures otherwise.
     pub enabled: bool,
@@ -69,11 +69,11 @@ pub struct StageDefinition {
 /// How bad a reason code is (rule P-25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Normally failed and fail-closed.
+    /// Normally the outcome is failed and fail-closed.
     Fatal,
-    /// Normally failed and warn-and-skip.
+    /// Normally the outcome is failed and warn-and-skip.
     NonFatal,
-    /// Only ever skipped.
+    /// The outcome is always skipped.
     Skipped,
 }
 
@@ -82,27 +82,27 @@ pub enum Severity {
 pub struct ReasonCode {
     /// How bad it is.
     pub severity: Severity,
-    /// The fail mode that goes with it; none: the one that the stage is configured with.
+    /// The fail mode that goes with it; `None` means the one that the stage is configured with.
     pub fail_mode: Option<FailMode>,
-    /// The fail mode that every failure with it has; none: either (rule P-26).
+    /// The fail mode that every failure with this code must have; `None` means that either is allowed (rule P-26).
     pub must: Option<Must>,
 }
 
-/// A fail mode that failures with some code always have.
+/// A fail mode that failures with a certain code always have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Must {
-    /// This one.
+    /// This fail mode.
     Be(FailMode),
     /// The one that the top-level stage is configured with.
     BeConfigured,
 }
 
-/// Within a run, the outcome of one stage or substage comes before that of another (rule P-27).
+/// Within a run, the outcome of one stage or substage must come before the outcome of another one (rule P-27).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderRule {
-    /// What is settled first.
+    /// The one whose outcome comes first.
     pub before: String,
-    /// What is settled later.
+    /// The one whose outcome comes later.
     pub after: String,
 }
 
@@ -110,29 +110,29 @@ pub struct OrderRule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     rows: BTreeMap<String, BTreeMap<String, ReasonCode>>,
-    /// Substages that take only their own rows: names, or `<prefix>.*` for all below a prefix.
+    /// Substages that accept only their own rows: names, or `<prefix>.*` for all substages below a prefix.
     closed: BTreeSet<String>,
 }
 
 /// What a substage's failure demands of its parent (rules P-35 and P-36).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Coupling {
-    /// Failed: the parent is not a success.
+    /// If the substage failed, the parent is not a success.
     NotSuccess,
-    /// Failed and fail-closed: the parent is not a success.
+    /// If the substage failed and is fail-closed, the parent is not a success.
     NotSuccessWhenFatal,
-    /// Failed: the parent fails closed.
+    /// If the substage failed, the parent fails closed.
     FailClosed,
-    /// Failed: the parent failed, with the same code.
+    /// If the substage failed, the parent failed with the same code.
     SameCode,
-    /// Failed: the whole run stops, whatever stage it was in.
+    /// If the substage failed, the whole run stops, whatever stage the substage was in.
     StopsRun,
 }
 
 /// What is known of a substage beyond its codes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubstageDefinition {
-    /// Fail mode written on its success; none: its parent's.
+    /// The fail mode that is written when it succeeds; `None` means its parent's.
     pub success_fail_mode: Option<FailMode>,
     /// What its failure demands of its parent.
     pub coupling: Option<Coupling>,
@@ -154,7 +154,7 @@ pub struct Definition {
     digest: [u8; 32],
 }
 
-/// A place in the total order of outcomes: the stage's index, then the whole string as bytes (rule P-20).
+/// A place in the total order of outcomes: first the stage's index, then the whole string as bytes (rule P-20).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     index: usize,
@@ -173,7 +173,7 @@ impl OrderKey {
     }
 }
 
-/// The top-level part of a stage or substage: what stands before the first dot.
+/// The top-level part of a stage or substage: the text before the first dot.
 pub fn root_of(stage: &str) -> &str {
     stage.split('.').next().unwrap_or(stage)
 }
@@ -189,11 +189,11 @@ pub fn is_stage_name(text: &str) -> bool {
 }
 
 impl Severity {
-    /// All of them, with the words of the catalogue.
+    /// All severities, with the words that the catalogue uses for them.
     pub const WORDS: [(&'static str, Severity); 3] =
         [("FATAL", Severity::Fatal), ("NON-FATAL", Severity::NonFatal), ("SKIPPED", Severity::Skipped)];
 
-    /// The word of the catalogue.
+    /// The word that the catalogue uses for it.
     pub fn word(self) -> &'static str {
         match self {
             Severity::Fatal => "FATAL",
@@ -202,7 +202,7 @@ impl Severity {
         }
     }
 
-    /// The fail mode that goes with it, where the catalogue names none.
+    /// The fail mode that goes with it, if the catalogue names none.
     pub(crate) fn usual_fail_mode(self) -> Option<FailMode> {
         match self {
             Severity::Fatal => Some(FailMode::FailClosed),
@@ -213,14 +213,14 @@ impl Severity {
 }
 
 impl Must {
-    /// All of them, with the words of definitions.
+    /// All values, with the words that definitions use for them.
     pub const WORDS: [(&'static str, Must); 3] = [
         ("fail_closed", Must::Be(FailMode::FailClosed)),
         ("warn_and_skip", Must::Be(FailMode::WarnAndSkip)),
         ("configured", Must::BeConfigured),
     ];
 
-    /// The word of definitions.
+    /// The word that definitions use for it.
     pub fn word(self) -> &'static str {
         match self {
             Must::Be(mode) => mode.word(),
@@ -228,7 +228,7 @@ impl Must {
         }
     }
 
-    /// The fail mode, at a stage that is configured with this one.
+    /// The fail mode, for a stage that is configured with `configured`.
     pub fn mode(self, configured: FailMode) -> FailMode {
         match self {
             Must::Be(mode) => mode,
@@ -238,7 +238,7 @@ impl Must {
 }
 
 impl Coupling {
-    /// All of them, with the words of definitions.
+    /// All couplings, with the words that definitions use for them.
     pub const WORDS: [(&'static str, Coupling); 5] = [
         ("not_success", Coupling::NotSuccess),
         ("not_success_when_fatal", Coupling::NotSuccessWhenFatal),
@@ -247,7 +247,7 @@ impl Coupling {
         ("stops_run", Coupling::StopsRun),
     ];
 
-    /// The word of definitions.
+    /// The word that definitions use for it.
     pub fn word(self) -> &'static str {
         let known = Coupling::WORDS.iter().find(|(_, coupling)| *coupling == self);
         known.map_or_else(|| unreachable!("every coupling has a word"), |(word, _)| word)
@@ -255,7 +255,8 @@ impl Coupling {
 }
 
 impl Catalogue {
-    /// The row for a stage or substage and a code: its own, else the one for every stage unless its list is closed.
+    /// The row for a stage or substage and a code. It is the stage's own row, or else the row for every stage, unless its list
+    /// is closed.
     pub fn row(&self, stage: &str, code: &str) -> Option<ReasonCode> {
         if let Some(own) = self.own_row(stage, code) {
             return Some(own);
@@ -273,7 +274,7 @@ impl Catalogue {
         self.row(stage, code).is_some()
     }
 
-    /// Whether a substage takes only its own rows.
+    /// Whether a substage accepts only its own rows.
     pub fn is_closed(&self, stage: &str) -> bool {
         if self.closed.contains(stage) {
             return true;
@@ -282,7 +283,7 @@ impl Catalogue {
         dots.into_iter().any(|at| self.closed.contains(&format!("{}.*", &stage[..at])))
     }
 
-    /// Substages that take only their own rows: names, or `<prefix>.*`, as bytes.
+    /// Substages that accept only their own rows: names, or `<prefix>.*`, as bytes.
     pub fn closed(&self) -> impl Iterator<Item = &str> {
         self.closed.iter().map(String::as_str)
     }
@@ -374,7 +375,7 @@ impl Definition {
         self.digest
     }
 
-    /// Index of the top-level stage that a stage or substage belongs to; none when it is not known, or not a name.
+    /// Index of the top-level stage that a stage or substage belongs to; `None` if it is not known, or not a name.
     pub fn index_of(&self, stage: &str) -> Option<usize> {
         if !is_stage_name(stage) {
             return None;
@@ -383,7 +384,7 @@ impl Definition {
         self.stages.iter().position(|known| known.id == root)
     }
 
-    /// The place of a stage or substage in the total order; none when it has no place (rules P-02 and P-20).
+    /// The place of a stage or substage in the total order; `None` if it has no place (rules P-02 and P-20).
     pub fn order_key(&self, stage: &str) -> Option<OrderKey> {
         self.index_of(stage).map(|index| OrderKey { index, stage: stage.to_owned() })
     }
@@ -413,7 +414,7 @@ impl Definition {
         outcome.status == StageStatus::Failed && self.coupling(&outcome.stage) == Some(Coupling::StopsRun)
     }
 
-    /// Whether this substage outcome leaves its parent no way but to fail closed or never to run (rules P-34, P-35).
+    /// Whether this substage outcome leaves its parent no choice but to fail closed or never to run (rules P-34, P-35).
     pub fn stops_parent(&self, outcome: &Outcome) -> bool {
         match self.coupling(&outcome.stage) {
             Some(Coupling::StopsRun) => false,
@@ -422,7 +423,7 @@ impl Definition {
         }
     }
 
-    /// Whether a parent's outcome is one that its substage's allows (rule P-35).
+    /// Whether the substage's outcome allows the parent's outcome (rule P-35).
     pub fn couples(&self, substage: &Outcome, parent: &Outcome) -> bool {
         if substage.status != StageStatus::Failed {
             return true;
@@ -438,8 +439,8 @@ impl Definition {
         }
     }
 
-    /// The fail mode to write when the reporter gives none: of a failure, the catalogue's unless the code is the
-    /// stage's own; else the configured one (rule P-14). `configured` is that of the top-level stage.
+    /// The fail mode to write if the reporter gives none (rule P-14). For a failure it is the catalogue's, unless the code is
+    /// the stage's own. Otherwise it is `configured`, the configured fail mode of the top-level stage.
     pub fn usual_fail_mode(
         &self,
         stage: &str,
@@ -461,9 +462,9 @@ impl Definition {
         }
     }
 
-    /// What to record for the parent of a substage that stops it (rule P-34): the same code where the parent has it;
-    /// else, when the parent never began, a blocked skip; else the code that the definition names for it. None: the
-    /// caller picks a code of the parent.
+    /// What to record for the parent of a substage that stops it (rule P-34): the same code if the parent has it; else, if the
+    /// parent never began, a blocked skip; else the code that the definition names for it. `None` means that the caller picks a
+    /// code of the parent.
     pub fn parent_outcome(&self, substage: &Outcome, begun: bool, configured: FailMode) -> Option<Outcome> {
         let parent = root_of(&substage.stage);
         let code = substage.reason_code.as_deref()?;
@@ -477,8 +478,8 @@ impl Definition {
         Some(Outcome::failed(parent, FailMode::FailClosed, nearest))
     }
 
-    /// The code of a stage whose artifacts are invalid, missing or unexpected (rule P-77): `<schema id>_invalid`
-    /// where the catalogue has exactly that for the stage, else `contract_validation_failed`.
+    /// The code of a stage whose artifacts are invalid, missing or unexpected (rule P-77): `<schema id>_invalid` if the
+    /// catalogue has exactly that code for the stage, else `contract_validation_failed`.
     pub fn gate_reason_code(&self, stage: &str, primary_schema: Option<&str>) -> String {
         let own = primary_schema.map(|id| format!("{id}_invalid"));
         own.filter(|code| self.catalogue.own_row(stage, code).is_some()).unwrap_or_else(|| INVALID.to_owned())
@@ -516,7 +517,8 @@ impl Definition {
             "closed_substages": self.catalogue.closed.iter().collect::<Vec<&String>>(),
             "substages": substages.collect::<Vec<Value>>(),
         });
-        // Absent rather than empty: definitions that were pinned before these members were known keep their text.
+        // The members are absent rather than empty, so that definitions that were pinned before these members existed keep
+        // their text.
         if let Some(about) = &self.about {
             value["about"] = about.as_str().into();
         }

@@ -1,8 +1,8 @@
 //! Reads a pipeline's definition: from a contract file, from a plan, or from the JSON text that a run pinned.
 //!
-//! Does not: fill in anything but the defaults of absent members and the cross-cutting codes.
+//! Does not: fill in anything except the defaults of absent members and the cross-cutting codes.
 //!
-//! Invariant: what it accepts, written as canonical text, reads again as the same definition.
+//! Invariant: the canonical text of what it accepts reads again as the same definition.
 
 use super::{
     ANY_STAGE, Catalogue, Coupling, Definition, Must, NAMES, ORCHESTRATOR, OrderRule, ReasonCode, Severity,
@@ -19,7 +19,7 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 const FAIL_MODES_OR_CONFIGURED: [(&str, Option<FailMode>); 3] =
     [("fail_closed", Some(FailMode::FailClosed)), ("warn_and_skip", Some(FailMode::WarnAndSkip)), ("configured", None)];
 
-/// The most stages of a pipeline. A definition stands in every run's first event.
+/// The most stages of a pipeline. Every run has its definition in its first event.
 pub const STAGES_MAX: usize = 256;
 /// The most substages that are described.
 pub const SUBSTAGES_MAX: usize = 1024;
@@ -28,7 +28,7 @@ pub const ORDER_RULES_MAX: usize = 256;
 /// The most rows of a catalogue.
 pub const REASON_CODES_MAX: usize = 4096;
 
-/// The definition. If anything is wrong with it, adds flaws and gives `None`.
+/// Reads the definition. If anything is wrong with it, adds flaws and returns `None`.
 pub(crate) fn definition(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Option<Definition> {
     let mut fields = Fields::of(value, at, flaws)?;
     let name = name(&mut fields, flaws, if origin == Origin::BuiltIn { &[] } else { &NAMES });
@@ -98,7 +98,7 @@ fn reason_codes(
     for (at, item) in items {
         let Some((stage, code, row)) = reason_code(item, &at, flaws, known) else { continue };
         let twice = !given.insert((stage.clone(), code.clone()));
-        // A definition that is read again holds the cross-cutting rows already; they must say the same.
+        // A definition that is read again already has the cross-cutting rows. They must be the same.
         let other = stage == ANY_STAGE
             && cross_cutting
                 .get(&code)
@@ -227,7 +227,7 @@ fn order(fields: &mut Fields<'_>, flaws: &Flaws, known: &dyn Fn(&str) -> bool) -
     rules
 }
 
-/// Whether some chain of rules puts `first` before `last`. The rules so far have no circle.
+/// Whether some chain of rules puts `first` before `last`. The rules so far have no cycle.
 fn follows(rules: &[OrderRule], first: &str, last: &str) -> bool {
     let (mut open, mut seen) = (vec![first], BTreeSet::new());
     while let Some(stage) = open.pop() {

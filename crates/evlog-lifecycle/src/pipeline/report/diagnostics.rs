@@ -2,7 +2,8 @@
 //!
 //! Does not: add anything to what the findings say.
 //!
-//! Invariant: the list is a function of the report: one record per finding, ordered, the first of each fingerprint kept.
+//! Invariant: the list is a function of the report. It has one record per finding, in order. Of records with the same
+//! fingerprint, only the first is kept.
 
 use super::{ArtifactReport, Finding, Report};
 use evlog_format::ids::hex;
@@ -17,9 +18,9 @@ const REASON_DOMAIN: &str = "contract_validation_report";
 const RULE_ID: &str = "contract_validation";
 const SUBJECT_KIND: &str = "run_artifact";
 
-/// The longest token of a keyword.
+/// The longest token that a keyword becomes.
 const TOKEN_LEN_MAX: usize = 118;
-/// Longer ids of subjects have no place in a diagnostic; the list is then left out.
+/// The longest id of a subject in a diagnostic. If an id is longer, the list is left out.
 const STABLE_ID_LEN_MAX: usize = 1024;
 const FILE_PATH_LEN_MAX: usize = 2048;
 
@@ -82,7 +83,7 @@ impl<'a> Diagnostic<'a> {
         Diagnostic { artifact, finding, reason_code, stable_id, fingerprint }
     }
 
-    /// Severity, domain, kind of subject and rule are the same for all, and so is the column.
+    /// Severity, domain, kind of subject, rule and column are the same for all, so they are not compared.
     fn order(&self, other: &Diagnostic<'_>) -> Ordering {
         let key = |d: &Diagnostic<'_>| d.finding.line_number.unwrap_or(0);
         self.reason_code
@@ -129,14 +130,14 @@ fn all(report: &Report) -> Vec<Diagnostic<'_>> {
         artifact.errors.iter().map(|finding| Diagnostic::new(artifact, finding)).collect()
     };
     let mut list: Vec<Diagnostic<'_>> = report.artifacts.iter().flat_map(of).collect();
-    // A stable sort: among equals the earlier finding is kept.
+    // The sort is stable: among equals the earlier finding is kept.
     list.sort_by(Diagnostic::order);
     let mut seen = BTreeSet::new();
     list.retain(|diagnostic| seen.insert(diagnostic.fingerprint.clone()));
     list
 }
 
-/// The report's diagnostics; none when a path is too long for them.
+/// The report's diagnostics; `None` if a path is too long for them.
 pub(super) fn derive(report: &Report) -> Option<Vec<Value>> {
     let list = all(report);
     list.iter().all(Diagnostic::fits).then(|| list.iter().map(Diagnostic::to_value).collect())

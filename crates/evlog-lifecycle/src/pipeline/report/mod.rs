@@ -1,12 +1,12 @@
-//! The validation report of a publish gate that failed: what it holds, in which order, and where it is cut (pipeline.md
-//! 4.8 and 4.11).
+//! The validation report of a publish gate that failed: what it holds, in which order, and where it is cut (pipeline.md 4.8 and
+//! 4.11).
 //!
-//! Does: order and cut findings, write the report as a value, read one back. Does not: validate artifacts; the gate
+//! Does: order and cut findings, write the report as a value, read a report back. Does not: validate artifacts; the gate
 //! collects the findings.
 //!
 //! Invariants:
-//! - Findings are collected, ordered, then cut, so that the report does not depend on the order of discovery (P-72).
-//! - A report that was read is written again as the same value; what would not be is refused.
+//! - Findings are collected, ordered, then cut. So the report does not depend on the order of discovery (P-72).
+//! - A report that was read is written again as the same value. If it would not be, it is refused.
 
 mod diagnostics;
 mod read;
@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 /// How many findings are kept per artifact unless a report says otherwise.
 pub const ERRORS_MAX_DEFAULT: u32 = 50;
 
-/// The codes of findings that fail a publish gate in its first two steps (pipeline.md 4.7): they come before all others, and
+/// The codes of findings that fail a publish gate in its first two steps (pipeline.md 4.7). They come before all others, and
 /// the stage fails with `storage_io_error`.
 pub const STORAGE_CODES: [&str; 7] = [
     "staging_replaced",
@@ -55,16 +55,16 @@ const SCHEMA_ID_LEN_MAX: usize = 256;
 pub struct Finding {
     /// JSON pointer to the value; empty for the whole document.
     pub instance_path: String,
-    /// JSON pointer into the schema; empty when no schema was asked.
+    /// JSON pointer into the schema; empty if no schema was used.
     pub schema_path: String,
-    /// A sentence. It names the schema path where there is one, so that two findings which differ in nothing else stay
-    /// apart (rule P-73); [`Finding::schema`] sees to it.
+    /// A sentence. If there is a schema path, the sentence names it, so that two findings which differ in nothing else stay
+    /// distinct (rule P-73). [`Finding::schema`] adds it.
     pub message: String,
-    /// A stable code, where the finding is not a schema's: `required_artifact_missing` and the like.
+    /// A stable code, if the finding does not come from a schema: `required_artifact_missing` and the like.
     pub error_code: Option<String>,
     /// The schema keyword that failed.
     pub keyword: Option<String>,
-    /// 1-based; present for JSON Lines.
+    /// The line, from 1; present for JSON Lines.
     pub line_number: Option<u64>,
 }
 
@@ -94,7 +94,7 @@ fn cut(text: &mut String, max: usize) {
 }
 
 impl Finding {
-    /// A finding of a schema: `what` is wrong at `instance_path`, says `keyword` at `schema_path`.
+    /// A finding from a schema: `keyword` at `schema_path` says that `what` is wrong at `instance_path`.
     pub fn schema(instance_path: &str, schema_path: &str, keyword: &str, what: &str) -> Finding {
         Finding {
             instance_path: instance_path.to_owned(),
@@ -138,7 +138,7 @@ impl Finding {
 }
 
 impl ArtifactReport {
-    /// An artifact with everything that was found in it, in any order; valid when that is nothing.
+    /// An artifact with everything that was found in it, in any order. It is valid if nothing was found.
     pub fn new(path: &str, schema: &str, version: &str, errors: Vec<Finding>) -> ArtifactReport {
         let (path, mut schema) = (path.to_owned(), schema.to_owned());
         cut(&mut schema, SCHEMA_ID_LEN_MAX);
@@ -160,7 +160,7 @@ impl ArtifactReport {
         self.errors.is_empty()
     }
 
-    /// What is wrong with it, ordered and, within a report, cut.
+    /// What is wrong with it, in order and, within a report, cut.
     pub fn errors(&self) -> &[Finding] {
         &self.errors
     }
@@ -175,7 +175,8 @@ impl ArtifactReport {
         for finding in &mut self.errors {
             finding.fit();
         }
-        // The code is no part of the contract's order; it is compared last so that ties do not hang on discovery.
+        // The code is not part of the contract's order. It is compared last, so that ties do not depend on the order of
+        // discovery.
         self.errors.sort_by(|a, b| (a.order(), &a.error_code).cmp(&(b.order(), &b.error_code)));
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         self.truncated |= self.errors.len() > max;
@@ -219,9 +220,9 @@ impl Finding {
 }
 
 impl Report {
-    /// The report of a stage (or `orchestrator`): every artifact that was validated, valid ones too, and every required
-    /// one that is missing. At most `max_errors_per_artifact` findings are kept of each, the first in order (P-72).
-    /// Findings of artifacts with the same path are put together.
+    /// The report of a stage (or `orchestrator`): every artifact that was validated, including valid ones, and every required
+    /// artifact that is missing. For each, at most `max_errors_per_artifact` findings are kept, the first in order (P-72).
+    /// Findings of artifacts with the same path are merged.
     pub fn new(
         run_id: &str,
         stage_id: &str,
@@ -258,13 +259,13 @@ impl Report {
         &self.artifacts
     }
 
-    /// The schema of the primary diagnostic: the first in order (rule P-76); none when nothing is wrong.
+    /// The schema of the primary diagnostic, which is the first in order (rule P-76); `None` if nothing is wrong.
     pub fn primary_schema(&self) -> Option<&str> {
         diagnostics::primary(self).map(|artifact| artifact.schema.as_str())
     }
 
-    /// The report as JSON, without `generated_at_utc`: that is the time of the commit that records it, which the
-    /// contract puts in.
+    /// The report as JSON, without `generated_at_utc`. The contract adds that member: it is the time of the commit that records
+    /// the report.
     pub fn to_value(&self) -> Value {
         let mut report = json!({
             "contract_version": CONTRACT_VERSION,
@@ -280,9 +281,9 @@ impl Report {
         report
     }
 
-    /// Reads the members of a report that someone else wrote, and brings them into order: what
-    /// [`to_value`](Report::to_value) then writes is how the report should have been written. Refuses other members and
-    /// wrong types; of `diagnostics` only that they are a list.
+    /// Reads the members of a report that someone else wrote, and brings them into order. What [`to_value`](Report::to_value)
+    /// then writes is how the report should have been written. Refuses other members and wrong types. Of `diagnostics` it only
+    /// checks that they are a list.
     pub fn from_members(value: &Value) -> Result<Report, Malformed> {
         read::members(value)
     }

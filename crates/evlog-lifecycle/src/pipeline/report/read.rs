@@ -1,6 +1,6 @@
-//! Reads a report that was handed in as JSON, and judges its form.
+//! Reads a report that was submitted as JSON, and judges its form.
 //!
-//! Does not: look at the artifacts that it speaks of.
+//! Does not: look at the artifacts that the report is about.
 
 use super::{ArtifactReport, CONTRACT_VERSION, Finding, Report, SCHEMA_VERSION};
 use crate::members::Members;
@@ -20,7 +20,7 @@ pub(super) fn report(value: &Value) -> Result<Report, String> {
         let (max, found) = (read.max_errors_per_artifact, short.errors.len());
         return Err(format!("`{}` is cut: expected {max} errors, found {found}", short.path));
     }
-    // Order, caps, lengths and diagnostics are judged by writing the report again.
+    // Writing the report again checks order, caps, lengths and diagnostics.
     match difference::first_difference("", &canonical(&again), &canonical(value)) {
         None => Ok(read),
         Some(found) => {
@@ -75,7 +75,7 @@ fn artifact(at: &str, item: Value) -> Result<ArtifactReport, Malformed> {
 
 fn finding(at: &str, item: Value) -> Result<Finding, Malformed> {
     let mut given = Members::of(item, at)?;
-    // Repeated from the artifact; compared when the report is written again.
+    // It repeats the artifact's path, and is compared when the report is written again.
     given.string("artifact_path")?;
     given.string("contract_id")?;
     let made = Finding {

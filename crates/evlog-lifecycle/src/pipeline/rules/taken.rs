@@ -1,4 +1,4 @@
-//! What may be taken over of a run that another one retries (rules P-92 to P-94).
+//! What may be reused from a run that another run retries (rules P-92 to P-94).
 //!
 //! Does not: read files. The code that copies them checks whether they are still what was published.
 
@@ -21,7 +21,7 @@ pub(in super::super) fn retry(run: &str, members: &Map<String, Value>) -> Judged
     refuse("MANIFEST_RESERVED", message)
 }
 
-/// Whether a stage may be taken over instead of being run (rules P-92 and P-93).
+/// Whether a stage may be reused instead of being run (rules P-92 and P-93).
 pub(in super::super) fn take_over(state: &State, taken: &TakenOver) -> Judged<usize> {
     let TakenOver { stage: name, baseline, seq } = taken;
     let index = running(state, name)?;
@@ -79,7 +79,7 @@ pub(in super::super) fn succeeded(baseline: Option<&State>, taken: &TakenOver) -
     }
 }
 
-/// Whether a stage that may have been taken over can end so: as the success that it was, or failed closed (rule P-94).
+/// Whether a stage that may have been reused can end like this: as the success that it was, or failed closed (rule P-94).
 pub(super) fn as_taken(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     match &state.progress[index].taken {
         Some(taken) if outcome.status != StageStatus::Success && !outcome.is_fatal() => {

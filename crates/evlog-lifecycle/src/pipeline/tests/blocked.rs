@@ -17,7 +17,7 @@ fn stages_begin_in_order() {
     play.take("lab_provider S/fc/-");
     begin(&mut play, "STAGE_TERMINAL", "lab_provider");
     play.begin("runner");
-    // After a crash a stage begins once more.
+    // After a crash a stage begins again.
     play.begin("runner");
     let run = play.harness.json(RUN, "run.json");
     assert_eq!((&run["stages"][1]["state"], &run["stages"][1]["attempts"]), (&json!("running"), &json!(2)));
@@ -86,7 +86,7 @@ fn a_blocked_stage_needs_a_cause() {
     play.reject("BLOCKED_WITHOUT_CAUSE", "detection K/fc/blocked_by_upstream_failure");
     play.take("runner F/ws/action_timeout");
     play.reject("BLOCKED_WITHOUT_CAUSE", "detection K/fc/blocked_by_upstream_failure");
-    // A cause stands earlier in the order, not later.
+    // A cause must stand earlier in the order, not later.
     play.take("telemetry F/fc/egress_violation");
     play.reject("BLOCKED_WITHOUT_CAUSE", "lab_provider K/fc/blocked_by_upstream_failure");
     assert!(
@@ -164,7 +164,7 @@ fn a_stage_whose_own_gate_failed_before_it_began_is_blocked_with_all_after_it() 
 
 #[test]
 fn a_gate_that_failed_before_its_stage_began_lets_it_be_blocked() {
-    // P-34, P-35: the code is none of the parent's, so the parent cannot fail with it.
+    // P-34, P-35: the code does not belong to the parent, so the parent cannot fail with it.
     let mut play = Play::only(&["telemetry", "scoring"]);
     play.take("telemetry.windows_eventlog.raw_mode F/fc/winlog_canary_mismatch");
     assert_eq!(play.take("telemetry K/fc/blocked_by_upstream_failure").kinds.len(), 2);
@@ -190,7 +190,7 @@ fn a_fatal_substage_after_its_parent_s_outcome_blocks_the_rest_at_once() {
 
 #[test]
 fn a_stage_that_runs_while_an_earlier_one_s_substage_fails_ends_on_its_own() {
-    // P-34, P-39: what has begun cannot be skipped.
+    // P-34, P-39: a stage that has begun cannot be skipped.
     let mut play = Play::only(&["detection", "scoring", "reporting"]);
     play.take("detection S/fc/-");
     play.begin("scoring");
@@ -211,7 +211,7 @@ fn a_warning_substage_stops_nothing() {
     assert_eq!(play.finalize().status.as_deref(), Some("partial"));
 }
 
-/// Both orders of telling: the substage first, and the parent first.
+/// Reports in both orders: the substage first, and the parent first.
 fn couple(substage: &str, parent: &str, taken: bool) {
     for (first, second) in [(substage, parent), (parent, substage)] {
         let mut play = Play::purple();
@@ -243,7 +243,7 @@ fn named_substages_bind_their_parent() {
 
 #[test]
 fn a_run_limit_stops_the_whole_run_wherever_it_was() {
-    // P-36, A-11, A-13: positions before the limit's own are blocked too, and a warning is as good a cause.
+    // P-36, A-11, A-13: stages before the limit's own are blocked too, and a warning counts as a cause too.
     for limit in ["validation.run_limits F/fc/run_timeout", "validation.run_limits F/ws/disk_limit_exceeded"] {
         let mut play = Play::only(&["lab_provider", "runner", "telemetry", "validation", "scoring"]);
         play.take("lab_provider S/fc/-");
@@ -286,7 +286,7 @@ fn a_run_limit_that_did_not_trip_stops_nothing() {
 
 #[test]
 fn a_substage_that_only_warns_binds_its_parent_all_the_same() {
-    // P-35: `not_success` and `fail_closed` ask for the parent's outcome whatever the substage's fail mode was.
+    // P-35: `not_success` and `fail_closed` constrain the parent's outcome whatever the substage's fail mode was.
     let warns = |coupling: &str| {
         Play::create(json!({"pipeline": {
             "name": "own",
@@ -330,7 +330,7 @@ fn substages_of_blocked_stages_are_left_out() {
 
 #[test]
 fn a_stage_that_has_begun_is_not_skipped() {
-    // P-39, 5.6.2: from running there is no way to skipped.
+    // P-39, 5.6.2: a running stage cannot become skipped.
     let mut play = Play::only(&["normalization"]);
     play.begin("normalization");
     play.reject("STAGE_BEGUN", "normalization K/ws/normalized_store_reused");

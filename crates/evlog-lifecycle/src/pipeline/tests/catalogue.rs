@@ -18,7 +18,7 @@ fn rows() -> Vec<[&'static str; 4]> {
     ROWS.lines().skip(1).map(cells).collect()
 }
 
-/// The rule read off the page again, without the code under test.
+/// The rule as the page gives it, without the code under test.
 fn is_legal(stage: &str, code: &str) -> bool {
     let closed = CLOSED.contains(&stage) || stage.starts_with("telemetry.");
     rows().iter().any(|row| row[1] == code && (row[0] == stage || (row[0] == "*" && !closed)))
@@ -140,7 +140,7 @@ fn a_failure_is_taken_with_either_fail_mode() {
     }
 }
 
-/// The fail mode that the page asks of a failure, read off its tables of substages and run limits (1.3, 2.5) again.
+/// The fail mode that the page requires for a failure, taken from its tables of substages and run limits (1.3, 2.5).
 fn asked(stage: &str, code: &str, severity: &str) -> Option<&'static str> {
     let always_fatal = [
         "runner.integration_credentials",
@@ -189,7 +189,7 @@ fn every_row_is_taken_with_the_fail_modes_that_the_page_allows_and_no_other() {
                     play.take(&reported);
                 } else {
                     play.reject("FAIL_MODE_FIXED", &reported);
-                    // Left out, it is the one that it must be (P-14).
+                    // If it is left out, it becomes the one that it must be (P-14).
                     play.accept("outcome", json!({"stage": stage, "status": "failed", "reason_code": row[1]}));
                 }
             }

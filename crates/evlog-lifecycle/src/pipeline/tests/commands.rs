@@ -1,4 +1,4 @@
-//! What a command may look like, and what it is answered.
+//! What a command may look like, and what its answer is.
 
 use super::{Play, RUN};
 use crate::pipeline::{Definition, Pipeline};

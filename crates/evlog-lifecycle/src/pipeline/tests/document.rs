@@ -1,5 +1,5 @@
-//! The page `docs/lifecycle/pipeline.md` against the tables it shows. `EVLOG_BLESS=1` writes the page's
-//! generated parts anew.
+//! Compares the page `docs/lifecycle/pipeline.md` with the tables that it shows. `EVLOG_BLESS=1` writes the page's generated
+//! parts again.
 
 use crate::pipeline::outcome::FailMode;
 use crate::pipeline::{Definition, purple_axiom};

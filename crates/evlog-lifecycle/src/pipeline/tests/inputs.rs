@@ -29,7 +29,7 @@ fn p66_inputs_are_recorded_before_a_stage_begins_and_shown_by_stage() {
     assert_eq!((&run["inputs"][1]["required"], &run["inputs"][1]["stage"]), (&json!(true), &json!("scoring")));
     assert_eq!((run["inputs"][2].get("bytes"), &run["inputs"][2]["required"]), (None, &json!(false)));
     play.begin("scoring");
-    // A later attempt records again, and the last record stands.
+    // A later attempt records its inputs again, and the last record counts.
     play.accept("inputs", inputs("scoring", &[file("b", "plan", "other")]));
     play.begin("scoring");
     assert_eq!(play.harness.json(RUN, "run.json")["inputs"].as_array().unwrap().len(), 1);

@@ -1,5 +1,5 @@
-//! The contract's rules, each with what it takes and what it refuses. Rule numbers are those of
-//! `docs/lifecycle/pipeline.md`; outcomes are spelled `stage S/fc/code` (success, failed, skipped; `fail_closed`,
+//! The contract's rules. Each is tested with what it accepts and what it refuses. Rule numbers are those of
+//! `docs/lifecycle/pipeline.md`. Outcomes are spelled `stage S/fc/code` (success, failed, skipped; `fail_closed`,
 //! `warn_and_skip`; `-` for no code).
 
 mod blocked;
@@ -70,7 +70,7 @@ impl Play {
         Play::create(json!({"pipeline": "purple-axiom"}))
     }
 
-    /// A run of it in which only these stages are enabled.
+    /// A run of this pipeline in which only these stages are enabled.
     pub(super) fn only(stages: &[&str]) -> Play {
         let each = |id: &str| (id.to_owned(), json!({"enabled": stages.contains(&id)}));
         let given: serde_json::Map<String, Value> =
@@ -93,7 +93,7 @@ impl Play {
         self.harness.accept(addressed(RUN, action, members))
     }
 
-    /// Plays a command that must be refused with this code, on record, and with nothing else changed.
+    /// Plays a command that must be refused with this code. The refusal must be recorded, and nothing else may change.
     pub(super) fn refuse(&mut self, code: &str, action: &str, members: Value) {
         let shown = format!("{action} {members}");
         let before = self.files();
@@ -103,7 +103,7 @@ impl Play {
         assert!(before == self.files(), "a refused command changed a file: {shown}");
     }
 
-    /// Plays an outcome that must be taken.
+    /// Plays an outcome that must be accepted.
     pub(super) fn take(&mut self, text: &str) -> Answered {
         let members = tuple(text).to_value();
         self.accept("outcome", members)
@@ -135,7 +135,7 @@ impl Play {
         manifest["stage_outcomes"].as_array().map_or(Vec::new(), |list| list.iter().map(spelled).collect())
     }
 
-    /// Every projected file but the audit.
+    /// Every projected file except the audit.
     pub(super) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let bundle = self.harness.bundle(RUN).expect("the run folds");
         let files = bundle.files.into_values().filter(|file| file.path != "audit_events.jsonl");
@@ -143,7 +143,7 @@ impl Play {
     }
 }
 
-/// All nine stages as successes but those given, which are put in their place. Signing is left out unless given.
+/// All nine stages as successes, except those given, which replace them. Signing is left out unless given.
 pub(super) fn all_success_but(given: &[&str]) -> Vec<String> {
     let own = |stage: &str| given.iter().find(|text| tuple(text).stage == stage).map(|text| (*text).to_owned());
     let definition = purple_axiom();

@@ -28,7 +28,7 @@ fn the_built_in_stages_stand_in_canonical_order_with_their_defaults() {
 
 #[test]
 fn outcomes_are_listed_in_pipeline_order_whatever_the_order_of_events() {
-    // P-20, check 8: reported backwards, listed forwards.
+    // P-20, check 8: outcomes are reported backwards, and listed forwards.
     let mut play = Play::purple();
     play.take_all(&["telemetry S/fc/-", "runner.preflight S/fc/-", "runner S/fc/-", "lab_provider S/fc/-"]);
     let expected = ["lab_provider S/fc/-", "runner S/fc/-", "runner.preflight S/fc/-", "telemetry S/fc/-"];
@@ -118,7 +118,7 @@ fn nothing_is_recorded_of_a_disabled_stage() {
     play.reject("STAGE_DISABLED", "validation.cleanup S/ws/-");
     play.reject("STAGE_DISABLED", "signing S/fc/-");
     play.refuse("STAGE_DISABLED", "begin", json!({"stage": "signing"}));
-    // What is about the run and not about the stage has a place all the same (P-36).
+    // An outcome that concerns the run and not the stage still has a place (P-36).
     play.take("validation.run_limits F/ws/disk_limit_exceeded");
     let run = play.harness.json(RUN, "run.json");
     assert_eq!(run["stages"][4]["state"], "disabled");
@@ -142,7 +142,7 @@ fn by_an_order_rule_one_outcome_waits_for_another_and_none_comes_behind() {
     play.take_all(&["lab_provider S/fc/-", "runner.environment_config S/fc/-", "runner S/fc/-"]);
     play.reject("OUTCOME_ORDER", "runner.integration_credentials F/fc/integration_credentials_missing");
     play.take("runner.preflight S/fc/-");
-    // A substage that is never reported is not waited for, nor is a stage that is disabled.
+    // Nothing waits for a substage that is never reported, or for a stage that is disabled.
     Play::purple().take_all(&["lab_provider S/fc/-", "runner S/fc/-"]);
     Play::only(&["runner"]).take_all(&["runner.environment_config S/fc/-", "runner S/fc/-"]);
     // The same tuple again changes nothing, also later (P-13).
@@ -151,7 +151,7 @@ fn by_an_order_rule_one_outcome_waits_for_another_and_none_comes_behind() {
 
 #[test]
 fn what_is_blocked_neither_waits_nor_comes_first() {
-    // P-27, P-31: `publish` waits for `review`, whichever is first in canonical order; a blocked tail waits for nobody.
+    // P-27, P-31: `publish` waits for `review`, whichever is first in canonical order. A blocked tail waits for nothing.
     let own = || {
         Play::create(json!({"pipeline": {
             "name": "own",

@@ -1,4 +1,4 @@
-//! The bytes of the payloads stand in every log: they are pinned here.
+//! Every log holds the bytes of the payloads, so these bytes must not change.
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{

@@ -57,7 +57,7 @@ fn only_what_was_intended_is_published() {
 
 #[test]
 fn a_stage_with_an_open_promotion_can_only_fail_closed() {
-    // P-63, 2.6: failed and warn-and-skip means that the outputs are published.
+    // P-63, 2.6: if the outcome is failed and warn-and-skip, the outputs are published.
     let mut play = running(&["scoring"]);
     play.accept("intend", artifacts("scoring", &["a"]));
     play.reject("PROMOTION_OPEN", "scoring S/fc/-");

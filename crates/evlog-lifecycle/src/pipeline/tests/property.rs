@@ -37,7 +37,7 @@ fn stage() -> impl Strategy<Value = String> {
     select(named.to_vec()).prop_map(str::to_owned)
 }
 
-/// Mostly codes of the catalogue, at any stage.
+/// Mostly codes of the catalogue, for any stage.
 fn outcome() -> impl Strategy<Value = Value> {
     let codes: Vec<(String, String, Severity)> = purple_axiom()
         .catalogue()
@@ -69,7 +69,7 @@ fn artifacts() -> impl Strategy<Value = Value> {
         .prop_map(|(stage, action, artifacts)| json!({"do": action, "stage": stage, "artifacts": artifacts}))
 }
 
-/// Findings of every stage, mostly such as fit.
+/// Findings of every stage, mostly such as are consistent with the run.
 fn findings() -> impl Strategy<Value = Value> {
     let outputs = select(vec!["none", "none", "none", "valid", "valid", "invalid", "partial", "corrupt"]);
     prop::collection::vec((outputs, 0..12_u8), STAGES.len()).prop_map(|found| {
@@ -86,7 +86,7 @@ fn limits() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Mostly what succeeded in the run before: the first three stages, at the seqs 1 to 3.
+/// Mostly stages that succeeded in the run before: the first three stages, at the seqs 1 to 3.
 fn taken() -> impl Strategy<Value = Value> {
     let stage =
         select(vec![(STAGES[0], 1), (STAGES[1], 2), (STAGES[2], 3), (STAGES[3], 4), ("scoring", 3), ("runner", 0)]);
@@ -113,7 +113,7 @@ fn command() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A run that ended before, of which every stage but the last can be taken over; and one that retries it.
+/// A run that ended before, of which every stage except the last can be reused; and a run that retries it.
 fn begun() -> Harness<Pipeline> {
     let mut harness = Harness::new(Pipeline::default());
     let reported =
@@ -136,13 +136,13 @@ fn create(run: &str) -> Value {
     json!({"run": run, "do": "create", "pipeline": "purple-axiom", "stages": given})
 }
 
-/// Every file but the audit.
+/// Every file except the audit.
 fn files(state: &State) -> Vec<File> {
     let head = RunHead { run: RUN, events: 1, first_seq: Seq(0), last_seq: Seq(0), last_time_ns: 0 };
     Pipeline::default().project(state, &head).expect("a commit is whole")
 }
 
-/// What holds of every state, whatever led to it.
+/// Asserts what holds in every state, whatever led to it.
 fn judge(state: &State) {
     let outcomes: Vec<_> = state.outcomes().collect();
     for (outcome, next) in outcomes.iter().zip(outcomes.iter().skip(1)) {
@@ -157,7 +157,7 @@ fn judge(state: &State) {
     }
     let top: Vec<_> = outcomes.iter().filter(|outcome| !is_substage(&outcome.stage)).collect();
     if let Some(fatal) = top.iter().position(|outcome| outcome.is_fatal()) {
-        // A correction comes behind the back of stages that ran; nothing else does (P-84).
+        // A correction can come after later stages have run; nothing else can (P-84).
         let corrected = state.outcomes.values().any(|entry| entry.reconciled);
         let blocked = top[fatal + 1..].iter().all(|later| later.is_blocked());
         assert!(blocked || corrected, "P-31, P-33, check 18");
@@ -173,7 +173,7 @@ fn judge(state: &State) {
 /// Plays commands, and remembers the files after each commit by the number of events so far.
 fn play(commands: Vec<Value>) {
     let mut harness = begun();
-    // By how many events there are, of both runs; the run that is played has one.
+    // The files by the number of events so far in both runs. The run that is played has one event.
     let mut live = BTreeMap::from([(harness.log.len(), files(&harness.states[RUN]))]);
     for mut command in commands {
         command["run"] = RUN.into();

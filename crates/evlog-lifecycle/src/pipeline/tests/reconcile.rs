@@ -32,7 +32,7 @@ fn outcomes(play: &Play) -> Vec<String> {
     manifest["stage_outcomes"].as_array().map(|list| list.iter().map(spelled).collect()).unwrap_or_default()
 }
 
-/// What the page's table says (5.4), read off again: the outcome of `middle` afterwards.
+/// The outcome of `middle` afterwards, according to the page's table (5.4).
 fn expected(recorded: &str, outputs: &str, staging: bool) -> String {
     let fatal = |code: &str| format!("middle F/fc/{code}");
     match (recorded, outputs) {
@@ -89,7 +89,7 @@ fn every_finding_beside_every_outcome_leads_to_what_the_table_says_and_again_to_
 
 #[test]
 fn a_stage_that_was_interrupted_can_begin_again_and_one_that_was_promoted_is_a_success() {
-    // P-82, P-83, A-39: the files that were to be promoted are the stage's.
+    // P-82, P-83, A-39: the files that were to be promoted belong to the stage.
     let mut play = own();
     play.begin("first");
     assert!(play.accept("reconcile", findings("none", "none", "none")).kinds.is_empty());
@@ -106,7 +106,7 @@ fn a_stage_that_was_interrupted_can_begin_again_and_one_that_was_promoted_is_a_s
 
 #[test]
 fn a_stage_that_only_warned_does_not_become_a_success_by_a_crash() {
-    // P-65, P-83: its artifacts stand in the bundle, and its outcome was not recorded yet.
+    // P-65, P-83: its artifacts are in the bundle, and its outcome was not recorded yet.
     let artifacts = json!([{"path": "a.json", "bytes": 1, "blake3": "07".repeat(32)}]);
     let begun = || {
         let mut play = own();
@@ -129,7 +129,7 @@ fn a_stage_that_only_warned_does_not_become_a_success_by_a_crash() {
 
 #[test]
 fn behind_a_stop_everything_is_blocked_or_fails() {
-    // P-83, P-85: also a stage that had begun, and outputs where none should be.
+    // P-83, P-85: this also concerns a stage that had begun, and outputs where there should be none.
     let mut play = own();
     play.take("first S/fc/-");
     play.begin("middle");
@@ -163,7 +163,7 @@ fn outputs_do_not_hide_a_substage_that_failed() {
 
 #[test]
 fn a_pending_stage_may_fail_before_what_was_found_behind_it() {
-    // P-33, P-83: stages are settled one by one, and what is pending is executed; its failure must have a place.
+    // P-33, P-83: stages are settled one by one, and pending stages are executed. A failure of such a stage must have a place.
     for middle in ["valid", "invalid"] {
         let mut play = own();
         play.accept("reconcile", findings("none", middle, "none"));
@@ -175,7 +175,7 @@ fn a_pending_stage_may_fail_before_what_was_found_behind_it() {
         play.accept("finalize", json!({}));
         assert_eq!(play.harness.json(RUN, "manifest.json")["status"], "failed");
     }
-    // What ran after the reconciliation did run.
+    // A stage that ran after the reconciliation counts as having run.
     let mut play = own();
     play.accept("reconcile", findings("none", "valid", "none"));
     play.take("last S/fc/-");

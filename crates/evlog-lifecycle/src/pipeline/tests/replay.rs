@@ -1,4 +1,5 @@
-//! Histories that the contract forbids: each is made by changing a valid one, and reported with what was expected and found.
+//! Histories that the contract forbids. Each is made by changing a valid history, and is reported with what was expected and
+//! found.
 
 use super::{Play, RUN, tuple};
 use crate::pipeline::Pipeline;
@@ -33,7 +34,7 @@ fn outcome(event: &mut Recorded, text: &str) {
     write(event, &Payload::Outcome(tuple(text).into()));
 }
 
-/// Changes the history, and expects replay to stop at an event with a message that says this.
+/// Changes the history. Replay must stop at this event with a message that says this.
 fn check(at: u64, says: &[&str], change: impl FnOnce(&mut Vec<Recorded>)) {
     let mut events = history();
     change(&mut events);
@@ -95,7 +96,7 @@ fn outcomes_in_history_are_judged_as_those_of_commands() {
 
 #[test]
 fn an_outcome_stands_once_in_history() {
-    // P-13: for a command a no-op, in history a flaw.
+    // P-13: for a command this has no effect, in history it is a flaw.
     check(3, &["expected one outcome of `lab_provider`"], |events| outcome(&mut events[3], "lab_provider S/fc/-"));
     check(3, &["recorded already"], |events| outcome(&mut events[3], "lab_provider F/ws/provider_api_error"));
 }

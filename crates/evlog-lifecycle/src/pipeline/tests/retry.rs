@@ -1,4 +1,4 @@
-//! Stages that are taken over from the run that this one retries (rules P-92 to P-94).
+//! Stages that are reused from the run that this one retries (rules P-92 to P-94).
 
 use super::{Play, RUN, tuple};
 use crate::pipeline::payload::{Payload, TakenOver};
@@ -47,7 +47,7 @@ fn p92_a_stage_that_has_begun_is_taken_over_from_the_run_that_is_retried_and_fro
     let mut play = retrying();
     play.refuse("STAGE_NOT_BEGUN", "take_over", taken("scoring", BEFORE, 1));
     play.begin("scoring");
-    // Another run, this one, what was recorded later, another event, what did not succeed.
+    // Another run, this run, a later seq, another event, an outcome that is not a success.
     let others = [("another", 1), (RUN, 1), (BEFORE, 4), (BEFORE, 5), (BEFORE, 0), (BEFORE, 2)];
     for (baseline, seq) in others {
         play.refuse("NOT_THE_BASELINE", "take_over", taken("scoring", baseline, seq));
@@ -65,7 +65,7 @@ fn p92_a_stage_that_has_begun_is_taken_over_from_the_run_that_is_retried_and_fro
     let line = play.harness.audit(RUN).into_iter().find(|line| line["kind"] == "pipeline.taken_over").unwrap();
     assert_eq!(line["event"], taken("scoring", BEFORE, 1));
 
-    // A run that retries none, and one that retries a run that goes on, or that is not there.
+    // A run that retries none; a run that retries one that has not ended; a run that retries one that does not exist.
     let mut alone = Play::only(&["scoring"]);
     alone.begin("scoring");
     alone.refuse("NOT_THE_BASELINE", "take_over", taken("scoring", BEFORE, 1));
@@ -136,7 +136,7 @@ fn p93_a_stage_is_taken_over_once_an_attempt_and_before_anything_is_to_be_promot
     play.accept("take_over", taken("scoring", BEFORE, 1));
     play.refuse("STAGE_TAKEN_OVER", "process_ended", ended);
     play.refuse("STAGE_TAKEN_OVER", "take_over", taken("scoring", BEFORE, 1));
-    // The next attempt is taken over anew, or runs.
+    // In the next attempt the stage is reused again, or runs.
     play.begin("scoring");
     assert_eq!(scoring(&play).get("taken_from"), None);
     play.accept("take_over", taken("scoring", BEFORE, 1));
@@ -164,7 +164,7 @@ fn p94_what_is_taken_over_is_a_success_or_fails_closed() {
     failed.take("scoring F/fc/storage_io_error");
     assert_eq!(failed.outcomes(), ["scoring F/fc/storage_io_error", "reporting K/fc/blocked_by_upstream_failure"]);
     assert_eq!(scoring(&failed)["taken_from"]["run"], BEFORE);
-    // One that was left is settled as any other (P-83).
+    // A reused stage that was left is settled like any other (P-83).
     play.accept("intend", artifacts("a"));
     let found = [json!({"stage": "scoring", "outputs": "valid"}), json!({"stage": "reporting", "outputs": "none"})];
     play.accept("reconcile", json!({"found": found}));

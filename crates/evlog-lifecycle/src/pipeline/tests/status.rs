@@ -1,4 +1,4 @@
-//! What outcomes come to, and the end of a run (rules P-40 to P-48).
+//! Which status follows from outcomes, and the end of a run (rules P-40 to P-48).
 
 use super::{Play, all_success_but, tuple};
 use crate::pipeline::outcome::{RunStatus, derive_status};
@@ -123,7 +123,7 @@ fn a_run_ends_when_every_enabled_stage_has_its_outcome() {
     play.refuse("STAGES_MISSING", "finalize", json!({}));
     play.begin("lab_provider");
     play.refuse("STAGES_MISSING", "finalize", json!({}));
-    // A substage's outcome is not its parent's.
+    // A substage's outcome is not the outcome of its parent.
     play.take("lab_provider.connectivity S/ws/-");
     play.refuse("STAGES_MISSING", "finalize", json!({}));
     play.take("lab_provider S/fc/-");
@@ -132,7 +132,7 @@ fn a_run_ends_when_every_enabled_stage_has_its_outcome() {
 
 #[test]
 fn a_finalized_run_takes_nothing_more() {
-    // P-48, 5.6.1: only to finalize again is to ask for what is so.
+    // P-48, 5.6.1: after the end, only the command to finalize again is accepted, because it asks for what is already so.
     let mut play = Play::only(&["runner"]);
     play.take("runner S/fc/-");
     play.finalize();

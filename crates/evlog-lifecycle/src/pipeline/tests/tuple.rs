@@ -59,7 +59,7 @@ fn the_same_outcome_again_changes_nothing_and_another_is_refused() {
     for other in ["runner F/fc/prepare_failed", "runner F/ws/execute_failed", "runner S/fc/-"] {
         play.reject("STAGE_TERMINAL", other);
     }
-    // A stage of the blocked tail has its outcome as any other.
+    // A stage of the blocked tail has an outcome like any other stage.
     assert!(play.take("scoring K/fc/blocked_by_upstream_failure").kinds.is_empty());
     play.reject("STAGE_TERMINAL", "scoring S/fc/-");
     play.reject("STAGE_TERMINAL", "scoring F/fc/storage_io_error");
@@ -77,14 +77,14 @@ fn a_substage_too_has_one_outcome() {
 
 #[test]
 fn a_skip_carries_the_configured_fail_mode() {
-    // P-14, check 20. The row of `normalized_store_reused` names a mode of its own, which is as good.
+    // P-14, check 20. The row of `normalized_store_reused` names a mode of its own, which is accepted too.
     let mut play = Play::purple();
     play.reject("FAIL_MODE_NOT_CONFIGURED", "validation K/fc/normalized_store_reused");
     play.take("validation K/ws/normalized_store_reused");
     play.take("normalization K/ws/normalized_store_reused");
     let mut play = Play::purple();
     play.take("normalization K/fc/normalized_store_reused");
-    // The tail that the contract writes carries each stage's own (check 20).
+    // In the tail that the contract writes, each stage has its own fail mode (check 20).
     let mut play = Play::purple();
     play.take("lab_provider F/fc/provider_api_error");
     assert!(play.outcomes().contains(&"validation K/ws/blocked_by_upstream_failure".to_owned()));
@@ -122,7 +122,7 @@ fn an_absent_fail_mode_is_the_usual_one() {
 
 #[test]
 fn the_fail_mode_of_a_success_is_written_and_means_nothing() {
-    // 3.1, edge case: fail_mode of a success is ignored.
+    // 3.1, edge case: the fail mode of a success is ignored.
     let mut play = Play::purple();
     for text in all_success_but(&["runner S/ws/-", "validation S/fc/-"]) {
         play.take(&text);

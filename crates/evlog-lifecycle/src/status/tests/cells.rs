@@ -1,4 +1,4 @@
-//! All 64 cells of the table, through `decide` and the fold, against an expectation that is written here a second time.
+//! All 64 cells of the table, through `decide` and the fold. The expectation is written here a second time.
 
 use super::{RUN, at, play, request};
 use crate::status::RunStatus;
@@ -16,7 +16,7 @@ const EXPECTED: [&str; 8] = [
     "RRRRRRRR", // canceled
 ];
 
-/// What each letter means: outcome, kinds of the events.
+/// The meaning of each letter: outcome, kinds of the events.
 fn meaning(letter: char) -> (Outcome, &'static [&'static str]) {
     match letter {
         'Y' => (Outcome::Accepted, &["status.transitioned"]),
@@ -67,7 +67,7 @@ fn every_cell_is_applied_forced_or_rejected_as_the_table_says() {
     assert_eq!(counts, [9, 15, 40]);
 }
 
-/// The table as it was handed to us.
+/// The table as it was given to us.
 const GIVEN: &str = include_str!("given/transitions.tsv");
 
 #[test]
@@ -82,7 +82,7 @@ fn the_table_has_64_cells_of_which_nine_are_listed() {
     }
 }
 
-/// The numbers stand in every log; changing one changes the meaning of history.
+/// Every log holds these numbers. Changing one would change the meaning of history.
 #[test]
 fn the_numbers_of_statuses_never_change() {
     let numbers: Vec<_> = RunStatus::ALL.map(|status| (u8::from(status), status.word())).to_vec();

@@ -1,4 +1,4 @@
-//! Diagnostics: what is taken and what is not (status.md 3.1 to 3.4, checks 22 to 25).
+//! Diagnostics: what is accepted and what is refused (status.md 3.1 to 3.4, checks 22 to 25).
 
 use super::{RUN, RunStatus, Status, at, diagnostic, play, request, with, without};
 use crate::status::diagnostic::{CATALOGUE, Category, Diagnostic, Severity};
@@ -134,7 +134,7 @@ fn a_diagnostic_that_is_too_long_to_keep_is_no_command() {
     let long = with(request(RUN, "failed"), "diagnostic", json!("x".repeat(64 * 1024)));
     let malformed = harness.play(long).expect_err("too long");
     assert_eq!(malformed.pointer, "/diagnostic");
-    // The longest valid one, written with the longest escapes, is still kept when it is only offered.
+    // The longest valid diagnostic, with the longest escapes, still fits when it is only offered.
     let text = "\u{1}".repeat(2000);
     let mut valid = diagnostic("TOOL_TIMEOUT", true);
     for name in ["message", "likely_cause", "suggested_fix"] {
