@@ -1,7 +1,7 @@
 //! Payload tables: one table per kind and version, encoded as `docs/format.md` says.
 //!
-//! Does: encode what a decision made, and read what was committed, in exactly the version that the reader has a table for.
-//! Does not: know any table, or what may follow what.
+//! Does: encode what a decision made, and read what was committed, only in the version that the reader has a table for. Does
+//! not: know any table, or which event may follow which.
 
 use evlog_format::payload;
 use evlog_projection::{Fact, FoldError};

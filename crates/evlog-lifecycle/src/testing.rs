@@ -1,6 +1,6 @@
 //! Plays commands through a contract in memory, as the engine would: parse, decide, assign numbers, fold.
 //!
-//! For tests of contracts. It knows no file, no lock and no durability; second deliveries (`id`) are answered from the
+//! This is for tests of contracts. It knows no file, no lock and no durability. Second deliveries (`id`) are answered from the
 //! recorded events, as the engine answers them.
 
 pub(crate) mod written;

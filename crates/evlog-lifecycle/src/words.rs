@@ -1,9 +1,9 @@
-//! Closed sets of words, with the numbers that stand in logs.
+//! Closed sets of words, with the numbers that logs hold.
 //!
-//! Does: make an enum of a list of variants, numbers and words. Does not: choose numbers; they are written out where the set
-//! is, never renumbered and never used again.
+//! Does: make an enum from a list of variants, numbers and words. Does not: choose numbers. They are written out where the set
+//! is defined. They are never changed and never used again.
 
-/// A closed set of words, with the numbers that stand in logs.
+/// A closed set of words, with the numbers that logs hold.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident: $of:literal { $($(#[$each:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
         $(#[$doc])*
@@ -21,7 +21,7 @@ macro_rules! words {
                 match self { $($name::$variant => $word),* }
             }
 
-            /// The member of exactly this word, byte for byte: no aliases, no case folding, no trimming.
+            /// The member with exactly this word, byte for byte: no aliases, no case folding, no trimming.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.into_iter().find(|known| known.word() == word)
             }
@@ -33,7 +33,7 @@ macro_rules! words {
             }
         }
 
-        /// The number in the bytes of a log, the word in JSON.
+        /// The number in the bytes of a log, and the word in JSON.
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {

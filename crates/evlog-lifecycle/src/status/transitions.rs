@@ -1,7 +1,7 @@
 //! The eight statuses and the 64 cells of their table (status.md 1.1, 1.2).
 //!
-//! The table, the terminal set and which statuses need a diagnostic are read from the built-in contract file
-//! `status.toml`, once. What the file cannot say is here: the numbers of the log, and the words.
+//! The table, the set of terminal statuses and the set of statuses that need a diagnostic are read once from the built-in
+//! contract file `status.toml`. The file cannot hold the words and the numbers that the log uses; they are here.
 
 use crate::form::built_in::status;
 use crate::words::words;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 words! {
-    /// A run's status. The numbers stand in every log.
+    /// A run's status. Every log holds these numbers.
     RunStatus: "status" {
         /// The record exists, work has not begun.
         Created = 0, "created";
@@ -33,7 +33,7 @@ words! {
 /// How many statuses there are.
 const COUNT: usize = RunStatus::ALL.len();
 
-/// What a request from a status to another leads to.
+/// The reaction to a request to go from one status to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// Listed: it is applied.
@@ -50,7 +50,7 @@ impl RunStatus {
         TABLE.terminal[self as usize]
     }
 
-    /// Whether it may not be entered without a diagnostic (status.md 3.2).
+    /// Whether the status needs a diagnostic to be entered (status.md 3.2).
     pub fn is_failure(self) -> bool {
         TABLE.failure[self as usize]
     }
@@ -60,7 +60,7 @@ impl RunStatus {
         TABLE.listed[self as usize][to as usize]
     }
 
-    /// What a request to become `to` leads to; `None` is a token that names no status.
+    /// The reaction to a request to become `to`; `None` is a token that names no status.
     pub fn reaction(self, to: Option<RunStatus>) -> Reaction {
         match to {
             Some(to) if self.may_become(to) => Reaction::Apply,

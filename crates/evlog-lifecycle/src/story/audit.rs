@@ -43,7 +43,7 @@ fn details(fact: &Fact<'_>) -> Result<Value, FoldError> {
     }
 }
 
-/// The story itself stands in the manifest; here it has its digest.
+/// The story itself is in the manifest. The line holds its digest.
 fn created(event: &Created) -> Value {
     json!({
         "to": Phase::Pending.word(),

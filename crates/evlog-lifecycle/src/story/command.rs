@@ -1,4 +1,4 @@
-//! What may be asked of a story run, and reading it from a command's members.
+//! What a caller may ask of a story run, and how that is read from a command's members.
 //!
 //! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded.
 
@@ -28,7 +28,7 @@ pub enum Command {
     Create(Box<Create>),
     /// Start the run.
     Start,
-    /// Report what became of a step.
+    /// Report the phase or the result of a step.
     Step(Box<Report>),
     /// Record a phase of the run, or pause and resume it.
     Transition(Transition),
@@ -70,7 +70,7 @@ pub struct Report {
     pub(crate) message: Option<String>,
     pub(crate) exit_code: Option<i64>,
     pub(crate) exit_class: Option<ExitClass>,
-    /// As RFC 8785 text, and as a value.
+    /// The output as RFC 8785 text, and as a value.
     pub(crate) output: Option<(String, Value)>,
     pub(crate) error: Option<StepError>,
     pub(crate) worker: Option<String>,
@@ -115,7 +115,7 @@ pub struct Decided {
 pub struct Answered {
     /// The step, or `$output`.
     pub(crate) step: String,
-    /// True or false, or the output itself.
+    /// True or false, or the output itself if `$output` is answered.
     pub(crate) result: Value,
     pub(crate) message: Option<String>,
 }
@@ -130,7 +130,7 @@ pub struct Cancelled {
 /// How a run that is stopped ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StopOutcome {
-    /// As if all had been done.
+    /// As if all work had been done.
     #[default]
     Success,
     /// As if something had failed.
@@ -217,7 +217,7 @@ impl Command {
         })
     }
 
-    /// The run that a step executes, where its state is asked for.
+    /// The run that a step executes, if its state is needed.
     pub(crate) fn reads(&self) -> Option<&str> {
         match self {
             Command::Child(followed) => Some(&followed.child),
@@ -339,7 +339,7 @@ fn flag(members: &mut Members, name: &'static str) -> Result<Option<bool>, Malfo
     }
 }
 
-/// An answer: true or false, or an object where an output is asked for.
+/// An answer: true or false, or an object if an output is asked for.
 fn result(members: &mut Members) -> Result<Value, Malformed> {
     match members.take("result") {
         None => Err(malformed("", "`result` is missing")),

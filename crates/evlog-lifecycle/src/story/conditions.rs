@@ -1,5 +1,5 @@
-//! The three conditions of a run and of a step (story.md 1.3). Their statuses follow from the phase. The time of a
-//! condition's last change is kept, and changes only when its status does.
+//! The three conditions of a run and of a step (story.md 1.3). Their statuses follow from the phase. For each condition the
+//! time of its last change is kept. It changes only when the condition's status does.
 
 use super::phases::Phase;
 

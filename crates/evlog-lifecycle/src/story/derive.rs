@@ -13,7 +13,7 @@ pub enum Bucket {
     Running,
     /// Failed, and is not allowed to.
     Failed,
-    /// None of these: it waits for its turn, or for something that is missing.
+    /// It waits for its turn, or for something that is missing.
     Neither,
 }
 
@@ -32,7 +32,7 @@ pub const fn bucket(phase: Option<Phase>, has_not_begun: bool, allow_failure: bo
 /// What a dependency means for the step that waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// It need not be waited for.
+    /// It is fulfilled: nothing waits for it.
     Met,
     /// It must be waited for.
     Unmet,
@@ -40,7 +40,7 @@ pub enum Dependency {
     Failed,
 }
 
-/// The dependency's part in a step of a group (story.md 3.10); `go_on` is the policy `continueOnStepFailure`.
+/// What a dependency means for a step of a group (story.md 3.10). `go_on` is the policy `continueOnStepFailure`.
 pub fn dependency(
     pattern: Pattern,
     group: Group,
@@ -62,7 +62,7 @@ pub fn dependency(
     if go_on { Dependency::Failed } else { Dependency::Unmet }
 }
 
-/// What a step's phase means for one that waits for it. A branch waits for its parallel step to begin. The failure of a
+/// What a step's phase means for a step that waits for it. A branch waits until its parallel step begins. The failure of a
 /// branch stops no other step by itself, so a step that waits for the branch is skipped at once.
 pub(super) fn meaning(story: &Definition, dependent: usize, need: usize, phase: Option<Phase>) -> Dependency {
     if story.is_branch(dependent, need) {
@@ -79,7 +79,7 @@ pub(super) fn meaning(story: &Definition, dependent: usize, need: usize, phase: 
 pub struct Tally {
     /// Steps that are completed or failed.
     pub done: u32,
-    /// Steps that failed and may not.
+    /// Steps that failed and must not fail.
     pub failed: u32,
 }
 
@@ -92,12 +92,12 @@ impl Tally {
     }
 }
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// A group's steps are executed.
     Of(Group),
-    /// All that was to be done is done.
+    /// Everything that had to be done is done.
     Done,
 }
 
@@ -167,8 +167,8 @@ pub fn ending(story: &Definition, tallies: &[Tally; 3], named: &dyn Fn(Group) ->
 pub struct Joined {
     /// Its phase.
     pub phase: Phase,
-    /// Its branches that failed and may not, in the order of their declaration.
+    /// Its branches that failed and must not fail, in the order of their declaration.
     pub failed: Vec<usize>,
-    /// Those that failed and may.
+    /// Its branches that failed and may fail.
     pub allowed: Vec<usize>,
 }

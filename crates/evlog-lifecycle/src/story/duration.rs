@@ -1,4 +1,4 @@
-//! Durations as the source writes them: a sequence of numbers with units, such as `1h30m`, `1500ms` or `1.5s`.
+//! Durations as the source document writes them: a sequence of numbers with units, such as `1h30m`, `1500ms` or `1.5s`.
 
 use evlog_format::limits::TIME_MAX_NS;
 
@@ -16,7 +16,7 @@ const UNITS: [(&str, i64); 7] = [
 /// Nanoseconds of a second.
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
-/// Reads a duration as nanoseconds; it may be negative. None: not a duration, or beyond 292 years.
+/// Reads a duration as nanoseconds; it may be negative. `None` if it is not a duration, or is beyond 292 years.
 pub fn parse(text: &str) -> Option<i64> {
     let (sign, mut rest) = match text.as_bytes().first()? {
         b'-' => (-1, &text[1..]),
@@ -72,7 +72,8 @@ pub fn after(time_ns: i128, duration_ns: i64) -> i128 {
     time_ns.saturating_add(i128::from(duration_ns)).clamp(0, TIME_MAX_NS)
 }
 
-/// The time from start to end in whole seconds, halves away from zero, as `1m35s`; `0s` when the clock went backwards.
+/// The time from start to end in whole seconds, with halves rounded away from zero, as `1m35s`. `0s` if the clock went
+/// backwards.
 pub(crate) fn elapsed(start_ns: i128, end_ns: i128) -> String {
     let elapsed = end_ns.saturating_sub(start_ns);
     let seconds = (elapsed.max(0) + i128::from(SECOND) / 2) / i128::from(SECOND);

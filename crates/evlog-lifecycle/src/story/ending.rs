@@ -10,8 +10,8 @@ use super::state::State;
 const FAILED_STEPS_MAX: usize = 100;
 
 impl State {
-    /// How a parallel step ends when all its branches have ended (story.md 3.11). While a cancelled run drains, a
-    /// cancelled branch is no failure.
+    /// How a parallel step ends when all its branches have ended (story.md 3.11). While a cancelled run drains, a cancelled
+    /// branch does not count as a failure.
     pub fn joined(&self, number: usize) -> Joined {
         let story = self.story();
         let phase = |branch: usize| self.steps().get(branch).phase;
@@ -27,12 +27,12 @@ impl State {
         Joined { phase, failed, allowed }
     }
 
-    /// Where the run stands.
+    /// How far the run has come.
     pub fn stage(&self) -> Stage {
         stage(self.story(), &self.tallies)
     }
 
-    /// The names of a group's steps that failed and may not, in the order of their declaration; the first hundred.
+    /// The names of a group's steps that failed and must not fail, in the order of their declaration; the first hundred.
     pub fn failed(&self, group: Group) -> Vec<FailedStep> {
         let story = self.story();
         let numbers = story.group(group).filter(|number| story.steps[*number].parent.is_none()).filter(|number| {
@@ -47,7 +47,7 @@ impl State {
         numbers.take(FAILED_STEPS_MAX).map(failed).collect()
     }
 
-    /// Steps that failed and may, sorted by name.
+    /// Steps that failed and may fail, sorted by name.
     pub fn allowed_failures(&self) -> Vec<&str> {
         let steps = self.story().steps.iter().zip(self.steps().iter());
         let allowed = steps.filter(|(step, state)| step.allow_failure && state.phase.is_some_and(Phase::is_failure));

@@ -1,10 +1,10 @@
 //! Expressions of `if`, `until` and conditions, and templates in arguments and outputs.
 //!
-//! A small language, total and without side effects: JSON literals, paths into `inputs`, `steps.<name>.output` and
-//! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot say is answered from outside,
+//! This is a small language, total and without side effects: JSON literals, paths into `inputs`, `steps.<name>.output` and
+//! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot express is answered from outside,
 //! by the command `evaluate`. The answer is recorded in the event that follows from it; replay never evaluates again.
 //!
-//! Invariant: "not of the language" and "has no value" are two errors, and only the second one is an answer.
+//! Invariant: "not in the language" and "has no value" are two different errors, and only the second one is an answer.
 
 use evlog_projection::{canonical, parse};
 use serde_json::Value;
@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 32;
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// A path leads nowhere yet.
+    /// A path leads to nothing yet.
     Missing(String),
     /// It has a value of a type that does not fit here.
     Unfit(String),
@@ -25,7 +25,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// The sentence.
+    /// The trouble as a sentence.
     pub fn message(&self) -> String {
         match self {
             Trouble::Missing(path) => format!("`{path}` has no value"),
@@ -34,14 +34,15 @@ impl Trouble {
     }
 }
 
-/// Where paths lead.
+/// The values that paths lead to.
 pub trait Scope {
-    /// The value that a path's first segments name, and how many they are: `inputs`, `output` or `steps.<name>.output`.
+    /// The value that a path's first segments name, and how many segments these are: `inputs`, `output` or
+    /// `steps.<name>.output`.
     fn root(&self, path: &[String]) -> Option<(Value, usize)>;
 }
 
-/// The names of steps that a text refers to: `steps.<name>` and `.steps.<name>`, `steps['<name>']`, and
-/// `index .steps "<name>"`. What stands between quotes refers to nothing.
+/// The names of steps that a text refers to: `steps.<name>` and `.steps.<name>`, `steps['<name>']`, and `index .steps
+/// "<name>"`. Text between quotes refers to nothing.
 pub fn references(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut at = 0;
@@ -59,7 +60,8 @@ pub fn references(text: &str) -> Vec<String> {
     names
 }
 
-/// How long the text behind an opening quote is. Between double quotes, as in JSON, a quote behind a backslash is part of it.
+/// How long the text after an opening quote is. Between double quotes, as in JSON, a quote after a backslash is part of the
+/// text.
 fn quoted_len(rest: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
     rest.find(|char| {
@@ -73,7 +75,7 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// Whether a path begins behind this text, and does not go on: a point may stand before its first name.
+/// Whether a path begins after this text, and not in the middle of another one. A dot may stand before the path's first name.
 fn is_root(before: &str) -> bool {
     let outer = before.strip_suffix('.').unwrap_or(before);
     !outer.bytes().last().is_some_and(|byte| is_name(byte) || matches!(byte, b'.' | b')' | b']'))
@@ -94,7 +96,7 @@ fn named_after(rest: &str) -> Option<String> {
     Some(name.to_owned()).filter(|name| !name.is_empty() && name.bytes().all(is_name))
 }
 
-/// Whether a condition holds. It is text that means true or false, with templates or without.
+/// Whether a condition holds. The condition is a text that means true or false, with or without templates.
 pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     let found = match said(text) {
         Some(flag) if !text.trim().is_empty() => return Ok(flag),
@@ -118,7 +120,7 @@ pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     })
 }
 
-/// Whether a text is one template and nothing besides.
+/// Whether a text is one template and nothing else.
 fn is_one_template(text: &str) -> bool {
     text.starts_with("{{") && text.find("}}").is_some_and(|at| at + 2 == text.len())
 }
@@ -132,7 +134,7 @@ fn said(text: &str) -> Option<bool> {
     }
 }
 
-/// The value of an expression; braces around the whole are taken off.
+/// The value of an expression. Braces around the whole expression are removed.
 pub fn value(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     let text = text.trim();
     let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(text);
@@ -142,11 +144,11 @@ pub fn value(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     if reader.at < inner.len() {
         return Err(reader.unknown("the end of the expression"));
     }
-    // An expression is of the language only if all of it was read. Only then can it lack a value.
+    // An expression is in the language only if all of it could be read. Only then can it lack a value.
     reader.missing.map_or(Ok(value), |path| Err(Trouble::Missing(path)))
 }
 
-/// A template with every `{{ }}` replaced by its value: by itself, a value keeps its type.
+/// A template with every `{{ }}` replaced by its value. A value that stands alone keeps its type.
 pub fn resolve(template: &Value, scope: &dyn Scope) -> Result<Value, Trouble> {
     match template {
         Value::String(text) => resolve_text(text, scope),
@@ -190,7 +192,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    /// The first path that leads nowhere.
+    /// The first path that leads to nothing.
     missing: Option<String>,
     scope: &'a dyn Scope,
 }
@@ -361,11 +363,11 @@ fn unknown_path(text: &str) -> Trouble {
     Trouble::Unknown(format!("expected a path into `inputs`, `steps` or `output`, found `{shown}`"))
 }
 
-/// Where a path can begin, besides a point: every other name may be that of a function.
+/// The names that a path can begin with, apart from a leading dot. Any other name may be that of a function.
 const ROOTS: [&str; 3] = ["inputs", "steps", "output"];
 
-/// First names of paths with a leading point that only an evaluator elsewhere knows. Any other name that evlog does not
-/// know leads nowhere.
+/// First names of paths with a leading dot that only an evaluator elsewhere knows. A path with any other name that evlog does
+/// not know leads to nothing.
 const ELSEWHERE: [&str; 24] = [
     "Values", "config", "context", "env", "error", "event", "impulse", "index", "item", "items", "key", "metadata",
     "now", "packet", "params", "payload", "result", "run", "secrets", "signals", "step", "story", "storyRun",
@@ -375,7 +377,7 @@ const ELSEWHERE: [&str; 24] = [
 /// What evlog knows of a step.
 const OF_STEPS: [&str; 3] = ["output", "outputs", "phase"];
 
-/// The names and places of a path; none when it is not a path of the language.
+/// The names and places of a path; `None` if it is not a path in the language.
 fn segments_of(path: &str) -> Option<Vec<String>> {
     let is_field = path.starts_with('.');
     let path = path.strip_prefix('.').unwrap_or(path);

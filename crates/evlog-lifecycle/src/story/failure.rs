@@ -1,4 +1,4 @@
-//! What went wrong, as objects: the structured error of a step (version v1) and the error of a run (story.md 5.4, 5.5).
+//! What went wrong, as objects: the structured error of a step (version v1), and the error of a run (story.md 5.4, 5.5).
 
 use super::phases::Phase;
 use super::redact::redacted;
@@ -58,7 +58,7 @@ pub struct StepError {
     pub details: Option<String>,
 }
 
-/// The error type of a cause's text: that of the first pattern that matches.
+/// The error type that a cause's text stands for: the type of the first pattern that matches.
 pub fn classify(cause: Option<&str>) -> ErrorType {
     const PARTS: [(&[&str], ErrorType); 4] = [
         (&["dehydrat", "storage"], ErrorType::Storage),
@@ -92,7 +92,7 @@ impl StepError {
         })
     }
 
-    /// The class that the error claims: its own, else what `retryable` says.
+    /// The class that the error claims: its own class, or else the class that `retryable` stands for.
     pub fn claimed_class(&self) -> Option<ExitClass> {
         let by_flag = |retryable| if retryable { ExitClass::Retry } else { ExitClass::Terminal };
         self.exit_class.or_else(|| self.retryable.map(by_flag))

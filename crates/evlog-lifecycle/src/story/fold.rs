@@ -1,7 +1,7 @@
 //! Reading history: each committed event is checked against the contract, then taken into account.
 //!
-//! The fold attempts nothing and evaluates nothing. An event that the contract forbids is an error that says what was
-//! expected and what was found; it is never skipped and never repaired. On an error the state is as it was.
+//! The fold attempts nothing and evaluates nothing. If the contract forbids an event, the fold returns an error that says what
+//! was expected and what was found. The event is never skipped and never repaired. On an error the state is as it was.
 
 use super::definition::{Definition, Kind};
 use super::payload::{
@@ -125,7 +125,7 @@ fn step_moved(state: &mut State, fact: &Fact<'_>, event: &StepMoved) -> Result<(
     Ok(())
 }
 
-/// A parallel step ends as its branches have ended, and a child is that of a step that executes a story.
+/// Checks that a parallel step ends as its branches have ended, and that only a step that executes a story has a child.
 fn joins(state: &State, fact: &Fact<'_>, number: usize, event: &StepMoved) -> Result<(), FoldError> {
     let definition = &state.story().steps[number];
     let ends = event.cause == StepCause::Parallel && event.to.is_terminal() && definition.kind == Kind::Parallel;
@@ -140,7 +140,7 @@ fn joins(state: &State, fact: &Fact<'_>, number: usize, event: &StepMoved) -> Re
     expect(fact, executes, || format!("step `{}`: expected no child of a `{}`", event.step, definition.kind.word()))
 }
 
-/// A rejection changes nothing but their count.
+/// A rejection changes only the count of rejections.
 fn rejected(state: &mut State, fact: &Fact<'_>, event: &Rejected) -> Result<(), FoldError> {
     let (entity, phase) = match &event.step {
         None => (Entity::Run, state.phase()),

@@ -1,5 +1,5 @@
-//! Times in a story that cannot be read. The source ignores them, and so does evlog.
-//! `explain` shows each, with what is in force instead.
+//! Times in a story that cannot be read. The source document ignores them, and evlog does too. `explain` shows each of them,
+//! with the value that is in force instead.
 
 use super::definition::Definition;
 use super::duration;
@@ -12,7 +12,7 @@ pub(crate) type Ignored = (Option<String>, String);
 
 /// All ignored times, the story's own first.
 pub(crate) fn ignored(story: &Value) -> Vec<Ignored> {
-    // A story that is on record was read when it was recorded.
+    // A recorded story was read when it was recorded.
     let Ok(story) = Definition::read(story, "") else { return Vec::new() };
     let policy = &story.policy;
     let limit = unread("policy.timeouts.story", policy.story_timeout.as_deref(), "no limit");

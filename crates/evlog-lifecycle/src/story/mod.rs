@@ -1,28 +1,29 @@
 //! The contract `story`: runs of a graph of steps, with phases, conditions, retries, compensations and epochs.
 //!
-//! Does: decide what a command leads to, from results and the time (mode *decided*), or take reported phases on record if
-//! the contract allows them (mode *observed*); fold committed events; project `status.json` and the files of every run.
-//! Does not: execute anything, read a definition a second time, evaluate on replay. It looks at another run where a step
-//! executes that, and records what it saw.
+//! Does: decide what a command leads to, from results and the time (mode *decided*), or record reported phases if the contract
+//! allows them (mode *observed*); fold committed events; project `status.json` and the files of every run. Does not: execute
+//! anything, read a definition a second time, or evaluate on replay. If a step executes another run, it looks at that run, and
+//! records what it saw.
 //!
 //! How it is built, from the ground up:
 //!
-//! - [`phases`]: the 13 phases and the two relations, which are tables; `rules` asks them, with their guards.
+//! - [`phases`]: the 13 phases and the two relations, which are tables; `rules` looks pairs up in them, and checks their
+//!   guards.
 //! - [`definition`]: a story as pinned at creation, what admission refuses, the graph of its steps.
 //! - [`derive`](mod@derive): buckets, dependencies, stages and endings, as functions of phases alone. [`retry`]: policies, waits,
 //!   exit classes. [`conditions`], [`failure`], [`redact`], [`expression`], [`duration`], [`schema`]: values with rules of
 //!   their own.
 //! - `state` and `steps`: a run, and how each event changes it. `fold` checks history before it changes anything.
-//! - `decide`: a command on a copy of the run; each event it writes is taken into account as the fold will take it, and
-//!   what follows is decided next, until nothing follows. All of it is one commit.
+//! - `decide`: runs a command on a copy of the run. Each event that it writes is taken into account as the fold will do it.
+//!   Then it decides what follows, until nothing follows. All of this is one commit.
 //! - `project`, `status`, `audit`: files.
 //!
 //! Invariants:
-//! - A phase changes only by an event that names the one before and after; conditions, times and errors change with it.
+//! - A phase changes only by an event that names the phase before and after. Conditions, times and errors change with it.
 //! - A terminal phase does not change within an epoch. A request to change it is recorded as a rejection.
 //! - When a decided run ends, each of its steps has ended, in the same commit.
-//! - The result of every draw, evaluation and lookup is recorded in an event; replay repeats none of them.
-//! - A decision costs what it changes: a story is driven to its end in time linear in steps and edges.
+//! - The result of every draw, evaluation and lookup is recorded in an event. Replay repeats none of them.
+//! - The cost of a decision is proportional to what it changes: a story is driven to its end in time linear in steps and edges.
 
 mod audit;
 mod command;
@@ -75,9 +76,9 @@ impl Default for Story {
     }
 }
 
-/// Commands. Members that an action takes besides are given with [`RequestBuilder::member`].
+/// Commands. Further members that an action takes are given with [`RequestBuilder::member`].
 impl Story {
-    /// Begins a run of a story, whose definition is pinned.
+    /// Begins a run of a story. The story's definition is pinned.
     pub fn create(run: impl Into<String>, story: impl Into<Given>) -> RequestBuilder {
         Request::json("story", run, "create").member("story", story)
     }

@@ -1,4 +1,4 @@
-//! What the events of contract `story` carry: one table per kind, version 1 each.
+//! What the events of contract `story` carry. There is one table per kind, version 1 each.
 //!
 //! The order of fields and the numbers of the closed sets are part of the format; a golden test pins both. JSON from
 //! callers is carried as text in RFC 8785 form.

@@ -1,8 +1,8 @@
-//! The thirteen phases, what each says in conditions, and which may follow which (story.md 1.1, 1.3, 2.4, 2.5).
+//! The thirteen phases, the conditions of each, and which phase may follow which (story.md 1.1, 1.3, 2.4, 2.5).
 //!
-//! `run_transitions.tsv` and `step_transitions.tsv` are the relations: a row for each pair, and one for each phase that
-//! an entity without a phase may take. They are read when this crate is compiled; a table that is not complete or not in
-//! order does not compile. A letter is a condition that the pair alone cannot answer: see [`Guard`].
+//! `run_transitions.tsv` and `step_transitions.tsv` are the relations. They have a row for each pair, and one for each phase
+//! that an entity without a phase may take. They are read when this crate is compiled: a table that is incomplete or out of
+//! order does not compile. A letter stands for a condition that the pair alone cannot answer: see [`Guard`].
 
 use crate::words::words;
 use std::fmt;
@@ -49,7 +49,7 @@ impl Phase {
         !matches!(self, Phase::Pending | Phase::Running | Phase::Paused | Phase::Blocked | Phase::Scheduling)
     }
 
-    /// Whether a step of this phase has failed: every terminal phase but `Succeeded` and `Skipped`.
+    /// Whether a step of this phase has failed: true for every terminal phase except `Succeeded` and `Skipped`.
     pub const fn is_failure(self) -> bool {
         self.is_terminal() && !matches!(self, Phase::Succeeded | Phase::Skipped)
     }
@@ -71,7 +71,7 @@ impl Phase {
         }
     }
 
-    /// `Ready`, `Progressing` and `Degraded`, in closed form.
+    /// `Ready`, `Progressing` and `Degraded` for this phase.
     pub const fn conditions(self) -> [bool; 3] {
         let degraded = matches!(self, Phase::Failed | Phase::Timeout | Phase::Aborted);
         [matches!(self, Phase::Succeeded), !self.is_terminal(), degraded]
@@ -105,7 +105,7 @@ pub enum Guard {
     ClockStarted,
     /// The run has never been `Running`.
     NeverRan,
-    /// The story declares a compensation, and a main step has failed that may not.
+    /// The story declares a compensation, and a main step has failed that must not fail.
     MainFailed,
     /// A result that was kept, a step that takes no time, or an observed run.
     Instantaneous,
@@ -115,7 +115,7 @@ pub enum Guard {
     TimeoutSkips,
     /// A step that executes another story takes over its phase.
     MirrorsChild,
-    /// The run is observed, and phases between the two were not reported.
+    /// The run is observed, and phases between these two were not reported.
     Observed,
 }
 
@@ -137,7 +137,7 @@ impl Guard {
         (b'a' + self as u8) as char
     }
 
-    /// What it asks, as a clause.
+    /// What the guard requires, as a clause.
     pub const fn in_words(self) -> &'static str {
         match self {
             Guard::ClockStarted => "the run has started",
@@ -166,7 +166,7 @@ pub enum Verdict {
 }
 
 impl Entity {
-    /// What the relation says of a pair; `None` is an entity without a phase.
+    /// What the relation says about a pair; `None` is an entity without a phase.
     pub const fn verdict(self, from: Option<Phase>, to: Phase) -> Verdict {
         let row = match from {
             None => 0,

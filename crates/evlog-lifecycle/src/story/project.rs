@@ -1,8 +1,8 @@
 //! The files of a run's bundle, as functions of its state: `status.json`, `run.json`, `manifest.json`,
 //! `logs/health.json`.
 //!
-//! All four are RFC 8785 text without a newline at the end. `status.json` depends on the run alone; a rejection leaves it
-//! as it is, byte for byte. The health file is a mirror: each of its members is in `run.json` too, with the same value.
+//! All four are RFC 8785 text without a newline at the end. `status.json` depends on the run alone; a rejection does not change
+//! a byte of it. The health file is a mirror: each of its members is in `run.json` too, with the same value.
 
 use super::state::State;
 use super::status::{carried, standing, status};
@@ -87,7 +87,7 @@ fn health(run: &Map<String, Value>) -> Map<String, Value> {
     mirrored(run, &MIRRORED)
 }
 
-/// `manifest.json`, projection `story.manifest` version 1: what was to be done, and what became of it.
+/// `manifest.json`, projection `story.manifest` version 1: what was to be done, and the result.
 fn manifest(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
     let (run, origin) = (state.run(), &state.origin);
     let ended = state.is_terminal();

@@ -15,7 +15,7 @@ pub const INPUT_SCHEMA_FAILED: &str = "InputSchemaFailed";
 pub const OUTPUT_SCHEMA_FAILED: &str = "OutputSchemaFailed";
 /// The output of the story cannot be put together, or is too long.
 pub const OUTPUT_RESOLUTION_FAILED: &str = "OutputResolutionFailed";
-/// The graph of the story does not hold together.
+/// The graph of the story is inconsistent.
 pub const INVALID_CONFIGURATION: &str = "InvalidConfiguration";
 /// Main steps have failed, or something that a step requires is not there.
 pub const DEPENDENCY_FAILED: &str = "DependencyFailed";
@@ -41,7 +41,7 @@ pub const POST_EXECUTION_AWAITED: &str = "PostExecutionAwaited";
 /// A run whose steps are done waits for its output.
 pub const OUTPUT_AWAITED: &str = "OutputAwaited";
 
-/// The reasons of phases, those that evlog gives besides, and those that it knows from controllers.
+/// The reasons of phases, the other reasons that evlog gives, and those that it knows from controllers.
 pub const KNOWN: [&str; 35] = [
     "Pending",
     "Running",
@@ -93,7 +93,7 @@ pub(crate) fn is_final(reason: &str) -> bool {
     [INPUT_SCHEMA_FAILED, OUTPUT_SCHEMA_FAILED, EXPRESSION_FAILED, INPUT_TOO_LARGE, DEPENDENCY_FAILED].contains(&reason)
 }
 
-/// Whether a run that is done fails for its output, and not for its steps.
+/// Whether a run in which all is done fails because of its output, and not because of its steps.
 pub(crate) fn is_output_failure(reason: &str) -> bool {
     [OUTPUT_RESOLUTION_FAILED, OUTPUT_SCHEMA_FAILED].contains(&reason)
 }

@@ -1,7 +1,7 @@
-//! Credentials are kept out of what is recorded: a log keeps its text for ever (story.md 5.5).
+//! Keeps credentials out of what is recorded, because a log keeps its text for ever (story.md 5.5).
 //!
-//! What follows a word such as `password` and a `:` or `=`, and what follows `Bearer` or `Basic`, is replaced. This
-//! catches accidents, not every secret: callers must not put secrets into messages.
+//! Two things are replaced: the text after a word such as `password` and a `:` or `=`, and the text after `Bearer` or `Basic`.
+//! This catches accidents, not every secret: callers must not put secrets into messages.
 
 use std::borrow::Cow;
 

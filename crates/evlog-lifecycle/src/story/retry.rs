@@ -1,6 +1,6 @@
-//! Retries: which policy holds, how long to wait, and what an exit code says (story.md 3.1 to 3.3).
+//! Retries: which policy applies, how long to wait, and what an exit code means (story.md 3.1 to 3.3).
 //!
-//! Nothing here draws at random: the draw comes in as a number, and what follows from it is recorded.
+//! Nothing here draws at random: the draw is passed in as a number, and its result is recorded.
 
 use super::duration;
 use crate::members::{kind, malformed, pointer, quoted};
@@ -20,7 +20,7 @@ words! {
         Exponential = 0, "exponential";
         /// It grows by the delay.
         Linear = 1, "linear";
-        /// It stays.
+        /// It stays the same.
         Constant = 2, "constant";
     }
 }
@@ -48,7 +48,7 @@ impl ExitClass {
     }
 }
 
-/// Exit codes from, to and including, and their class; every other code is `terminal`.
+/// Ranges of exit codes, both ends included, and their class. Every other code is `terminal`.
 pub(crate) const EXIT_CLASSES: [(i64, i64, ExitClass); 8] = [
     (-1, -1, ExitClass::Unknown),
     (0, 0, ExitClass::Success),
@@ -69,10 +69,10 @@ pub fn classify(code: i64) -> ExitClass {
     EXIT_CLASSES.iter().find(of).map_or(ExitClass::Terminal, |(_, _, class)| *class)
 }
 
-/// A retry policy as a story gives it; what it leaves out is filled from the defaults.
+/// A retry policy as a story gives it. The defaults fill in what it leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
-    /// Executions besides the first.
+    /// How many executions may follow the first.
     pub max_retries: Option<u32>,
     /// How long to wait.
     pub delay: Option<String>,
@@ -87,7 +87,7 @@ pub struct Given {
 /// A retry policy with the defaults filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Executions besides the first.
+    /// How many executions may follow the first.
     pub max_retries: u32,
     /// How long to wait, nanoseconds.
     pub delay_ns: i64,
@@ -141,14 +141,14 @@ impl Given {
     }
 }
 
-/// The policy that holds for a step: its own, else the story's, as a whole; never a mixture.
+/// The policy that applies to a step: its own, or else the story's. Either is taken as a whole; they are never mixed.
 pub fn chosen<'a>(step: Option<&'a Given>, story: Option<&'a Given>) -> Option<&'a Given> {
     step.or(story)
 }
 
 impl Policy {
-    /// How long to wait before retry number `number`, from 1, in nanoseconds. `draw` lengthens it evenly between not at
-    /// all and, not reached, by the jitter.
+    /// How long to wait before retry number `number`, from 1, in nanoseconds. `draw` lengthens the wait. The addition is
+    /// distributed evenly from zero up to, but not including, the jitter.
     pub fn delay_ns(&self, number: u32, draw: u64) -> i64 {
         let number = number.max(1);
         let capped = |delay: i64| self.max_delay_ns.map_or(delay, |max| delay.min(max));
@@ -168,7 +168,7 @@ impl Policy {
         delay.max(DELAY_MIN_NS)
     }
 
-    /// As the object of a step's record.
+    /// The policy as an object of a step's record.
     pub fn to_json(self) -> Value {
         let mut policy = Map::new();
         policy.insert("maxRetries".into(), self.max_retries.into());

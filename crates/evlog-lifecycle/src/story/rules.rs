@@ -1,4 +1,4 @@
-//! Checks a run and its steps by the relations and their guards: before a decision, and again on replay.
+//! Checks a run and its steps against the relations and their guards: before a decision, and again on replay.
 
 use super::definition::{Group, Kind, OnTimeout};
 use super::payload::{Mode, RejectionReason, StepCause, StepMoved};
@@ -40,7 +40,7 @@ pub(super) const fn code(reason: RejectionReason) -> &'static str {
     }
 }
 
-/// Whether one phase may follow another, given the answer of the guard.
+/// Whether one phase may follow another, if the guard answers like this.
 pub(super) fn judge(
     entity: Entity,
     subject: &dyn std::fmt::Display,
@@ -107,7 +107,7 @@ impl State {
     }
 }
 
-/// A step as messages name it; formatted only when a message is.
+/// A step as messages name it. It is formatted only when a message is needed.
 struct Named<'a>(&'a str);
 
 impl std::fmt::Display for Named<'_> {

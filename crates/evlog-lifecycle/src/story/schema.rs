@@ -1,7 +1,7 @@
-//! Checking values against JSON Schemas, with a checker that the program brings.
+//! Checks values against JSON Schemas, with a checker that the program provides.
 //!
-//! The validator is a large library, and this crate is light; so the contract is given a function. It is asked when
-//! something is decided, and never on replay: what it said is recorded as the event that followed.
+//! The validator is a large library, and this crate is light. So the contract is given a function. The function is called when
+//! something is decided, and never on replay: its result is recorded as the event that followed.
 
 use serde_json::{Map, Value};
 
@@ -24,7 +24,7 @@ pub(crate) fn none(_: &Value, _: &Value) -> Checked {
     Checked::Unusable("this program has no validator for JSON Schemas".to_owned())
 }
 
-/// A value with the defaults of its schema where it has no member of that name.
+/// A value with the defaults of its schema for the members that it does not have.
 pub fn with_defaults(schema: Option<&Value>, value: Value) -> Value {
     let Some(Value::Object(properties)) = schema.and_then(|schema| schema.get("properties")) else {
         return value;

@@ -1,10 +1,10 @@
 //! A run's state, and how each event changes it.
 //!
-//! The same functions serve the fold, which has checked the event, and a decision, which works on a copy to see what
-//! follows from what it has decided so far. So a decision and its replay cannot differ.
+//! The fold and a decision use the same functions. The fold has checked the event before. A decision works on a copy, to see
+//! what follows from what it has decided so far. So a decision and its replay cannot differ.
 //!
 //! Invariants:
-//! - Phase, conditions, times, counters and error change together, by one event.
+//! - Phase, conditions, times, counters and error change together, in one event.
 //! - The tallies, and what each step waits for, are functions of the phases of the steps.
 
 use super::conditions::{self, Conditions};
@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What a run's first event says, for as long as the run lives.
+/// The content of a run's first event, for as long as the run lives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) story: Definition,
@@ -242,7 +242,7 @@ impl State {
         }
     }
 
-    /// What a step counts for, before or after a change.
+    /// How a step counts in the tallies and counters, before or after a change.
     fn weight(&self, number: usize) -> (Bucket, [bool; 4]) {
         let step = self.steps.get(number);
         let definition = &self.story().steps[number];
@@ -273,7 +273,7 @@ impl State {
         }
     }
 
-    /// Lets those that wait for a step know that it has another phase.
+    /// Tells the steps that wait for a step that it has another phase.
     fn tell_dependents(&mut self, number: usize, was: Option<Phase>, is: Phase) {
         let origin = Arc::clone(&self.origin);
         let Ok(graph) = &origin.graph else { return };

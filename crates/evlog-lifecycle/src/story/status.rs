@@ -1,7 +1,7 @@
-//! `status.json`: the status object of a story run, in the names of its source (story.md 5.1 to 5.4).
+//! `status.json`: the status object of a story run, with the names of the source document (story.md 5.1 to 5.4).
 //!
-//! Times are whole seconds, durations too; members without a value are absent; lists that have no order of their own are
-//! sorted by name.
+//! Times and durations are whole seconds. Members without a value are absent. Lists that have no order of their own are sorted
+//! by name.
 
 use super::conditions::{Conditions, TYPES};
 use super::definition::{Group, Kind, Step};
@@ -105,7 +105,7 @@ fn cancel(state: &State) -> Map<String, Value> {
     ])
 }
 
-/// What the inputs and the output were checked against.
+/// The schemas that the inputs and the output were checked against.
 fn schemas(state: &State) -> Map<String, Value> {
     let story = state.story();
     let name = story.name.as_deref().unwrap_or("story");
@@ -163,7 +163,7 @@ fn of_steps(state: &State) -> Map<String, Value> {
     ])
 }
 
-/// A step as the run sees it.
+/// A step's state, as the run's status shows it.
 fn step_state(step: &StepState) -> Map<String, Value> {
     present([
         ("phase", step.phase.map(|phase| phase.word().into())),

@@ -1,9 +1,9 @@
-//! The steps of a run: each with its state, in a sequence that is cheap to copy.
+//! The steps of a run, each with its state, in a sequence that is cheap to copy.
 //!
-//! A decision works on a copy of the run, and stories have thousands of steps. So the sequence is a tree, and copies
-//! share its nodes until one of them changes a step: a change copies only the nodes above that step.
+//! A decision works on a copy of the run, and stories have thousands of steps. So the sequence is a tree. Copies share the
+//! tree's nodes. A change of a step copies only the nodes above that step.
 //!
-//! Invariant: each node knows the earliest time at which one of its steps is due, and how many of them are queued.
+//! Invariant: each node knows the earliest time at which one of its steps is due, and how many of its steps are queued.
 
 use super::conditions::Conditions;
 use super::failure::StepError;
@@ -14,10 +14,10 @@ use super::retry::ExitClass;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How many steps, or nodes, a node has at most: copying that many costs about as much as changing one step.
+/// The most steps, or nodes, of a node. Copying this many costs about as much as changing one step.
 const FANOUT: usize = 32;
 
-/// What became of a gate.
+/// The decision about a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
     /// What was decided.
@@ -30,7 +30,7 @@ pub struct Gate {
     pub by: String,
 }
 
-/// What a step that is held waits for.
+/// What a held step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Whether its `if` holds.
@@ -44,7 +44,7 @@ pub enum Asked {
 /// The state of one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepState {
-    /// Its phase; none before it has one.
+    /// Its phase; `None` until it has one.
     pub phase: Option<Phase>,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
@@ -82,7 +82,7 @@ pub struct StepState {
     pub child: Option<Arc<str>>,
     /// The step because of which it was skipped.
     pub because: Option<Arc<str>>,
-    /// What was decided of it, if it is a gate.
+    /// The decision about it, if it is a gate.
     pub gate: Option<Arc<Gate>>,
     /// Whether it is ready and waits for its turn.
     pub queued: bool,
@@ -90,14 +90,14 @@ pub struct StepState {
     pub held: bool,
     /// How many of the steps that it waits for are not done.
     pub(super) unmet: u32,
-    /// The first of them, by number, that has failed and may not.
+    /// The first of these steps, by number, that has failed and must not fail.
     pub(super) failed_need: Option<u32>,
     /// How many of its branches have not ended.
     pub(super) open: u32,
 }
 
 impl StepState {
-    /// Whether it has a phase, and that is not its last.
+    /// Whether it has a phase and has not ended.
     pub fn is_live(&self) -> bool {
         self.phase.is_some_and(|phase| !phase.is_terminal())
     }
@@ -107,12 +107,12 @@ impl StepState {
         self.phase.is_some_and(Phase::is_terminal)
     }
 
-    /// Whether it is on record and still waits for its turn or for an answer.
+    /// Whether it is recorded and still waits for its turn or for an answer.
     pub fn has_not_begun(&self) -> bool {
         self.queued || self.held && self.asks() != Some(Asked::PostExecution)
     }
 
-    /// What it waits to be answered.
+    /// The answer that it waits for.
     pub fn asks(&self) -> Option<Asked> {
         match &*self.reason {
             _ if !self.held => None,
@@ -152,7 +152,7 @@ enum Below {
 pub struct Steps {
     root: Arc<Node>,
     len: usize,
-    /// How many steps stand below each child of the root, but for the last.
+    /// How many steps are below each child of the root, except the last child.
     width: usize,
 }
 

@@ -1,6 +1,6 @@
-//! What is written into the repository by tests, and compared with the code ever after: sections of pages, golden files.
+//! Files that tests write into the repository and compare with the code from then on: sections of pages, golden files.
 //!
-//! `EVLOG_BLESS=1` writes it anew.
+//! `EVLOG_BLESS=1` writes them again.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn replaced(page: &str, name: &str, content: &str) -> String {
     format!("{before}{begin}\n{content}\n{end}{after}")
 }
 
-/// The page's generated sections are these.
+/// Asserts that the page has these generated sections.
 pub(crate) fn check_sections(page: &str, sections: &[(&str, String)]) {
     let found = std::fs::read_to_string(page).expect("the page");
     let expected = sections.iter().fold(found.clone(), |page, (name, content)| replaced(&page, name, content));
@@ -50,7 +50,7 @@ pub(crate) fn check_sections(page: &str, sections: &[(&str, String)]) {
     }
 }
 
-/// The file's bytes are these.
+/// Asserts that the file has these bytes.
 pub(crate) fn check_golden(path: &Path, found: &[u8]) {
     if blesses() {
         std::fs::create_dir_all(path.parent().expect("a directory")).expect("the directory");

@@ -1,6 +1,6 @@
-//! `docs/lifecycle/status.md` says what the code says: its generated sections are compared with the tables.
+//! `docs/lifecycle/status.md` agrees with the code: its generated sections are compared with the tables.
 //!
-//! `EVLOG_BLESS=1` writes them anew.
+//! `EVLOG_BLESS=1` writes the sections again.
 
 use crate::status::diagnostic::{Category, Severity};
 use crate::status::payload::{Action, RefusalReason, RejectionReason, TransitionCause};

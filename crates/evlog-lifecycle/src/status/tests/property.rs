@@ -1,4 +1,4 @@
-//! Any commands, legal or not: nothing panics, what is terminal stays, and replay agrees with what was decided live.
+//! Any commands, legal or not: nothing panics, a terminal status stays, and replay agrees with what was decided live.
 
 use super::{Status, diagnostic};
 use crate::testing::{Harness, bundle};

@@ -1,4 +1,4 @@
-//! `create`, `start`, and `transition`: how a run comes to be, begins, and is paused and resumed or observed.
+//! `create`, `start`, and `transition`: how a run is created, begins, is paused and resumed, or is observed.
 
 use super::turn::Turn;
 use super::{Broken, Question};
@@ -18,7 +18,7 @@ use evlog_projection::Decision;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A run begins, in phase `Pending`, if admission takes its story.
+/// A run begins, in phase `Pending`, if admission accepts its story.
 pub(super) fn create(question: &Question<'_>, create: &Create) -> Decision {
     let asked = question.asked;
     if let Some(state) = asked.state {
@@ -124,7 +124,7 @@ impl Turn<'_> {
     }
 }
 
-/// A phase of the run: as a controller reports it, or a pause and its end.
+/// Records a phase of the run: as a controller reports it, or a pause and its end.
 pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
     let note = request.message.as_deref();
     let reject =

@@ -12,7 +12,7 @@ use crate::story::state::State;
 use evlog_projection::{Decision, parse};
 use serde_json::Value;
 
-/// The step runs while its child does, and ends as its child does.
+/// A step runs while its child runs, and ends as its child ends.
 pub(super) fn child(mut turn: Turn<'_>, followed: &Followed) -> Decision {
     let Some(number) = turn.state.story().number(&followed.step) else {
         return unknown_step(&followed.step);
@@ -77,7 +77,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { deadline_ns, child: Some(run.to_owned()), ..moved });
     }
 
-    /// The step ends as its child has. It is not tried again: a child has retries of its own, and can be redriven.
+    /// Ends the step as its child has ended. The step is not tried again: a child has retries of its own, and can be redriven.
     fn mirror(&mut self, number: usize, phase: Phase, report: &Report) -> Result<(), Breach> {
         if phase == Phase::Succeeded {
             self.succeed(number, report);
@@ -92,7 +92,7 @@ impl Turn<'_> {
     }
 }
 
-/// What is taken over of a child that has ended.
+/// The report about a child that has ended, with what the step takes from it.
 fn ended_as(child: &State, ended: Option<Phase>) -> Report {
     let Some(phase) = ended else { return Report::default() };
     let run = child.run();

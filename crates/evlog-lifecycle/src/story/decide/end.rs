@@ -1,4 +1,4 @@
-//! `cancel`, `stop` and `terminate`: ends that are asked for (story.md 3.7, 3.12; 7, items 12 to 15, 27, 33).
+//! `cancel`, `stop` and `terminate`: ends that a caller asks for (story.md 3.7, 3.12; 7, items 12 to 15, 27, 33).
 
 use super::turn::Turn;
 use crate::story::command::{Cancelled, StopOutcome, Stopped};
@@ -10,7 +10,7 @@ use crate::story::reasons;
 use evlog_projection::Decision;
 use std::borrow::Cow;
 
-/// The run is to end before its work is done.
+/// Ends the run before its work is done.
 pub(super) fn cancel(mut turn: Turn<'_>, request: &Cancelled) -> Decision {
     let note = request.message.as_deref();
     if turn.state.is_terminal() {
@@ -33,7 +33,7 @@ pub(super) fn cancel(mut turn: Turn<'_>, request: &Cancelled) -> Decision {
     turn.done()
 }
 
-/// The run ends with an outcome, and what is left is not executed.
+/// Ends the run with an outcome. What is left is not executed.
 pub(super) fn stop(mut turn: Turn<'_>, request: &Stopped) -> Decision {
     if turn.state.phase() != Some(Phase::Running) {
         let found = in_words(turn.state.phase());
@@ -46,7 +46,7 @@ pub(super) fn stop(mut turn: Turn<'_>, request: &Stopped) -> Decision {
     turn.done()
 }
 
-/// The stream of a realtime story has ended: main steps that go on have failed, and the later stages follow.
+/// The stream of a realtime story has ended. Main steps that still run have failed, and the later stages follow.
 pub(super) fn terminate(mut turn: Turn<'_>, message: Option<&str>) -> Decision {
     if turn.state.story().pattern != Pattern::Realtime {
         let found = turn.state.story().pattern.word();
@@ -64,7 +64,7 @@ pub(super) fn terminate(mut turn: Turn<'_>, message: Option<&str>) -> Decision {
 }
 
 impl Turn<'_> {
-    /// Ends at once the live steps without an attempt, and branches that a parallel step under way would wait for.
+    /// Ends at once the live steps without an attempt, and the branches that a parallel step under way would wait for.
     fn cancel_unbegun(&mut self) {
         for number in 0..self.state.steps().len() {
             let step = self.step(number);

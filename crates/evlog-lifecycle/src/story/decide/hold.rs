@@ -40,11 +40,11 @@ pub(super) fn gate(mut turn: Turn<'_>, decided: &Decided) -> Decision {
     turn.done()
 }
 
-/// What `evaluate` names instead of a step, to answer the story's own output.
+/// The name that `evaluate` uses instead of a step's to answer the story's own output.
 pub(crate) const OUTPUT: &str = "$output";
 
-/// The answer to what evlog cannot evaluate: a wait's `until`, a step's `if`, arguments or `postExecution`, the story's
-/// `output`.
+/// Records the answer to something that evlog cannot evaluate: a wait's `until`, a step's `if`, arguments or `postExecution`,
+/// or the story's `output`.
 pub(super) fn evaluate(mut turn: Turn<'_>, answered: &Answered) -> Decision {
     if answered.step == OUTPUT {
         return evaluate_output(turn, answered);
@@ -55,7 +55,7 @@ pub(super) fn evaluate(mut turn: Turn<'_>, answered: &Answered) -> Decision {
     let note = answered.message.as_deref();
     let waits = turn.definition(number).kind == Kind::Wait && turn.step(number).phase == Some(Phase::Paused);
     let asks = turn.step(number).asks();
-    // A run that drains waits for results, and lets nothing begin.
+    // A run that drains waits for results, and lets nothing else begin.
     let in_time = turn.state.run().cancel.is_none() || asks == Some(Asked::PostExecution);
     if turn.state.is_terminal() || !in_time || !(waits || asks.is_some()) {
         let message = format!("step `{}`: it waits for no answer", answered.step);

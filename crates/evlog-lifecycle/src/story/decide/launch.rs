@@ -1,4 +1,4 @@
-//! A step whose turn has come: what it needs is checked, and it begins, holds, ends at once, or is skipped.
+//! A step whose turn has come: checks what it needs, and then begins it, holds it, ends it at once, or skips it.
 
 use super::turn::Turn;
 use crate::story::command::StopOutcome;
@@ -18,9 +18,9 @@ use std::borrow::Cow;
 
 /// Why a step is not executed.
 enum Obstacle {
-    /// For good: a reason, and the sentence.
+    /// It can never be executed: a reason, and the sentence.
     Wrong(&'static str, String),
-    /// It is not known yet whether it can be; the question to answer.
+    /// It is not known yet whether it can be executed: the question to answer.
     Unknown(String),
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct RunScope<'a> {
 }
 
 impl State {
-    /// The scope of expressions; `output` is that of the step in question.
+    /// The scope of expressions. `output` is the output of the step in question.
     pub(crate) fn scope<'a>(&'a self, output: Option<&'a Value>) -> RunScope<'a> {
         RunScope { state: self, output }
     }
@@ -58,7 +58,7 @@ impl Scope for RunScope<'_> {
 }
 
 impl Turn<'_> {
-    /// A step whose turn has come: asks its `if` first.
+    /// Begins a step whose turn has come. Asks its `if` first.
     pub(super) fn begin_step(&mut self, number: usize) {
         let step = self.definition(number);
         let condition = step.condition.clone().filter(|_| self.state.story().pattern == Pattern::Batch);
@@ -84,14 +84,14 @@ impl Turn<'_> {
         self.rule(number, Phase::Pending, StepCause::Held, message);
     }
 
-    /// Its arguments cannot be evaluated here, so they cannot be called wrong: the step waits for an answer.
+    /// Its arguments cannot be evaluated here, so they cannot be called wrong. The step waits for an answer.
     fn hold_for_arguments(&mut self, number: usize, message: String) {
         let moved = self.next(number, Phase::Pending, StepCause::Held);
         let (reason, message) = (Cow::Borrowed(reasons::ARGUMENTS_AWAITED), Some(message));
         self.move_step(number, StepMoved { reason, message, ..moved });
     }
 
-    /// A step that is to be executed, by what it is.
+    /// Begins a step that is to be executed, according to its type.
     pub(super) fn enter(&mut self, number: usize) {
         match self.definition(number).kind {
             Kind::Engram | Kind::ExecuteStory => self.launch(number),
@@ -104,7 +104,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Work for a worker: it may be taken up, or waits for room.
+    /// Work for a worker: it may be taken up, or waits until there is room.
     fn launch(&mut self, number: usize) {
         match self.obstacle(number) {
             Some(Obstacle::Wrong(reason, message)) => self.fail_step(number, reason, message),
@@ -160,7 +160,7 @@ impl Turn<'_> {
         }
     }
 
-    /// A step that fails by rule, for good.
+    /// Fails a step by rule; it is not tried again.
     pub(super) fn fail_step(&mut self, number: usize, reason: &'static str, message: String) {
         let kind = match reason {
             reasons::INPUT_SCHEMA_FAILED | reasons::OUTPUT_SCHEMA_FAILED => ErrorType::Validation,
@@ -200,7 +200,7 @@ impl Turn<'_> {
         }
     }
 
-    /// A gate that was decided ends as decided.
+    /// Ends a gate as it was decided.
     pub(super) fn apply_gate(&mut self, number: usize) {
         let Some(gate) = self.step(number).gate.clone() else { return };
         let (to, usual) = match gate.state {
@@ -225,7 +225,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { message, deadline_ns, ..moved });
     }
 
-    /// Whether what a wait holds for is true; what cannot be evaluated is not.
+    /// Whether the condition that a wait holds for is true. If it cannot be evaluated, it is not true.
     pub(super) fn wait_is_over(&self, number: usize) -> bool {
         let until = self.definition(number).argument("until").unwrap_or("false");
         holds(until, &self.state.scope(None)) == Ok(true)
@@ -241,7 +241,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { deadline_ns, ..moved });
     }
 
-    /// When a gate or wait is over; none without a timeout.
+    /// When the time of a gate or wait is over; `None` without a timeout.
     fn deadline_of(&self, number: usize) -> Option<i128> {
         let timeout = self.definition(number).argument("timeout").and_then(duration::parse_positive);
         timeout.map(|timeout| self.after_now(timeout))

@@ -1,7 +1,7 @@
-//! What a command leads to. Each function returns the events of one commit and the answer.
+//! Decides what a command leads to. Each function returns the events of one commit and the answer.
 //!
-//! A decision works on a copy of the run ([`turn`]): it writes an event, takes it into account as the fold will, and
-//! looks at what follows, until nothing does ([`settle`]). Nothing here reads a clock or draws at random.
+//! A decision works on a copy of the run ([`turn`]): it writes an event, takes it into account as the fold will, and decides
+//! what follows, until nothing more follows ([`settle`]). Nothing here reads a clock or draws at random.
 
 mod begin;
 mod child;
@@ -66,8 +66,8 @@ pub(crate) fn decide(asked: &Asked<'_, State>, check: Check, command: &Command) 
     }
 }
 
-/// Refuses a command that an observed run does not take. Its controller decides, so it takes `step`, `transition` and
-/// `redrive`; a `tick` changes nothing. These were answered before this.
+/// Refuses a command that an observed run does not accept. The run's controller decides, so the run accepts `step`,
+/// `transition` and `redrive`, and a `tick` changes nothing. These commands are answered before this function is called.
 fn observed(turn: &Turn<'_>) -> Decision {
     let action = turn.question.action.word();
     let message = format!(

@@ -1,5 +1,5 @@
-//! Steps of type `parallel`, whose branches are executed together (story.md 3.11): such a step runs while one of
-//! its branches does, and its end follows from theirs.
+//! Steps of type `parallel`, whose branches are executed together (story.md 3.11). Such a step runs as long as one of its
+//! branches does, and its end follows from the ends of its branches.
 
 use super::turn::Turn;
 use crate::story::derive::Joined;
@@ -17,12 +17,12 @@ impl Turn<'_> {
         self.move_step(number, moved);
     }
 
-    /// A step that was skipped takes its branches with it.
+    /// Skips the branches of a step that was skipped.
     pub(super) fn skip_branches(&mut self, number: usize) {
         let name = self.definition(number).name.clone();
         for branch in self.state.story().within(number) {
             if self.step(branch).is_terminal() {
-                // It ended before its parallel step was done again.
+                // The branch ended before its parallel step was done again.
                 continue;
             }
             let mut moved = self.next(branch, Phase::Skipped, StepCause::Parallel);

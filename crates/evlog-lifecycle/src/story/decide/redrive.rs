@@ -1,4 +1,4 @@
-//! `redrive`: what has ended begins again, as another epoch of the same run (story.md 2.6; 7, items 44 and open 1, 2).
+//! `redrive`: a run that has ended begins again, in another epoch of the same run (story.md 2.6; 7, items 44 and open 1, 2).
 
 use super::turn::Turn;
 use super::unknown_step;
@@ -8,7 +8,7 @@ use crate::story::phases::Phase;
 use evlog_projection::Decision;
 use std::collections::BTreeSet;
 
-/// Another epoch begins, and a decided run goes at once.
+/// Begins another epoch. A decided run starts at once.
 pub(super) fn redrive(mut turn: Turn<'_>, again: &Again) -> Decision {
     let run = turn.state.run();
     if again.token.is_some() && run.redriven_by.as_deref() == again.token.as_deref() {
@@ -54,7 +54,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The steps that run again: all that have a phase, or one and those of its group that depend on it.
+    /// The steps that run again: all that have a phase; or one step, and those of its group that depend on it.
     fn cleared(&self, from: Option<usize>) -> Vec<usize> {
         let has_phase = |number: &usize| self.step(*number).phase.is_some();
         let Some(from) = from else {
@@ -67,7 +67,7 @@ impl Turn<'_> {
         downstream.into_iter().filter(|number| story.group_of(*number) == group).collect()
     }
 
-    /// Ends by force what is under way before the epoch ends, so that no report of it reaches the next epoch.
+    /// Ends by force what is under way before the epoch ends, so that no report about it reaches the next epoch.
     fn abort(&mut self, cleared: &[usize]) {
         for number in cleared {
             if self.step(*number).attempt_ns.is_some() {

@@ -1,5 +1,5 @@
-//! `step`: what became of a step. In a decided run, evlog decides whether a failed attempt is followed by another before
-//! any phase of the end is recorded; in an observed run, what is reported is taken if the relation allows it.
+//! `step`: a report on a step. In a decided run, evlog decides whether another attempt follows a failed one before it records
+//! any phase of the end. In an observed run, what is reported is accepted if the relation allows it.
 
 use super::turn::Turn;
 use super::{Broken, unknown_step};
@@ -63,7 +63,7 @@ fn phase_of(report: &Report) -> Result<Option<Phase>, Breach> {
     })
 }
 
-/// Whether everything in a report is on record already.
+/// Whether everything in a report is recorded already.
 fn says_nothing_new(state: &StepState, report: &Report) -> bool {
     let same = |given: Option<&str>, known: Option<&str>| given.is_none() || given == known;
     let code = report.exit_code.and_then(|code| u32::try_from(code).ok());
@@ -77,7 +77,7 @@ fn says_nothing_new(state: &StepState, report: &Report) -> bool {
         && (report.error.is_none() || report.error.as_ref() == state.error.as_deref())
 }
 
-/// Whether a report has no output, or the one that is on record.
+/// Whether a report has no output, or the recorded one.
 fn keeps_output(state: &StepState, report: &Report) -> bool {
     let given = report.output.as_ref().map(|(text, _)| text.as_str());
     given.is_none() || given == state.output.as_deref()
@@ -140,7 +140,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether a report on a step of a decided run is to be looked at: not when it says what is known.
+    /// Whether a report on a step of a decided run must be handled. It need not be if it says only what is known.
     pub(super) fn admits(&self, number: usize, to: Option<Phase>, report: &Report) -> Result<bool, Breach> {
         let (state, name) = (self.step(number), &report.step);
         let target = to.unwrap_or_else(|| ended_as(report));
@@ -209,7 +209,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes a report on a step of a decided run, and lets everything follow.
+    /// Accepts a report on a step of a decided run, and decides everything that follows.
     fn take(&mut self, number: usize, to: Option<Phase>, report: &Report) -> Result<(), Breach> {
         match to {
             None => {
@@ -271,7 +271,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A worker that asks for another attempt: as a failure of class `retry`, if one is left.
+    /// A worker asks for another attempt. This counts as a failure of class `retry`, if a retry is left.
     fn try_again(&mut self, number: usize, report: &Report) -> Result<(), Breach> {
         let retries = self.step(number).retries.saturating_add(1);
         let moved = StepMoved { retries, ..self.described(number, Phase::Pending, report) };
@@ -325,7 +325,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { exit_code, exit_class: Some(ExitClass::Success), ..described });
     }
 
-    /// An attempt that succeeded, as far as evlog can evaluate: its result is recorded, and waits for an answer.
+    /// Holds a step whose attempt succeeded as far as evlog can evaluate. The result is recorded, and waits for an answer.
     fn hold_result(&mut self, number: usize, report: &Report, trouble: &Trouble) {
         let described = self.described(number, Phase::Running, report);
         let message = format!("`postExecution` waits for an answer: {}", trouble.message());
@@ -340,7 +340,7 @@ impl Turn<'_> {
         self.end_well(number, held);
     }
 
-    /// The answer to the `postExecution` of a step whose result is on record.
+    /// Records the answer to the `postExecution` of a step whose result is recorded.
     pub(super) fn answer_result(&mut self, number: usize, result: bool, message: Option<String>) {
         if !result {
             let usual = self.definition(number).post_execution.as_ref().map_or("", |post| post.said_no()).to_owned();
@@ -365,7 +365,7 @@ impl Turn<'_> {
         self.end_attempt(number, &End { code, class, timed_out, reason, message, error, cause: StepCause::Reported });
     }
 
-    /// Another attempt, or the end of the step.
+    /// Begins another attempt, or ends the step.
     pub(super) fn end_attempt(&mut self, number: usize, end: &End<'_>) {
         let policy = self.state.story().retry(number);
         let retries = self.step(number).retries;

@@ -1,7 +1,7 @@
-//! What follows when something has changed: steps begin, hold or are skipped, stages follow one another, the run ends.
+//! Decides what follows a change: steps begin, hold or are skipped, stages follow one another, the run ends.
 //!
-//! Each step is looked at when what it waits for has changed, and when its stage begins: the work is linear in steps and
-//! edges.
+//! Each step is looked at when what it waits for has changed, and when its stage begins. So the work is linear in the number of
+//! steps and edges.
 
 use super::turn::Turn;
 use crate::story::command::OUTPUT_LEN_MAX;
@@ -62,7 +62,7 @@ impl Turn<'_> {
         }
     }
 
-    /// After a main step failed that is not allowed to, if nothing new may begin: skips what has not begun.
+    /// Skips what has not begun, after a main step failed that must not fail, if nothing new may begin.
     fn sweep(&mut self) {
         if self.swept || !self.state.fails_fast() {
             return;
@@ -75,13 +75,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether a step has no phase, or one in which no worker has it.
+    /// Whether a step has no phase, or a phase in which no worker has it.
     fn has_not_begun(&self, number: usize) -> bool {
         let step = self.step(number);
         step.has_not_begun() || matches!(step.phase, None | Some(Phase::Blocked | Phase::Scheduling))
     }
 
-    /// With nothing to undo, compensations are skipped.
+    /// Skips compensations if there is nothing to undo.
     fn skip_unused(&mut self) {
         let story = self.state.story();
         let done = self.state.tally(Group::Main);
@@ -97,7 +97,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Begins a step of the current stage when all that it needs is done, or skips it when something that it needs has
+    /// Begins a step of the current stage when everything that it needs is done. Skips it when something that it needs has
     /// failed.
     fn consider(&mut self, number: usize) {
         let in_turn = match self.state.stage() {
@@ -137,7 +137,7 @@ impl Turn<'_> {
         limit.is_none_or(|limit| u64::from(self.state.under_way) < limit)
     }
 
-    /// All is done: the run ends as its steps say (story.md 4.2, rows 7 to 13).
+    /// Ends the run as its steps say, because all is done (story.md 4.2, rows 7 to 13).
     fn finish(&mut self) {
         let (ending, error) = self.state.ending();
         let mut moved = Moved {
@@ -169,8 +169,8 @@ impl Turn<'_> {
         self.move_run(Moved { reason: Cow::Borrowed(reasons::OUTPUT_AWAITED), message, ..moved });
     }
 
-    /// The answer to the output of a run in which all is done: the output itself, true for one that is not given, false for
-    /// none.
+    /// Records the answer to the output of a run in which all is done: the output itself, true for an output that is not given,
+    /// false for no output.
     pub(super) fn answer_output(&mut self, result: &Value, message: Option<String>) {
         let (ending, error) = self.state.ending();
         let usual = self.run_to(ending.phase, MoveCause::Derived);
@@ -187,7 +187,7 @@ impl Turn<'_> {
         self.move_run(moved);
     }
 
-    /// The output of a story that succeeded, or how it failed at the last.
+    /// Adds the output to a story that succeeded, or the failure that the output causes.
     fn give_output(&self, moved: &mut Moved, output: &Value) {
         let story = self.state.story();
         if let Some(schema) = &story.outputs_schema
@@ -206,7 +206,7 @@ impl Turn<'_> {
         moved.output = String::from_utf8(text).ok();
     }
 
-    /// Ends what has not ended, because the run does: what is under way by force, what has not begun as `unbegun`.
+    /// Ends the steps that have not ended, because the run ends: what is under way by force, what has not begun as `unbegun`.
     pub(super) fn close_steps(&mut self, unbegun: Phase, why: &str) {
         for number in 0..self.state.steps().len() {
             let step = self.step(number);
@@ -228,7 +228,7 @@ impl Turn<'_> {
         self.end_cancelled(how);
     }
 
-    /// Ends a cancelled run, and what is still under way by force.
+    /// Ends a cancelled run, and ends by force what is still under way.
     pub(super) fn end_cancelled(&mut self, how: CancelMode) {
         self.close_steps(Phase::Canceled, "the story run was cancelled");
         let to = match how {

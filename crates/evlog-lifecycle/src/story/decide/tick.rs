@@ -1,4 +1,4 @@
-//! `tick`: what follows from the time alone (story.md 3.6). A clock that stands exactly at a limit has reached it.
+//! `tick`: what follows from the time alone (story.md 3.6). A time that equals a limit has reached it.
 
 use super::report::End;
 use super::turn::Turn;
@@ -34,7 +34,7 @@ pub(super) fn tick(turn: &mut Turn<'_>) {
 }
 
 impl Turn<'_> {
-    /// The story's time is up. What is under way is ended by force; nothing is undone and nothing is cleaned up.
+    /// The story's time is up. What is under way is ended by force. Nothing is undone and nothing is cleaned up.
     fn time_out(&mut self) {
         self.close_steps(Phase::Skipped, "the story run timed out");
         let limit = self.state.story().story_timeout_ns().unwrap_or_default();
@@ -48,7 +48,7 @@ impl Turn<'_> {
         self.move_run(Moved { message: Some(message), error: Some(error), ..moved });
     }
 
-    /// A step whose attempt, wait, sleep or pause before the next attempt is over.
+    /// Handles a step whose attempt, wait or sleep is over, or whose pause before the next attempt is.
     fn step_is_due(&mut self, number: usize) {
         let (step, kind) = (self.step(number), self.definition(number).kind);
         match (step.phase, kind) {
@@ -85,7 +85,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { message: Some(message), error, ..moved });
     }
 
-    /// Evaluates again conditions without a value and false ones: of waits that hold, and of steps held for their `if`.
+    /// Evaluates again the conditions that have no value or are false: of waits that hold, and of steps held for their `if`.
     fn ask_again(&mut self) {
         if self.state.live == 0 {
             return;

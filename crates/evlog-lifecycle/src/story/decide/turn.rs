@@ -1,4 +1,4 @@
-//! A decision in the making: the run as it will be, and the events so far.
+//! A decision that is being made: the run as it will be, and the events so far.
 
 use super::Question;
 use crate::members::cut;
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 /// The longest message of a condition, in bytes.
 const MESSAGE_LEN_MAX: usize = 2048;
 
-/// A decision in the making.
+/// A decision that is being made.
 pub(crate) struct Turn<'a> {
     pub(crate) question: Question<'a>,
     /// The run, with everything that was decided so far.
@@ -25,7 +25,7 @@ pub(crate) struct Turn<'a> {
     events: Vec<NewEvent>,
     /// Steps whose turn may have come.
     pub(super) candidates: BTreeSet<usize>,
-    /// The stage whose steps were looked at; none: look at all of them.
+    /// The stage whose steps were looked at; `None` means that all steps must be looked at.
     pub(super) opened: Option<Stage>,
     /// Whether main steps that have not begun were skipped already.
     pub(super) swept: bool,
@@ -60,7 +60,7 @@ impl<'a> Turn<'a> {
         self.state.steps().get(number)
     }
 
-    /// The next event of a step: another phase, or the same, with what the step keeps.
+    /// The next event of a step: another phase, or the same one, with the values that the step keeps.
     pub(super) fn next(&self, number: usize, to: Phase, cause: StepCause) -> StepMoved {
         let state = self.step(number);
         let kept = !to.is_terminal() && to != Phase::Pending;
@@ -71,7 +71,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Decides that a step changes; the last branch that ends takes its parallel step with it.
+    /// Decides that a step changes. When the last branch ends, its parallel step ends too.
     pub(super) fn move_step(&mut self, number: usize, mut moved: StepMoved) {
         moved.message = moved.message.map(|message| shortened(&message));
         self.events.push(event(STORY_STEP_MOVED, &moved));
@@ -123,7 +123,7 @@ impl<'a> Turn<'a> {
         (self.opened, self.swept) = (None, false);
     }
 
-    /// The decision: accepted, with what was decided. Without events nothing was to be done.
+    /// The decision: accepted, with what was decided. If there are no events, nothing had to be done.
     pub(super) fn done(self) -> Decision {
         Decision::accepted(self.events)
     }

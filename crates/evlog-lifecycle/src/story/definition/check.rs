@@ -25,8 +25,8 @@ pub(crate) fn unique(story: &Definition) -> Result<(), String> {
     }
 }
 
-/// Refuses a time that cannot be read, because it would have no effect. A blank one counts as absent, as in the source.
-/// The source ignores unreadable times of a story and of retries, so these are not checked here.
+/// Refuses a time that cannot be read, because it would have no effect. A blank time counts as absent, as in the source
+/// document. The source ignores unreadable times of a story and of retries, so these are not checked here.
 fn timeouts(story: &Definition) -> Result<(), String> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let invalid = |member: &str, expected: &str, found: &str| {
@@ -141,7 +141,7 @@ fn requires(story: &Definition, graph: &graph::Graph, step: usize) -> Result<(),
             return Err(format!("step `{name}`: requires `{shown}` of an unknown step"));
         };
         let before = upstream.get_or_insert_with(|| graph.upstream(story, step));
-        // What a compensation or a finally step looks back at has ended before its group begins.
+        // What a compensation or a finally step refers to has ended before that step's group begins.
         let earlier_group = story.group_of(of) < story.group_of(step) && story.group_of(step) != Group::Main;
         if !before.contains(&of) && !earlier_group {
             return Err(format!("step `{name}`: requires `{shown}` of a step that is not upstream; add it to `needs`"));

@@ -1,7 +1,7 @@
-//! Which step waits for which: what `needs` names, and what `if` and `with` refer to (story.md 3.10). A branch waits for the
-//! parallel step that lists it to begin; that step's end waits for all of its branches.
+//! Which step waits for which: the steps that `needs` names, and those that `if` and `with` refer to (story.md 3.10). A branch
+//! waits until the parallel step that lists it begins. The end of that step waits for all of its branches.
 //!
-//! Invariant: edges are sorted and unique, and there is no cycle: no step waits for its own end.
+//! Invariant: edges are sorted and unique, and there is no cycle, so no step waits for its own end.
 
 use super::{Definition, Kind, Pattern};
 use crate::story::expression::references;
@@ -15,12 +15,12 @@ pub struct Graph {
     dependents: Vec<Vec<u32>>,
 }
 
-/// The graph of `needs` alone, as admission sees it.
+/// The graph of `needs` alone, which admission uses.
 pub fn of_needs(story: &Definition) -> Result<Graph, String> {
     build(story, |step| story.steps[step].needs.clone())
 }
 
-/// The graph of everything that a step waits for, as a run sees it.
+/// The graph of everything that a step waits for, which a run uses.
 pub fn of_run(story: &Definition) -> Result<Graph, String> {
     build(story, |step| {
         let definition = &story.steps[step];
@@ -99,7 +99,8 @@ fn branch_of(name: &str, parent: &str) -> String {
 }
 
 impl Graph {
-    /// The steps that a step waits for; of a branch one of them is its parallel step, which it waits for to begin.
+    /// The steps that a step waits for. If it is a branch, its parallel step is one of them; the branch waits until that one
+    /// begins.
     pub fn needs(&self, step: usize) -> &[u32] {
         &self.needs[step]
     }
@@ -109,7 +110,7 @@ impl Graph {
         &self.dependents[step]
     }
 
-    /// Every step that has ended before a step begins.
+    /// Every step that has ended before this step begins.
     pub fn upstream(&self, story: &Definition, step: usize) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         let mut open = vec![step];
@@ -125,8 +126,8 @@ impl Graph {
         found
     }
 
-    /// A step and every one that is done again with it: those that wait for it, the branches of each, and the parallel
-    /// step that it is a branch of, without the branches beside it.
+    /// A step and every step that is done again with it: those that wait for it, the branches of each, and the parallel step
+    /// that it is a branch of, without that step's other branches.
     pub fn downstream(&self, story: &Definition, step: usize) -> BTreeSet<usize> {
         let (mut found, mut whole) = (BTreeSet::from([step]), BTreeSet::from([step]));
         let mut open = vec![step];

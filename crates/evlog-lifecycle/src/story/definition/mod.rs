@@ -1,10 +1,10 @@
 //! A story as pinned at the creation of its run: steps in three groups, policy, schemas, output.
 //!
-//! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`).
-//! Does not: evaluate anything, or read a story again later: what changes elsewhere does not change the run.
+//! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`). Does not:
+//! evaluate anything, or read a story again later. So what changes elsewhere does not change the run.
 //!
-//! Steps are numbered in the order main, compensations, finally; within a group as declared, branches behind the step that
-//! they are branches of.
+//! Steps are numbered in the order main, compensations, finally. Within a group they have the declared order, and branches come
+//! after the step that they are branches of.
 
 mod check;
 pub mod graph;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The most steps of a story, in all groups: a command that changes every step still fits one commit.
+/// The most steps of a story, in all groups. With this many, a command that changes every step still fits one commit.
 pub const STEPS_MAX: usize = 20_000;
 /// The longest name of a step, in bytes.
 pub const STEP_NAME_LEN_MAX: usize = 128;
@@ -30,7 +30,7 @@ pub const DRAIN_NS: i64 = 30 * duration::SECOND;
 /// The default limit of the inputs, in bytes of RFC 8785 text.
 pub const INPUTS_LEN_MAX: u64 = 5 * 1024;
 
-/// Which of the three lists a step stands in; the order in which they run.
+/// Which of the three lists a step is in, in the order in which the lists run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// `steps`.
@@ -83,7 +83,7 @@ pub enum Kind {
     Engram,
     /// Another story, whose phase is reported.
     ExecuteStory,
-    /// Nothing: it is skipped or succeeds by its `if`.
+    /// It does no work: it is skipped or succeeds by its `if`.
     Condition,
     /// It holds until it is decided.
     Gate,
@@ -124,7 +124,7 @@ impl Kind {
         }
     }
 
-    /// Whether a worker does it and reports.
+    /// Whether a worker does it and reports on it.
     pub const fn is_work(self) -> bool {
         matches!(self, Kind::Engram | Kind::ExecuteStory)
     }
@@ -145,7 +145,7 @@ pub enum OnTimeout {
 pub struct PostExecution {
     /// The expression.
     pub condition: String,
-    /// What to say when it is false; empty for the usual sentence.
+    /// The message when the condition is false; empty for the usual sentence.
     pub failure_message: String,
 }
 
@@ -190,7 +190,7 @@ pub struct Step {
     pub output_schema: Option<Value>,
     /// The parallel step that it is a branch of.
     pub parent: Option<u32>,
-    /// The number after its last branch, where branches of branches count too.
+    /// The number after its last branch. Branches of branches count too.
     pub(super) beyond: u32,
 }
 
@@ -248,7 +248,7 @@ impl Definition {
         start..self.ends[group as usize]
     }
 
-    /// How many steps a group lists; branches belong to the step that lists them.
+    /// How many steps a group lists. Branches do not count: they belong to the step that lists them.
     pub fn declared(&self, group: Group) -> u32 {
         self.declared[group as usize]
     }
@@ -282,7 +282,7 @@ impl Definition {
         self.numbers.get(name).map(|number| *number as usize)
     }
 
-    /// The number of the step that an expression means: hyphens and underscores are the same in expressions.
+    /// The number of the step that an expression means. Hyphens and underscores are equal in expressions.
     pub(crate) fn number_of_alias(&self, name: &str) -> Option<usize> {
         self.number(name).or_else(|| {
             let wanted = name.replace('_', "-");
@@ -305,7 +305,7 @@ impl Definition {
         chosen(self.steps[step].retry.as_ref(), self.policy.step_retry.as_ref())?.max_retries
     }
 
-    /// How long an attempt of a step may take: its own, else the story's, else half an hour.
+    /// How long an attempt of a step may take: the step's own limit, else the story's, else half an hour.
     pub fn timeout_ns(&self, step: usize) -> i64 {
         self.stated_timeout_ns(step).unwrap_or(STEP_TIMEOUT_NS)
     }
@@ -316,12 +316,12 @@ impl Definition {
         given.into_iter().flatten().find_map(|text| duration::parse_positive(text))
     }
 
-    /// How long the run may take; none without a limit. What is blank or no duration counts as no limit.
+    /// How long the run may take; `None` without a limit. A blank text, or one that is not a duration, counts as no limit.
     pub fn story_timeout_ns(&self) -> Option<i64> {
         self.policy.story_timeout.as_deref().and_then(duration::parse_positive)
     }
 
-    /// How long a cancelled run drains; not at all when zero or less.
+    /// How long a cancelled run drains. It does not drain if this is zero or less.
     pub fn drain_ns(&self) -> i64 {
         self.policy.drain_timeout.as_deref().and_then(duration::parse).unwrap_or(DRAIN_NS)
     }

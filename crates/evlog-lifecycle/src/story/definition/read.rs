@@ -1,4 +1,4 @@
-//! Reads a story: the shape of its members, and unknown members. `check` checks its parts against each other.
+//! Reads a story: the form of its members, and unknown members. `check` checks whether its parts fit together.
 
 use super::graph::id;
 use super::{Definition, Group, Kind, Pattern, PostExecution, STEP_NAME_LEN_MAX, STEPS_MAX, Step, StoryPolicy};
@@ -186,7 +186,7 @@ fn flag(members: &mut Members, name: &'static str) -> Result<bool, Malformed> {
     }
 }
 
-/// An expression; a bare boolean is one too.
+/// An expression. A bare boolean is an expression too.
 fn condition(members: &mut Members) -> Result<Option<String>, Malformed> {
     match members.take("if") {
         None => Ok(None),

@@ -1,10 +1,11 @@
-//! What evlog cannot evaluate: it holds, says what is to be answered, and goes on with the answer. Never is it a failure.
+//! Expressions that evlog cannot evaluate: the step holds, says what must be answered, and goes on with the answer. It never
+//! fails.
 
 use super::{accept, created, exit, phase, plain, refuse, reject, run_phase, started, status, wait};
 use crate::testing::Harness;
 use serde_json::{Value, json};
 
-/// Expressions of other languages, and texts that are of none.
+/// Expressions of other languages, and texts that belong to no language.
 const FOREIGN: [&str; 10] = [
     "{{ eq (index .steps \"a\" \"output\" \"ok\") true }}",
     "{{ steps['a'].output.ok }}",

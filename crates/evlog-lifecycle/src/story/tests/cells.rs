@@ -1,4 +1,4 @@
-//! Every cell of both relations, played as a report; the expectation is written out here and not read from the tables.
+//! Plays every cell of both relations as a report. The expectation is written here, and is not read from the tables.
 
 use super::{Phase, RUN, accept, command, play, status_bytes, watched};
 use crate::story::Story;
@@ -64,7 +64,7 @@ fn to(phase: Phase) -> Value {
     json!({"to": phase.word()})
 }
 
-/// Reports that lead a run to a phase: without having run where that is possible, or after it has.
+/// Reports that lead a run to a phase: without having run if that is possible, or after it has run.
 fn path(from: Option<Phase>, after_running: bool) -> Vec<Phase> {
     use Phase::{Blocked, Failed, Running, Scheduling};
     match from {

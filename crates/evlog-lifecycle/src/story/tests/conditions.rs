@@ -1,4 +1,4 @@
-//! Conditions: what they say follows from the phase, and their times move when a status flips, and then only.
+//! Conditions: their statuses follow from the phase, and their times change when a status changes, and only then.
 
 use super::{Phase, accept, exit, plain, reject, run_phase, started, status, wait, watched};
 use crate::story::Story;

@@ -1,6 +1,6 @@
-//! `docs/lifecycle/story.md` says what the code says: its generated sections are compared with the tables.
+//! `docs/lifecycle/story.md` agrees with the code: its generated sections are compared with the tables.
 //!
-//! `EVLOG_BLESS=1` writes them anew.
+//! `EVLOG_BLESS=1` writes the sections again.
 
 use crate::story::definition::{Group, Kind, Pattern};
 use crate::story::derive::{Dependency, dependency};

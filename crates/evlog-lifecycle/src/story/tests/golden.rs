@@ -1,5 +1,5 @@
-//! Projected files, byte for byte. A difference means that logs would replay to other bytes: raise the projection's
-//! version, then write the files anew with `EVLOG_BLESS=1`.
+//! Projected files, byte for byte. A difference means that logs would replay to other bytes. Raise the projection's version,
+//! then write the files again with `EVLOG_BLESS=1`.
 
 use super::{RUN, Story, accept, harness, play, wait};
 use crate::testing::Harness;

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 /// The run that most tests play with.
 const RUN: &str = "s-1";
 
-/// A checker that knows `type`, `required` and `properties`, which is enough to be obeyed.
+/// A checker that knows `type`, `required` and `properties`, which is enough for these tests.
 fn check(schema: &Value, instance: &Value) -> Checked {
     if schema == &json!("unusable") {
         return Checked::Unusable("it is text".to_owned());
@@ -66,7 +66,7 @@ fn created(story: Value) -> Harness<Story> {
     harness
 }
 
-/// A log in which the run goes.
+/// A log in which the run has started.
 fn started(story: Value) -> Harness<Story> {
     let mut harness = created(story);
     harness.accept(json!({"run": RUN, "do": "start"}));
@@ -105,7 +105,7 @@ fn accept(harness: &mut Harness<Story>, action: &str, members: Value) -> Answere
     harness.accept(command(action, members))
 }
 
-/// A command that breaks the contract: on record, and nothing else has changed.
+/// Plays a command that breaks the contract: it must be recorded, and nothing else may change.
 fn reject(harness: &mut Harness<Story>, action: &str, members: Value, code: &str) {
     let shown = members.to_string();
     let before = (status_bytes(harness), harness.log.len());
@@ -115,7 +115,7 @@ fn reject(harness: &mut Harness<Story>, action: &str, members: Value, code: &str
     assert_eq!((status_bytes(harness), harness.log.len()), (before.0, before.1 + 1), "{shown}");
 }
 
-/// A command that is not taken: nothing is on record.
+/// Plays a command that must be refused: nothing may be recorded.
 fn refuse(harness: &mut Harness<Story>, action: &str, members: Value, code: &str) {
     let before = harness.log.len();
     let answered = play(harness, action, members);

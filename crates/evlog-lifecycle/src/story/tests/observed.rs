@@ -1,4 +1,4 @@
-//! Observed runs: a controller reports, evlog records what the contract allows and rejects the rest.
+//! Observed runs: a controller reports, and evlog records what the contract allows and rejects everything else.
 
 use super::{accept, exit, phase, plain, play, refuse, reject, run_phase, status, watched};
 use evlog_projection::Outcome;

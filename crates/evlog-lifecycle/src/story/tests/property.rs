@@ -1,4 +1,4 @@
-//! Any commands, legal or not: nothing panics, what is terminal stays, one commit a command, replay agrees at every
+//! Any commands, legal or not: nothing panics, a terminal phase stays, each command is one commit, replay agrees at every
 //! prefix, and the projection is a function of the prefix.
 
 use super::{RUN, Story, check, plain};

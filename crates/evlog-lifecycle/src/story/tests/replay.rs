@@ -1,4 +1,4 @@
-//! Reading history: what was decided folds to the same state, and what the contract forbids is an error that says so.
+//! Reading history: what was decided folds to the same state, and an event that the contract forbids is an error that says so.
 
 use super::{RUN, accept, exit, plain, started};
 use crate::story::payload::{MoveCause, Moved, StepCause, StepMoved};
