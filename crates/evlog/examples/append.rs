@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     log.submit(&Status::transition("RUN_1", RunStatus::Running).build()?)?.into_accepted()?;
 
-    // What a contract does not accept is an answer. `into_accepted` makes it an error.
+    // If a contract does not accept a command, that is an answer. `into_accepted` makes it an error.
     let denied = log.submit(&Status::transition("RUN_1", RunStatus::Denied).build()?)?;
     match denied.into_accepted() {
         Ok(accepted) => println!("accepted: {:?}", accepted.status),

@@ -17,7 +17,7 @@ fn write(log: &Log) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-/// Prints events until the run has ended; gives how many.
+/// Prints events until the run has ended; returns how many.
 fn follow(dir: &Path) -> Result<u64, LogError> {
     let mut view = View::open(dir, contracts::built_in())?;
     let mut waiting = view.follow();

@@ -31,7 +31,7 @@ fn event(kind: &str, payload: &Value) -> NewEvent {
     NewEvent::new(Kind::Custom(&format!("custom/account.{kind}")), canonical(payload))
 }
 
-/// The most that an account holds. Greater numbers have no exact form in JSON (RFC 8785), and would be rounded in its file.
+/// The most that an account holds. JSON has no exact form for greater numbers (RFC 8785), so they would be rounded in the file.
 const CENTS_MAX: u64 = (1 << 53) - 1;
 
 /// The kind's name and the payload of a recorded event.
@@ -84,8 +84,8 @@ impl Contract for Account {
                 Decision::accepted(vec![event("deposited", &json!({"cents": cents}))])
             }
             (Some(balance), Command::Withdraw(cents)) if *cents > balance.cents => {
-                // An attempt that the rules forbid is worth recording: it is rejected, with an event. The event has all that the answer
-                // says, so that `answer` can say it again.
+                // An attempt that the rules forbid is worth recording: it is rejected, with an event. The event holds
+                // everything that the answer says, so that `answer` can say it again.
                 let payload = json!({"cents": cents, "balance": balance.cents});
                 let error = Some(overdrawn(&payload["balance"], &payload["cents"]));
                 Decision { outcome: Outcome::Rejected, events: vec![event("overdrawn", &payload)], error }
@@ -121,7 +121,7 @@ impl Contract for Account {
     }
 
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
-        // A second delivery of a rejected command is answered as the first.
+        // A second delivery of a rejected command gets the same answer as the first.
         let (kind, payload) = read(fact).ok()?;
         let error = overdrawn(&payload["balance"], &payload["cents"]);
         (kind == "custom/account.overdrawn").then_some((Outcome::Rejected, error))

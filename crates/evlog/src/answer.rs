@@ -11,14 +11,14 @@ pub enum AnswerOutcome {
     Accepted,
     /// The contract's rule for invalid requests was applied, and recorded.
     Rejected,
-    /// The contract does not take this input; the run is untouched.
+    /// The contract refuses this input; the run is untouched.
     Refused,
-    /// It was already answered; this is the first answer again.
+    /// The command was answered before; this is the first answer again.
     Duplicate,
 }
 
 impl AnswerOutcome {
-    /// The word of result lines.
+    /// The word that result lines use for it.
     pub fn word(self) -> &'static str {
         match self {
             AnswerOutcome::Accepted => "accepted",
@@ -31,8 +31,8 @@ impl AnswerOutcome {
 
 /// The answer to a command.
 ///
-/// A command that is not accepted is an answer too, and no error of the log. [`into_accepted`](Answer::into_accepted) makes it
-/// an error for callers who expect a yes.
+/// A command that is not accepted still has an answer; it is not an error of the log. [`into_accepted`](Answer::into_accepted)
+/// makes it an error, for callers who expect that the command is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a command may be rejected or refused: look at the answer, or call `into_accepted`"]
 pub struct Answer {
@@ -40,7 +40,7 @@ pub struct Answer {
     pub outcome: AnswerOutcome,
     /// The run it was about.
     pub run: String,
-    /// The run's status after it; none when there is no such run.
+    /// The run's status after the command; `None` if there is no such run.
     pub status: Option<String>,
     /// The events that record it: seq and kind.
     pub events: Vec<(Seq, String)>,
@@ -53,15 +53,15 @@ pub struct Answer {
 pub struct Accepted {
     /// The run it was about.
     pub run: String,
-    /// The run's status after it.
+    /// The run's status after the command.
     pub status: Option<String>,
-    /// The events that record it: seq and kind. None when there was nothing to do.
+    /// The events that record it: seq and kind. Empty if there was nothing to do.
     pub events: Vec<(Seq, String)>,
-    /// Whether this is the first answer again, since the idempotency key was given before.
+    /// Whether this is the first answer again, because the idempotency key was given before.
     pub is_duplicate: bool,
 }
 
-/// A command that was not accepted. The answer has `error`, always.
+/// A command that was not accepted. The answer always has `error`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The whole answer.
@@ -80,7 +80,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Answer {
-    /// What was accepted; an answer that is not a yes becomes the error.
+    /// What was accepted. If the command was not accepted, the answer becomes the error.
     pub fn into_accepted(self) -> Result<Accepted, Refused> {
         if let Some(error) = self.error.clone() {
             return Err(Refused { answer: Box::new(self), error });
@@ -93,7 +93,7 @@ impl Answer {
         Answer { outcome: AnswerOutcome::Accepted, run: run.to_owned(), status: None, events: Vec::new(), error: None }
     }
 
-    /// The engine's own refusal, before any contract is asked: nothing is recorded.
+    /// The engine's own refusal, before it asks any contract: nothing is recorded.
     pub(crate) fn refused(run: &str, fold: Option<&RunFold>, code: &str, message: String) -> Answer {
         Answer {
             outcome: AnswerOutcome::Refused,

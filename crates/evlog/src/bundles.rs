@@ -1,8 +1,8 @@
 //! The bundles of many runs, in the order of their names, even if their events alternate in the log.
 //!
-//! Does: fold as many runs at a time as fit, in one pass over the log for each group of them. Does not: hold more.
+//! Does: fold as many runs at a time as fit in memory, in one pass over the log for each group of runs. Does not: hold more.
 //!
-//! Invariant: the audit lines that are held have at most 32 MiB together, or are of one run alone.
+//! Invariant: the audit lines that are held have at most 32 MiB in all, or all belong to one run.
 
 use crate::error::LogError;
 use crate::view::View;
@@ -13,14 +13,14 @@ use std::cell::Cell;
 /// How many bytes of audit lines and states are held at one time.
 const HELD_MAX: usize = 32 << 20;
 
-/// How many bytes a run's state is taken to need beside its audit lines.
+/// The estimated size in bytes of a run's state without its audit lines.
 const STATE_LEN: usize = 1024;
 
 /// Called with a run's name, and its bundle or why it cannot be folded.
 pub type Visit<'v, E> = dyn FnMut(&str, Result<Option<Bundle>, FoldError>) -> Result<(), E> + 'v;
 
-/// Calls `visit` once for each name, in order: with the run's bundle, with why it cannot be folded, or with `None` if the
-/// view shows no event of that name. The names must be in ascending order.
+/// Calls `visit` once for each name, in order: with the run's bundle, with the reason why it cannot be folded, or with `None`
+/// if the view shows no event of that name. The names must be in ascending order.
 pub fn bundles<E: From<LogError>>(view: &View, names: &[String], visit: &mut Visit<'_, E>) -> Result<(), E> {
     within(HELD_MAX, view, names, visit)
 }
@@ -38,14 +38,14 @@ fn within<E: From<LogError>>(
         for (name, run) in now.iter().zip(group.runs) {
             visit(name, run.fold.and_then(|fold| fold.bundle()))?;
         }
-        // A few more than fitted the last time. If some of them do not fit, their folding is wasted.
+        // A few more than fitted the last time. If some of them do not fit, folding them was wasted work.
         fitting = now.len() + now.len() / 8 + 1;
         rest = later;
     }
     Ok(())
 }
 
-/// Runs that are folded in one pass: the first ones of those that were asked for, as many as fit.
+/// Runs that are folded in one pass: the first of the runs that were asked for, as many as fit.
 struct Group<'v> {
     runs: Vec<Run<'v>>,
     held: usize,
@@ -89,7 +89,7 @@ impl<'v> Group<'v> {
         }
     }
 
-    /// Leaves the last ones to a later group while they are too many.
+    /// Leaves the last runs to a later group as long as there are too many.
     fn shrink(&mut self, held_max: usize) {
         while self.held > held_max && self.runs.len() > 1 {
             self.held -= self.runs.pop().map_or(0, |run| run.held);

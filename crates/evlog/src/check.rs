@@ -1,11 +1,10 @@
-//! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts.
+//! Judges a whole log: its bytes by `evlog-verify`, its runs by their contracts.
 //!
 //! All cores read a log segment by segment, and its runs are distributed among them. If anything is wrong with the bytes, the
-//! log is read again in order, in one pass; only that pass reports findings on bytes. [`resume`] reads in order too, and can be
-//! interrupted; [`sample`] reads some segments alone.
+//! log is read again in order, in one pass. Only that pass reports findings on bytes. [`resume`] reads in order too, and can be
+//! interrupted. [`sample`] reads only some segments.
 //!
-//! Invariants: nothing is written; sidecars are not trusted; the list of findings does not depend on how the log was
-//! read.
+//! Invariants: nothing is written; sidecars are not trusted; the list of findings does not depend on how the log was read.
 
 mod apart;
 pub mod resume;
@@ -44,13 +43,13 @@ pub struct Check {
     /// Committed events that their contracts or the log's policy forbid, at most one for each run, and unreadable events of
     /// `$log`.
     pub contract_findings: Vec<FoldError>,
-    /// The accepted losses, each with the seq of the event that records it. They are no findings, because the log
-    /// records them.
+    /// The accepted losses, each with the seq of the event that records it. They are not findings, because the log records
+    /// them.
     pub losses: Vec<(Seq, LossAccepted)>,
 }
 
 impl Check {
-    /// Joins the report on the bytes with the checks of the runs, which were distributed.
+    /// Joins the report on the bytes with the checks of the runs, which were distributed to threads.
     fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
         let (mut runs, mut policies, mut contract_findings, mut losses) = (0, 0, Vec::new(), Vec::new());
         for part in dealt {
@@ -63,17 +62,17 @@ impl Check {
         Check { report, runs, policies, contract_findings, losses }
     }
 
-    /// Whether there is nothing to find.
+    /// Whether nothing was found.
     pub fn is_good(&self) -> bool {
         self.report.verdict() == Verdict::Clean && self.contract_findings.is_empty()
     }
 }
 
-/// Called with how many bytes were read, and of how many.
+/// Called with how many bytes were read, and how many there are.
 pub type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 
 /// Reads the whole log in `dir` with all cores, and judges it: bytes, checksums, order, roots, and every run by its contract
-/// and the policy of its time. Checkpoints are not compared.
+/// and by the policy that was in force at the time. Checkpoints are not compared.
 pub fn verify(dir: impl AsRef<Path>, contracts: &Contracts) -> Result<Check, LogError> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     check(Arc::new(StdFs), dir.as_ref(), contracts, threads, &mut |_, _| ())
@@ -128,11 +127,11 @@ fn with_subject<T, E: From<LogError>>(
     judge(&Subject { raw: &raw, segments: &segments, durable: head.map(|head| head.durable), contracts })
 }
 
-/// What is judged.
+/// The log that is judged.
 struct Subject<'s> {
     raw: &'s RawLog,
     segments: &'s [RawSegment],
-    /// What `HEAD` calls durable.
+    /// The position up to which `HEAD` says that the log is durable.
     durable: Option<Position>,
     contracts: &'s Contracts,
 }
@@ -152,7 +151,7 @@ fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check,
     Ok(Check::new(report, [runs]))
 }
 
-/// Audits the log's bytes in order, and hands out the commits.
+/// Audits the log's bytes in order, and passes on the commits.
 fn audited(
     subject: &Subject<'_>,
     visit: &mut dyn FnMut(&Commit<'_>),
@@ -173,7 +172,7 @@ fn audited(
     Ok(audit.finish())
 }
 
-/// Passes on a segment's bytes, unless its version is not known.
+/// Passes on a segment's bytes, unless the segment has an unknown version.
 fn read(
     raw: &RawLog,
     segment: &RawSegment,
@@ -193,7 +192,7 @@ fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
     OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
-/// The segments that are judged: all, up to their ends. If a writer is at work, bytes that it has not committed yet are
+/// The segments that are judged: all of them, up to their ends. If a writer is at work, bytes that it has not committed yet are
 /// left out, because they are neither whole nor torn.
 fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     let end = committed.filter(|_| raw.has_writer() == Some(true)).map_or(u64::MAX, |committed| committed.0);
@@ -202,7 +201,7 @@ fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     clipped.map(|(_, segment)| RawSegment { len: clip(segment), ..segment.clone() }).collect()
 }
 
-/// The identity that the log's first segment states. `HEAD` of another log is not used.
+/// The identity that the log's first segment states. A `HEAD` of another log is not used.
 fn log_id_of(raw: &RawLog) -> Option<LogId> {
     let first = raw.segments().first()?;
     let mut header = Vec::new();
@@ -211,11 +210,11 @@ fn log_id_of(raw: &RawLog) -> Option<LogId> {
     SegmentHeader::decode(&header).ok().map(|header| header.log_id)
 }
 
-/// Folds every run as its commits come by.
+/// Folds every run as its commits are read.
 struct RunCheck<'c> {
     contracts: &'c Contracts,
     policies: Policies,
-    /// How many events each run has, where that is known. The state of a run is then dropped after its last event.
+    /// How many events each run has, if that is known. The state of a run is then dropped after its last event.
     lens: Option<&'c StreamLens>,
     open: OpenRuns,
     /// How many runs began.
@@ -227,7 +226,7 @@ struct RunCheck<'c> {
 #[expect(clippy::disallowed_types, reason = "only asked for names; nothing goes through it in its order")]
 type OpenRuns = std::collections::HashMap<String, OpenRun>;
 
-/// A run of which more events may come.
+/// A run that may have more events.
 struct OpenRun {
     /// `None` once a fold failed, so that each run has at most one finding.
     fold: Option<RunFold>,
@@ -238,7 +237,7 @@ struct OpenRun {
 }
 
 impl<'c> RunCheck<'c> {
-    /// `policies` are those of the commits before, or of the whole log.
+    /// `policies` are the policies of the earlier commits, or of the whole log.
     fn new(contracts: &'c Contracts, policies: Policies, lens: Option<&'c StreamLens>) -> RunCheck<'c> {
         let (open, findings, losses) = (OpenRuns::new(), Vec::new(), Vec::new());
         RunCheck { contracts, policies, lens, open, runs: 0, findings, losses }
@@ -310,11 +309,10 @@ impl<'c> RunCheck<'c> {
     }
 }
 
-/// Kinds from this number on belong to contracts. On `$log` they are answers to commands that could not be recorded in
-/// a run.
+/// Kinds from this number on belong to contracts. In `$log` they are answers to commands that could not be recorded in a run.
 const RUN_KINDS: u16 = 100;
 
-/// Whether a contract reads an event as one of its refusals or rejections.
+/// Whether a contract reads an event as a refusal or rejection of its own.
 fn answers(contracts: &Contracts, name: &str, fact: &Fact<'_>) -> bool {
     contracts.named(name).is_some_and(|contract| contract.answer(fact).is_some())
 }
@@ -375,7 +373,7 @@ fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
     Err(flaw(format!("expected the policy in force, {}, found {}", number(expected), number(opened.policy))))
 }
 
-/// Checks that the names in it are ones that a writer would accept.
+/// Checks that the event has only names that a writer would accept.
 fn published(event: &Event<'_>) -> Result<(), String> {
     let flaw = |what: String| format!("{}: {what}", event.kind);
     let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| flaw(error.to_string()))?;

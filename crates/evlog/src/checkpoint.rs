@@ -1,11 +1,11 @@
 //! What a log may sign: its size, root and next seq, after the bytes were read back from the files and hashed again.
 //!
-//! Does: read back what was added since the last checkpoint, compare, keep the signed note, record it in `$log`.
-//! Does not: sign. Keys and notes are the caller's: the core links no signatures.
+//! Does: read back what was added since the last checkpoint, compare, keep the signed note, record it in `$log`. Does not:
+//! sign. The caller has keys and makes notes: the engine links no code for signatures.
 //!
 //! Invariants:
-//! - What is stated was read from the files after it was synced, and its root is the one that was kept while writing.
-//! - A statement extends the one before it: the tree that is kept between them only grows.
+//! - What is stated was read from the files after it was synced. Its root is the one that was computed while writing.
+//! - A statement extends the statement before it: the tree that is kept between them only grows.
 
 use crate::error::LogError;
 use crate::history::{
@@ -30,25 +30,24 @@ pub struct Statement {
     pub next_seq: Seq,
 }
 
-/// What `$log` says of signatures.
+/// The records of signatures in `$log`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SigningHistory {
     /// Keys that signed, in their text form, in order.
     pub keys: Vec<String>,
     /// The last checkpoint.
     pub last: Option<CheckpointSigned>,
-    /// When it was recorded, Unix nanoseconds; when its time was said to be wrong, if it was since.
+    /// When it was recorded, Unix nanoseconds. If that time was later recorded as wrong, the time of that record.
     pub last_time_ns: i64,
-    /// Names that were changed: nothing is signed under them any more.
+    /// Former names of the log: nothing is signed under them any more.
     pub former_names: Vec<String>,
-    /// How many events after those that it covers are only about sessions and signatures.
+    /// How many events after the covered ones concern only sessions and signatures.
     pub only_sessions: u64,
     /// The last loss that somebody accepted.
     pub loss: Option<AfterLoss>,
 }
 
-/// An accepted loss, and which checkpoints came after it. Other checkpoints over bytes behind it cover what was given
-/// up.
+/// An accepted loss, and which checkpoints came after it. Other checkpoints over bytes behind the loss cover what was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AfterLoss {
     /// Seq of the event that records it.
@@ -63,13 +62,13 @@ pub struct AfterLoss {
 pub struct ReadBack<'l> {
     log: &'l Log,
     kept: Checkpoints,
-    /// Over all bytes that were read back.
+    /// The tree over all bytes that were read back.
     tree: Tree,
 }
 
 impl<'l> ReadBack<'l> {
-    /// Begins where the last checkpoint ended. The tree at that place is taken from its sidecar, if its root is the
-    /// signed one; otherwise all bytes before it are read again.
+    /// Begins where the last checkpoint ended. The tree at that place is taken from its sidecar, if its root is the signed one.
+    /// Otherwise all bytes before that place are read again.
     pub fn begin(
         log: &'l Log,
         last: Option<(Position, Root)>,
@@ -84,17 +83,17 @@ impl<'l> ReadBack<'l> {
         Ok(read)
     }
 
-    /// Waits until everything appended is synced, reads it back, and says what may be signed.
+    /// Waits until everything appended is synced, reads it back, and returns what may be signed.
     pub fn statement(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Statement, LogError> {
         let Settled { end, next_seq, root } = self.log.settle()?;
         self.read_to(end, &root, "the writer", progress)?;
         Ok(Statement { log_id: self.log.log_id(), size: end, root, next_seq })
     }
 
-    /// Keeps the signed note of a statement, and records it. The note survives a crash before the event can.
+    /// Keeps the signed note of a statement, and records it. The note is safe from a crash before the event is recorded.
     pub fn record(&self, statement: &Statement, origin: &str, note: &[u8]) -> Result<(), LogError> {
         self.kept.keep(statement.size, note).map_err(OpenError::Io)?;
-        // A sidecar that cannot be written is made again by reading.
+        // A sidecar that cannot be written can be made again by reading.
         self.kept.keep_tree(&self.tree.frontier()).ok();
         let signed = CheckpointSigned {
             origin: origin.to_owned(),
@@ -170,10 +169,9 @@ impl Log {
         }
     }
 
-    /// Whether the first `size` bytes of the log have this root. The bytes before the last segment that begins at or before
-    /// `size` are not read if that segment's `.tree` sidecar agrees with its header: the header's root stands for them. This
-    /// suffices for a caller that has read the bytes before and asks whether this
-    /// is still the same log.
+    /// Whether the first `size` bytes of the log have this root. If the last segment that begins at or before `size` has a
+    /// `.tree` sidecar that agrees with its header, the bytes before that segment are not read: the root in the header stands
+    /// for them. This suffices for a caller that has read those bytes before and asks whether this is still the same log.
     pub fn is_still(&self, size: Position, root: &Root) -> Result<bool, LogError> {
         let raw = RawLog::open(self.fs(), self.dir()).map_err(OpenError::Io)?;
         let holding = raw.segments().iter().rfind(|segment| segment.position <= size);
@@ -183,7 +181,7 @@ impl Log {
         Ok((Position(tree.size()), tree.root()) == (size, *root))
     }
 
-    /// What `$log` says of signatures.
+    /// The records of signatures in `$log`.
     pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
         let mut history = SigningHistory::default();
         let mut sessions: Vec<Seq> = Vec::new();

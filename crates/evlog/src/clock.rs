@@ -1,17 +1,18 @@
-//! The clock. Asked once for each command, by [`crate::Log`]; the answer is recorded in the commit and never asked again.
+//! The clock. [`crate::Log`] reads it once for each command. The reading is recorded in the commit, and the clock is never
+//! asked again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// By how much the clock may differ from the time that passed, in nanoseconds, before it counts as stepped.
+/// How far the clock may differ from the time that passed before the clock counts as stepped, in nanoseconds.
 const STEP_MIN_NS: i64 = 1_000_000_000;
 
-/// What the clocks say at one moment.
+/// What the clocks show at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Unix time in nanoseconds, as people and programs set it. May repeat or go backwards.
     pub wall_ns: i64,
-    /// Time since a fixed moment, in nanoseconds, from a clock that is never set; `None` if the readings have no such
-    /// moment in common.
+    /// Time since a fixed moment, in nanoseconds, from a clock that is never set; `None` if the readings do not share such a
+    /// moment.
     pub passed_ns: Option<i64>,
 }
 
@@ -32,8 +33,8 @@ impl Reading {
         Reading { wall_ns, passed_ns: None }
     }
 
-    /// The expected and the found time, if the clock was stepped since an earlier reading. Between two sessions only a
-    /// step back can be detected, because it is not known how much time passed.
+    /// The expected time and the found time, if the clock was stepped since an earlier reading. Between two sessions only a
+    /// step back can be detected, because nobody knows how much time passed.
     pub(crate) fn step_since(&self, earlier: Option<&Reading>) -> Option<(i64, i64)> {
         let earlier = earlier?;
         let Some((passed, before)) = self.passed_ns.zip(earlier.passed_ns) else {
@@ -55,7 +56,7 @@ impl Clock for SystemClock {
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |age| -age),
         };
-        // This clock continues while the machine sleeps, as the other one does.
+        // This clock goes on while the machine sleeps, as the wall clock does.
         let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Reading { wall_ns, passed_ns: Some(passed.tv_sec * 1_000_000_000 + passed.tv_nsec) }
     }

@@ -14,8 +14,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Compares the log with a checkpoint, and adds differences to the report. The bytes are hashed again from the start,
-/// or, if the report has no finding about them, from the segment in which the checkpoint ends. `older` gives other
+/// Compares the log with a checkpoint, and adds differences to the report. The bytes are hashed again from the start. If the
+/// report has no finding about them, they are hashed only from the segment in which the checkpoint ends. `older` returns other
 /// checkpoints of the log with valid signatures. They are used only if this one does not match, to find where the first
 /// difference is.
 pub fn compare(
@@ -42,7 +42,7 @@ pub struct Stated {
     pub next_seq: Seq,
 }
 
-/// Compares what a checkpoint states besides its root, and adds what differs (rule C-54). If the report has findings
+/// Compares what a checkpoint states besides its root, and adds the differences (rule C-54). If the report has findings
 /// already, nothing is added, because then the bytes themselves are not those that were signed.
 pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: &Stated) -> Result<(), LogError> {
     if report.verdict() != Verdict::Clean {
@@ -56,8 +56,8 @@ pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: 
     Ok(())
 }
 
-/// The statements of a checkpoint that contradict the log, each in words: what, what is stated, what the log has. Empty for a
-/// checkpoint over more bytes than the log has.
+/// The statements of a checkpoint that contradict the log. Each is in words: which member, what is stated, what the log has.
+/// Empty if the checkpoint covers more bytes than the log has.
 pub fn stated_otherwise(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -104,7 +104,7 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
         rest.drain(..done);
     });
     read.map_err(OpenError::Io)?;
-    // A header is no commit: nothing ends behind it.
+    // A header is not a commit: no commit ends right behind it.
     let is_behind_header = position.0 == segment.position.0 + SEGMENT_HEADER_LEN as u64;
     let is_end = at == position.0 && !is_behind_header || position == segment.position;
     Ok(next.filter(|_| is_end && rest.is_empty()))
@@ -155,8 +155,8 @@ fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, seen: &mut dyn FnMut(&Tree)
     Ok(())
 }
 
-/// The range that holds the first byte that differs from what was signed: after the last checkpoint that matches, and
-/// before the end of the first that does not.
+/// The range that holds the first byte that differs from what was signed. It begins after the last checkpoint that matches, and
+/// ends with the first checkpoint that does not.
 fn narrowed(
     raw: &RawLog,
     covered: &Covered,
@@ -176,8 +176,8 @@ fn narrowed(
     Ok(same..covered.size.0)
 }
 
-/// A tree over bytes that need not be read again: those before the segment in which the checkpoint ends, if the audit has
-/// found that all headers state true roots.
+/// A tree over bytes that need not be read again. These are the bytes before the segment in which the checkpoint ends, if the
+/// audit has found that all headers state true roots.
 fn start(raw: &RawLog, report: &Report, size: u64) -> Tree {
     if report.verdict() != Verdict::Clean {
         return Tree::new();

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// How many threads work at most, whatever number is asked for.
+/// The most threads that work, whatever number is asked for.
 pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// How many threads work: never more than [`THREADS_MAX`].
@@ -17,7 +17,7 @@ pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 pub(crate) struct Threads(NonZeroUsize);
 
 impl Threads {
-    /// As many as were asked for, or the most.
+    /// As many threads as were asked for, but at most [`THREADS_MAX`].
     pub(crate) fn of(asked: NonZeroUsize) -> Threads {
         Threads(asked.min(THREADS_MAX))
     }
@@ -38,12 +38,12 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Whether a stream, given by its name's bytes, belongs to this thread.
+    /// Whether a stream belongs to this thread. The stream is given by the bytes of its name.
     pub(crate) fn holds(self, stream: &[u8]) -> bool {
         self.of == NonZeroUsize::MIN || crc32(stream) as usize % self.of == self.number
     }
 
-    /// Its number among the threads, from 0.
+    /// The thread's number, from 0.
     pub(crate) fn number(self) -> usize {
         self.number
     }
@@ -54,8 +54,8 @@ impl Hand {
     }
 }
 
-/// Does the work for each hand in a thread of its own, and returns the results. `tick` is called at least every
-/// [`TICK`] while this thread waits for others.
+/// Does the work for each hand in a separate thread, and returns the results. `tick` is called at least every [`TICK`] while
+/// this thread waits for others.
 pub(crate) fn deal<T: Send>(
     threads: Threads,
     work: &(dyn Fn(Hand) -> Result<T, LogError> + Sync),
@@ -68,7 +68,7 @@ pub(crate) fn deal<T: Send>(
             let sender = sender.clone();
             let begun = Builder::new().spawn_scoped(scope, move || {
                 let done = work(Hand { number, of });
-                // If the receiver is gone, it does not need the notice.
+                // If the receiver is gone, it does not need this message.
                 sender.send(()).ok();
                 done
             });

@@ -1,4 +1,4 @@
-//! The errors of opening, reading and submitting.
+//! The errors of opening, reading and writing a log.
 
 use evlog_format::{Corruption, Position, Root, Seq};
 use evlog_projection::{FoldError, Malformed};
@@ -6,10 +6,10 @@ use evlog_store::{AppendError, OpenError, ReadError};
 use evlog_verify::proof::ProofError;
 use std::fmt;
 
-/// Why a text is no policy, and where.
+/// Why a text is not a policy, and where the mistake is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
-    /// Line and column, both from 1, the column in characters; none: it is about the whole text.
+    /// Line and column, both from 1, the column in characters; `None` if the mistake concerns the whole text.
     pub place: Option<(usize, usize)>,
     /// What was expected and what was found.
     pub message: String,
@@ -30,7 +30,7 @@ impl std::error::Error for PolicyError {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The log could not be opened, and why.
+    /// The log could not be opened; holds the reason.
     Open(OpenError),
     /// The log could not be read.
     Read(ReadError),
@@ -40,18 +40,18 @@ pub enum LogError {
     Corrupt(Corruption),
     /// A command could not be read: nothing was recorded.
     Malformed(Malformed),
-    /// A committed event is one that its contract forbids.
+    /// The contract forbids an event that is committed.
     Fold(FoldError),
     /// The payload of an event of `$log` cannot be read or written.
     Payload {
-        /// The event, when it is in the log.
+        /// The event, if it is in the log.
         seq: Option<Seq>,
         /// What is wrong.
         message: String,
     },
     /// Bytes that were read back are not those that were written or signed. Nothing was signed.
     ReadBack {
-        /// Which evidence states the expected root.
+        /// The evidence that states the expected root.
         who: &'static str,
         /// Where reading began.
         from: Position,
@@ -62,35 +62,36 @@ pub enum LogError {
     },
     /// Bytes of the log do not lead to the root of the checkpoint. Nothing was proven.
     Unproven(ProofError),
-    /// A text is no policy: nothing was recorded.
+    /// A text is not a policy: nothing was recorded.
     Policy(PolicyError),
-    /// As of a time, the log has two ends, because its clock went back.
+    /// The log has two ends as of a time, because its clock went back.
     TwoEnds {
         /// The first event that was recorded after the time.
         later: Seq,
-        /// The last event that was recorded at or before it, behind that one.
+        /// The last event behind that one that was recorded at or before the time.
         earlier: Seq,
     },
-    /// The place of a value is no JSON pointer.
+    /// The place of a value is not a JSON pointer.
     Pointer {
         /// What was given.
         found: String,
     },
-    /// What made a value takes more to find than is allowed.
+    /// Finding what made a value takes more work than is allowed.
     WhyLimit {
         /// How much is allowed.
         limit: u64,
-        /// Of what.
+        /// The unit of the limit.
         unit: &'static str,
     },
-    /// A command was offered to another session than the one that is to wait for it. Whether it is recorded, that session says.
+    /// A command was offered to one session, and another session was asked to wait for it. Only the first session knows whether
+    /// the command is recorded.
     OfAnotherSession,
-    /// A contract decided events that it cannot fold itself, or that an audit would report; nothing was recorded. A defect of
-    /// the contract.
+    /// A contract decided events that it cannot fold itself, or that an audit would report. Nothing was recorded. The contract
+    /// has a defect.
     Undecidable {
         /// The run.
         run: String,
-        /// What the fold said, or the rule that the event breaks: expected and found.
+        /// The error of the fold, or the rule that the event breaks: expected and found.
         message: String,
     },
 }

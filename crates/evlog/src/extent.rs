@@ -1,4 +1,4 @@
-//! How long a log is: where its commits end. One measure, for everything that compares a log with what somebody says of its length.
+//! How long a log is: where its commits end. Everything that compares a log with a stated length uses this one measure.
 
 use crate::error::LogError;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -7,10 +7,11 @@ use evlog_store::{OpenError, RawLog, Reader};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where the log's commits end now, and its id; `None` if there is no segment. Zeros and an unfinished commit behind the commits
-/// are not part of it (rules F-25, F-26). If the end is damaged, the length is that of all files: the damage is reported by others.
+/// Where the log's commits end now, and the log's id; `None` if there is no segment. Zeros and an unfinished commit behind the
+/// commits are not counted (rules F-25, F-26). If the end is damaged, the length is the sum of all files; other code reports
+/// the damage.
 ///
-/// A caller that compares this with a size that a writer may have signed meanwhile learns the size first.
+/// A caller must read a size that a writer may sign meanwhile before it calls this function, and not after.
 pub(crate) fn extent(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, Option<LogId>)>, LogError> {
     if let Ok(reader) = Reader::open_up_to_damage(Arc::clone(fs), dir)
         && reader.check_whole().is_ok()
@@ -21,7 +22,7 @@ pub(crate) fn extent(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, O
     Ok((!raw.segments().is_empty()).then(|| (len(&raw), log_id(&raw))))
 }
 
-/// The end alone; 0 if there is no segment.
+/// Only the end; 0 if there is no segment.
 pub(crate) fn end(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Position, LogError> {
     Ok(extent(fs, dir)?.map_or(Position(0), |(end, _)| end))
 }

@@ -1,5 +1,5 @@
-//! The log's own history: what the events of stream `$log` hold. Their tables stand in `docs/format.md`; fields are
-//! never moved, a new need gets a new kind or a new kind version.
+//! The log's own history: what the events of stream `$log` hold. Their tables are in `docs/format.md`. Fields are never moved;
+//! a new need gets a new kind or a new kind version.
 
 use crate::error::LogError;
 use evlog_format::{Event, PLAIN, Seq, kind, payload};

@@ -40,38 +40,43 @@
 //!
 //! # Concepts
 //!
-//! - A **run** is a stream of events under one name. A **contract** is the rules of a run, as three pure functions: it
-//!   decides what a command leads to, folds events into a state, and projects the state to files. The contracts that come
-//!   with evlog are in `contracts`; [`Contract`] is the trait for your own. If several contracts begin a run with the same kind
-//!   of event, the one that was added first counts, and `custom` begins with every kind of users. So add your own first:
+//! - A **run** is a stream of events under one name. A **contract** is the rules of a run, as three pure functions: it decides
+//!   what a command leads to, folds events into a state, and projects the state to files. The contracts that come with evlog
+//!   are in `contracts`; [`Contract`] is the trait for your own. If several contracts begin a run with the same kind of event,
+//!   the one that was added first counts. The contract `custom` can begin with every kind of users. So add your own first:
 //!   `Contracts::new().with(Mine).and(contracts::built_in())`.
-//! - A contract decides events of kinds that it [owns](Contract::owns): by default `custom/…`. They go into the run, or all of them
-//!   into `$log` for what cannot be bound to a run. A decision that breaks a rule is [`LogError::Undecidable`], and nothing of it is
-//!   recorded. A contract that panics takes the caller with it, also in [`verify`]; the log stays whole.
+//! - A contract decides events of kinds that it [owns](Contract::owns): by default `custom/…`. All of them go into the run; or,
+//!   if they cannot be bound to a run, all of them go into `$log`. A decision that breaks a rule is [`LogError::Undecidable`],
+//!   and nothing of it is recorded. If a contract panics, the panic reaches the caller, even in [`verify`]; the log stays
+//!   whole.
 //! - A **command** asks for something ([`Request`]). It becomes one **commit** of events, or none. Its [`Answer`] says which
 //!   events were recorded, or why it was not accepted. A command with an idempotency key can be sent again: it is recorded
-//!   once, and answered as the first time.
-//! - [`Log`] is the one writer of a log. Threads share it by reference, and their commits are synced together. [`View`]
-//!   reads: as many as you like, beside a writer, in other processes too. Reading never writes.
+//!   once, and gets the first answer again.
+//! - [`Log`] is the only writer of a log. Threads share it by reference, and their commits are synced together. A [`View`]
+//!   reads. There can be any number of views, beside a writer and in other processes too. Reading never writes.
 //! - A **projection** is a file that is computed from a run's events ([`View::bundle`]). Its digest can be recorded
 //!   ([`publish`]), and a replay proves it later ([`replay`]).
-//! - [`verify`] reads everything and gives a verdict. A signed [`checkpoint`] makes a history that was rewritten visible, and
-//!   [`prove`] shows that an event is covered by one.
+//! - [`verify`] reads everything and gives a verdict. A signed [`checkpoint`] shows whether history was rewritten, and
+//!   [`prove`] shows that a checkpoint covers an event.
 //! - The log keeps its own history in the stream `$log` ([`history`]), and can have a [`policy`] that every command must
 //!   satisfy.
 //!
 //! # Errors
 //!
-//! A command that a contract does not accept is an [`Answer`], not an error; [`Answer::into_accepted`] makes it one.
-//! [`LogError`] says that something could not be done. [`LogError::Append`] says whether the commit did not happen or may
-//! have happened: in the second case open the log again, and send the command again under its idempotency key.
+//! If a contract does not accept a command, the result is an [`Answer`], not an error; [`Answer::into_accepted`] makes it an
+//! error. [`LogError`] says that something could not be done. [`LogError::Append`] says whether the commit did not happen or
+//! may have happened. In the second case open the log again, and send the command again under its idempotency key.
 //!
 //! # What is checked when
 //!
-//! [`RequestBuilder::build`] checks what needs no log and no contract: the run's id, the length and characters of the texts that
-//! every command can have, the time, the numbers and the depth of values, and that no member of the contract is given twice. [`Log::submit`] checks the rest: whether the
-//! contract is known and takes these members, which is [`LogError::Malformed`], and whether the policy and the contract accept the
-//! command, which is the answer.
+//! [`RequestBuilder::build`] checks what needs no log and no contract:
+//! - the run's id;
+//! - the length and characters of the texts that every command can have;
+//! - the time, the numbers and the depth of values;
+//! - that no member of the contract is given twice.
+//!
+//! [`Log::submit`] checks the rest. If the contract is not known or does not take these members, the error is
+//! [`LogError::Malformed`]. Whether the policy and the contract accept the command is in the answer.
 //!
 //! ```
 //! use evlog::serde_json::json;
@@ -95,7 +100,7 @@
 //!
 //! # Logs in memory
 //!
-//! With the feature `memory` a log can be kept in memory, for tests. It is read with the file system that it was written with.
+//! With the feature `memory` a log can be kept in memory, for tests. Read it with the file system that it was written with.
 //!
 //! ```
 //! use evlog::contracts::{self, Status};
@@ -117,24 +122,24 @@
 //!
 //! # Units
 //!
-//! Times are Unix nanoseconds: `recorded_ns` as the clock said when the commit was made, `occurred_ns` as the caller said.
+//! Times are Unix nanoseconds: `recorded_ns` is the clock's time when the commit was made, `occurred_ns` the caller's time.
 //! [`Seq`] numbers the events of a log from 0 without gaps. [`Position`] is a byte's place in the log. Lengths are bytes.
 //!
 //! # Stability
 //!
-//! Before release 0.1.0 everything may change. From then on a log that was written is read by every later version, and what
-//! a projection of some version makes of it stays the same, byte for byte. The format is specified in `docs/format.md`.
+//! Before release 0.1.0 everything may change. From then on every later version reads a log that was written. The files that a
+//! version of a projection makes from it stay the same, byte for byte. The format is specified in `docs/format.md`.
 //!
 //! # Inside
 //!
 //! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), judge a whole log
-//! ([`check`]), say what may be signed and prove what was. Does not: know any contract, print, parse arguments, speak a
+//! ([`check`]), say what may be signed and prove what was signed. Does not: know any contract, print, parse arguments, use a
 //! network.
 //!
 //! Invariants:
-//! - One order of steps: guard, stamp, encode, write, acknowledge.
+//! - The order of steps is always the same: guard, stamp, encode, write, acknowledge.
 //! - The clock is asked once for each command, in [`clock`], and nowhere below.
-//! - A command becomes one commit or none; a commit that its contract cannot fold is never offered to the store.
+//! - A command becomes one commit or none. A commit that its contract cannot fold is never given to the store.
 //! - Reading never writes.
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,15 @@
-//! A writer session: commands in, commits out.
+//! A writer session: takes commands and makes commits.
 //!
-//! The steps of [`Log::offer`]: read the command, load the run, recognize a second delivery, judge by the policy, ask the
-//! contract, fold what it decided and judge its events by the policy's rules on order, give it to the store. Only then is
-//! the run in memory moved on.
+//! The steps of [`Log::offer`]:
+//! 1. read the command;
+//! 2. load the run;
+//! 3. recognize a second delivery;
+//! 4. judge the command by the policy;
+//! 5. ask the contract;
+//! 6. fold what it decided, and judge its events by the policy's rules on order;
+//! 7. give the commit to the store.
+//!
+//! Only then does the run in memory get its new state.
 
 mod decided;
 mod forestall;
@@ -34,18 +41,19 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A command that is decided and written, and not yet acknowledged.
+/// A command that is decided and written, but not acknowledged yet.
 #[derive(Debug)]
 #[must_use = "an offered commit may still be lost until it is waited for"]
 pub struct Offered {
     answer: Answer,
     ticket: Option<Ticket>,
-    /// The session that wrote it: only there it can be waited for.
+    /// The session that wrote it. Only this session can wait for it.
     session: Arc<()>,
 }
 
 impl Offered {
-    /// The answer that [`Log::wait`] gives once the command is committed. Its seqs are fixed; until then all of it may be lost.
+    /// The answer that [`Log::wait`] gives once the command is committed. Its seqs are fixed. Until then the command may still
+    /// be lost.
     pub fn answer(&self) -> &Answer {
         &self.answer
     }
@@ -58,7 +66,7 @@ pub struct Log {
     contracts: Contracts,
     options: Options,
     state: Mutex<Session>,
-    /// Names the session.
+    /// Identifies the session.
     session: Arc<()>,
 }
 
@@ -70,14 +78,14 @@ pub(crate) type Pending = Vec<HistoryEvent>;
 
 pub(crate) struct Session {
     cache: Cache,
-    /// The policy in force, once it was needed.
+    /// The policy in force; `None` until it is needed.
     judging: Option<Judging>,
-    /// The keys of the log's own stream, once they were needed.
+    /// The keys of the log's own stream; `None` until they are needed.
     logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
     pending: Pending,
-    /// Whether `log.opened` is written. It is written only together with another event, and `log.closed` is written
-    /// only if it is.
+    /// Whether `log.opened` is written. It is written only together with another event. `log.closed` is written only after
+    /// `log.opened`.
     opened: bool,
     /// The reading of the clock at the last commit, of this session or of the one before it.
     last: Option<Reading>,
@@ -87,7 +95,7 @@ impl Session {
     /// Takes an event of `$log` into account that changes how commands are judged.
     fn note(&mut self, kind: Kind<'_>, reading: &Reading) {
         if kind == kind::LOG_POLICY_SET {
-            // The runs in memory were loaded under the policy before.
+            // The runs in memory were loaded under the previous policy.
             (self.judging, self.cache) = (None, Cache::default());
         } else if let (kind::LOG_CHECKPOINT_SIGNED, Some(judging)) = (kind, &mut self.judging) {
             judging.signed_ns = Some(reading.wall_ns);
@@ -103,12 +111,12 @@ impl Options {
 }
 
 impl Log {
-    /// Opens the log in `dir` for writing, and makes it if there is none. [`Options`] opens it in other ways.
+    /// Opens the log in `dir` for writing, and makes it if there is none. Use [`Options`] to open it in other ways.
     pub fn open(dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {
         Options::default().open(dir, contracts)
     }
 
-    /// Recovers the log first if its last session did not end in order.
+    /// If the last session did not end in order, recovers the log first.
     pub(crate) fn open_with(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
         options.check()?;
         let owner = Owner { program: options.program.clone() };
@@ -144,7 +152,7 @@ impl Log {
         Ok(Log { dir, writer, contracts, options, state, session: Arc::new(()) })
     }
 
-    /// Continues with the writer of a repair. What was done is recorded with the session's first commit.
+    /// Continues with the writer of a repair. The session's first commit records what was done.
     pub(crate) fn repaired(
         dir: &Path,
         writer: Writer,
@@ -166,7 +174,7 @@ impl Log {
         self.writer.log_id()
     }
 
-    /// Seq that the next event will have.
+    /// Seq of the next event.
     pub fn next_seq(&self) -> Seq {
         self.writer.next_seq()
     }
@@ -208,8 +216,8 @@ impl Log {
         Ok(offered.answer)
     }
 
-    /// Decides a command and gives its events to the store; the answer is valid after [`wait`](Log::wait). Commands are
-    /// ordered by their calls.
+    /// Decides a command and gives its events to the store. The answer is valid after [`wait`](Log::wait). Commands are ordered
+    /// by their calls.
     pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
         let (contract, command) = self.read(request)?;
         let mut session = self.session();
@@ -310,7 +318,7 @@ impl Log {
         Ok(Some(fold).filter(|fold| fold.contract().name() == contract.name()))
     }
 
-    /// Folds what was decided, then gives it to the store, then moves the run on.
+    /// Folds what was decided, gives it to the store, and then replaces the run in memory.
     fn carry_out(
         &self,
         session: &mut Session,
@@ -329,7 +337,7 @@ impl Log {
         if decision.events.is_empty() {
             return Ok(self.unrecorded(answer));
         }
-        // The log's own events go before, in a commit of their own.
+        // The log's own events come first, in a separate commit.
         let (reading, mut head) = at;
         let history = self.history(session, &reading)?;
         head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
@@ -375,8 +383,9 @@ impl Log {
         Ok(Offered { answer, ticket: Some(ticket), session: Arc::clone(&self.session) })
     }
 
-    /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the
-    /// run. Or the rule on order that it breaks: one of the policy, or of the run's own definition. Nothing is changed yet.
+    /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the run. If
+    /// the decision breaks a rule on order, of the policy or of the run's own definition, returns that rule. Nothing is changed
+    /// yet.
     fn fold_decided(
         &self,
         request: &Request,
@@ -418,7 +427,7 @@ impl Log {
         Ok(Ok(fold.map(|fold| (fold, orders))))
     }
 
-    /// The decided events with their seqs and numbers, after `history` events of the log's own.
+    /// The decided events with their seqs and numbers. `history` events of the log's own come before them.
     fn placed<'a>(
         &self,
         request: &'a Request,
@@ -471,7 +480,7 @@ impl Log {
         self.append(&CommitHead { principal, ..head }, &events).map(Some)
     }
 
-    /// The log's own events that go before the next commit: those that wait, `log.opened`, and a step of the clock.
+    /// The log's own events that go before the next commit: the events that wait, `log.opened`, and a step of the clock.
     fn history(&self, session: &mut Session, reading: &Reading) -> Result<Pending, LogError> {
         let mut history = session.pending.clone();
         if !session.opened {
@@ -498,7 +507,7 @@ impl Log {
         Ok(ticket)
     }
 
-    /// The head of a command's commit, without its place.
+    /// The head of a command's commit, without the commit's place.
     fn head<'r>(&'r self, request: &'r Request, recorded_ns: i64) -> CommitHead<'r> {
         let Options { class, actor, principal, correlation, .. } = &self.options;
         CommitHead {
@@ -513,7 +522,7 @@ impl Log {
         }
     }
 
-    /// Waits until everything that was offered is synced, and says where the log ends. Nothing is offered meanwhile.
+    /// Waits until everything that was offered is synced, and returns where the log ends. Nothing is offered meanwhile.
     pub(crate) fn settle(&self) -> Result<Settled, LogError> {
         let _nobody_offers = self.session();
         match self.writer.settled()? {
@@ -522,13 +531,13 @@ impl Log {
         }
     }
 
-    /// What the clock says now, Unix nanoseconds.
+    /// The clock's time now, Unix nanoseconds.
     pub fn now_ns(&self) -> i64 {
         self.options.clock.now_ns()
     }
 
-    /// A reader's view of this log, through the writer's handles: even if another log has taken the directory's name,
-    /// the view reads the log that is written.
+    /// A reader's view of this log, through the writer's handles. Even if another log is now at the directory's name, the view
+    /// reads the log that this session writes.
     pub fn view(&self) -> Result<View, LogError> {
         ReadOptions { fs: self.fs(), ..ReadOptions::new() }.open(&self.dir, self.contracts.clone())
     }
@@ -551,8 +560,8 @@ impl Log {
         &self.writer
     }
 
-    /// Ends the session in order: records that the log was closed, if anything was recorded at all, and cuts the last
-    /// segment to its last frame.
+    /// Ends the session in order: records that the log was closed, if anything was recorded at all, and cuts the last segment
+    /// right after its last frame.
     pub fn close(self) -> Result<(), LogError> {
         if self.session().opened {
             let closed = payload_of(&Closed { program: self.options.program.clone() })?;

@@ -1,8 +1,8 @@
-//! The last check of every decision: its events are encoded, read back by the strict reader of the format, and judged
-//! as an audit judges them. The events that are folded are those that were read back. So the engine records nothing
-//! that a replay could not read or fold, or that `verify` would report.
+//! The last check of every decision. Its events are encoded, read back by the strict reader of the format, and judged as an
+//! audit judges them. The events that are folded are those that were read back. So the engine records nothing that a replay
+//! could not read or fold, or that `verify` would report.
 //!
-//! Does not: know why a contract decided so, or what is in the log already.
+//! Does not: know why a contract decided as it did, or what is in the log already.
 
 use crate::error::LogError;
 use evlog_format::{CommitHead, CommitReader, Corruption, Encoded, Event};
@@ -41,8 +41,8 @@ pub(crate) fn check_reads_back(
     }
 }
 
-/// Checks that an audit would report none of these events (rules F-33, F-39, F-49). Payloads of built-in kinds are compared with
-/// their tables where a contract folds them, here as in an audit.
+/// Checks that an audit would report none of these events (rules F-33, F-39, F-49). The payloads of built-in kinds are compared
+/// with their tables when a contract folds them, both here and in an audit.
 pub(crate) fn check_audited(run: &str, head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), LogError> {
     let mut judge = Judge::new(*head);
     match events.iter().find_map(|event| judge.flaws(event).next()) {

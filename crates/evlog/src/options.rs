@@ -8,7 +8,7 @@ use evlog_projection::request::check_text;
 use evlog_store::fs::{Fs, StdFs};
 use std::sync::Arc;
 
-/// How a log is opened for writing. Fields that are not given have the values of [`Options::default`]:
+/// How a log is opened for writing. For fields that are not given, take the values of [`Options::default`]:
 ///
 /// ```no_run
 /// use evlog::{Contracts, Options};
@@ -21,13 +21,13 @@ use std::sync::Arc;
 pub struct Options {
     /// Make the log if there is none. Default: true.
     pub create: bool,
-    /// Where segments of a new log are cut, in bytes. Default: 64 MiB.
+    /// The length at which a segment of a new log ends and the next begins, in bytes. Default: 64 MiB.
     pub segment_limit: u64,
     /// The program, with its version, for `$log` and for the message that a second writer gets. Default: this library.
     pub program: String,
     /// Actor of commands that name none. Default: `operator`.
     pub actor: String,
-    /// Who was authenticated: never what a command says. Default: none.
+    /// The principal, that is, who was authenticated. It is never taken from a command. Default: none.
     pub principal: Option<String>,
     /// Correlation of commands that name none. Default: none.
     pub correlation: Option<String>,
@@ -73,7 +73,8 @@ impl Options {
         check_text("correlation", self.correlation.as_deref(), CORRELATION_LEN_MAX)
     }
 
-    /// The defaults for a program, with a file system in memory, for tests. Logs of the same options share it.
+    /// The defaults for a program, with a file system in memory, for tests. Logs that are opened with the same options share
+    /// it.
     #[cfg(feature = "memory")]
     pub fn in_memory(program: impl Into<String>) -> Options {
         Options { fs: Arc::new(evlog_store::fs::sim::SimFs::new()), ..Options::new(program) }
@@ -85,9 +86,8 @@ impl Options {
 pub struct ReadOptions {
     /// The file system. Default: the machine's.
     pub fs: Arc<dyn Fs>,
-    /// Whether to open also a log whose last segment is damaged, or that is shorter than one of its own checkpoints
-    /// covers. The view then shows what is there and ends with that error, unless the caller asks only for an earlier
-    /// part. Default: false.
+    /// Whether to open even a log whose last segment is damaged, or that is shorter than one of its own checkpoints covers. The
+    /// view then shows what is there and ends with that error, unless the caller asks only for an earlier part. Default: false.
     pub up_to_damage: bool,
 }
 

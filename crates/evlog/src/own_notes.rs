@@ -1,12 +1,16 @@
 //! Compares a log with the checkpoints (notes) that it keeps itself, in `checkpoints/`.
 //!
-//! Does: compare the log with its largest notes, at most 16 of them, say which notes cannot be read or are not signed, and compare
-//! the log with the checkpoints that its own events record. Does not: check signatures; its caller does.
+//! Does:
+//! - compare the log with its largest notes, at most 16 of them;
+//! - say which notes cannot be read or are not signed;
+//! - compare the log with the checkpoints that its own events record.
+//!
+//! Does not: check signatures; its caller does.
 //!
 //! Invariants:
-//! - A note counts as compared only where a key that the log records, or one that the caller trusts, has signed it.
-//! - A note that cannot be read is not absent: its name states how many bytes the log has at least.
-//! - A log is compared with its notes before it is opened for writing, so a log that was cut stays as it is.
+//! - A note counts as compared only if it is signed by a key that the log records, or by a key that the caller trusts.
+//! - A note that cannot be read still counts: its name states how many bytes the log must have at least.
+//! - A log is compared with its notes before it is opened for writing. So a log that was cut stays as it is.
 
 mod recorded;
 
@@ -25,16 +29,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Reads a note, given the keys that the log records; or says in words why it is no checkpoint. The caller supplies
-/// this function, because the engine does not know how notes are signed.
+/// Reads a note, given the keys that the log records; or says in words why it is not a checkpoint. The caller provides this
+/// function, because the engine does not know how notes are signed.
 pub type Parse<'p> = dyn Fn(&[u8], &[String]) -> Result<Claim, String> + 'p;
 
 /// What a note claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// What it covers.
+    /// The bytes that it covers, and their root.
     pub covered: Covered,
-    /// What it states besides.
+    /// What else it states.
     pub stated: Stated,
     /// `Ok` if a key that the log records or the caller trusts has signed it; otherwise the reason, in words.
     pub signed: Result<(), String>,
@@ -51,13 +55,13 @@ pub struct Beyond {
     pub len: Position,
 }
 
-/// How many notes a log is compared with, and how many recorded checkpoints: for each of them a part of a segment is read.
+/// How many notes, and how many recorded checkpoints, a log is compared with. For each of them a part of a segment is read.
 const COMPARED_MAX: usize = 16;
 
 /// What the notes show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// The first note that found something.
+    /// The first note for which there is a finding.
     pub note: Option<PathBuf>,
     /// How many notes the log keeps.
     pub kept: u64,
@@ -65,25 +69,25 @@ pub struct Judged {
     pub compared: u64,
     /// How many checkpoints the log records.
     pub recorded: u64,
-    /// How many of these it does not keep.
+    /// How many of the recorded checkpoints it does not keep.
     pub not_kept: u64,
 }
 
 /// Why a note cannot be compared with the log.
 #[derive(Debug)]
 enum Unread {
-    /// It is about another log.
+    /// The note belongs to another log.
     Foreign(LogId),
-    /// The file is no checkpoint.
+    /// The file is not a checkpoint.
     Unlike(String),
-    /// No key has signed it that the log records or the caller trusts.
+    /// It is not signed by a key that the log records or the caller trusts.
     Unsigned(String),
     /// The system failed to read it.
     Failed(Failure),
 }
 
 impl Unread {
-    /// The same, for one more who asks.
+    /// A copy of it, for another caller.
     fn again(&self) -> Unread {
         match self {
             Unread::Foreign(log_id) => Unread::Foreign(*log_id),
@@ -97,8 +101,8 @@ impl Unread {
     }
 }
 
-/// The notes of one log. A note over more bytes than there are is read once, and what was read, or why it was not, is kept: it is
-/// judged as it was when a repair was planned.
+/// The notes of one log. A note over more bytes than there are is read once. What was read, or why it could not be read, is
+/// kept, so that the note is judged as it was when a repair was planned.
 #[derive(Debug)]
 pub struct OwnNotes {
     pub(crate) fs: Arc<dyn Fs>,
@@ -114,19 +118,21 @@ impl OwnNotes {
         OwnNotes { fs: Arc::clone(fs), dir: dir.to_path_buf(), kept, overlong }
     }
 
-    /// Adds to a report what the notes show (rules C-51, C-52, C-54, C-55), those that cover more than `given`: the largest
-    /// ones that can be read and are signed are compared, up to the first that does not agree, and one that cannot be read, is not
-    /// signed or is about another log, is a finding. Where they show nothing against the log, it is compared with the
-    /// checkpoints that its own events record (rule C-56).
+    /// Adds to a report what the notes show that cover more than `given` (rules C-51, C-52, C-54, C-55). The largest notes that
+    /// can be read and are signed are compared, up to the first that does not agree. A note that cannot be read, is not signed
+    /// or belongs to another log is a finding. If the notes show nothing against the log, it is compared with the checkpoints
+    /// that its own events record (rule C-56).
     pub fn judge(&self, report: &mut Report, given: Option<Position>, parse: &Parse<'_>) -> Result<Judged, LogError> {
         let mut sizes = self.sizes()?;
-        // A key is recorded before its first note is kept, and a checkpoint after its note: so a writer beside this is not accused.
+        // A key is recorded before its first note is kept, and a checkpoint after its note. So a writer at work causes no
+        // finding here.
         let recorded = Recorded::read(&self.fs, &self.dir);
         let kept = self.sizes()?;
         let not_kept = recorded.sizes().iter().filter(|size| !kept.contains(size)).count();
         sizes.retain(|size| given.is_none_or(|given| *size > given));
         let is_sound = report.verdict() >= Verdict::TornTail;
-        // The log is measured after its notes were listed: the report may be older than a note that was signed meanwhile.
+        // The log is measured after its notes were listed, because the report may be older than a note that was signed
+        // meanwhile.
         let end = end(&self.fs, &self.dir)?;
         let mut judging = Judging { own: self, end, recorded, agreed: Vec::new(), note: None };
         let contradicted = judging.notes(report, sizes, parse)?;
@@ -139,15 +145,15 @@ impl OwnNotes {
         Ok(Judged { note, kept: kept.len() as u64, compared, recorded, not_kept: not_kept as u64 })
     }
 
-    /// The largest note that covers more than the log has, unless the log records that it gave that up. A note counts by the
-    /// size that its name states, unless it can be read and is about another log: a note over more bytes than there are is read
-    /// to learn of which log it is.
+    /// The largest note that covers more than the log has, unless the log records that it gave those bytes up. A note counts
+    /// with the size that its name states. The exception is a note that can be read and belongs to another log. So a note over
+    /// more bytes than there are is read to learn which log it belongs to.
     pub fn beyond(&self) -> Result<Option<Beyond>, LogError> {
         let sizes = self.sizes()?;
         if sizes.is_empty() {
             return Ok(None);
         }
-        // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
+        // The notes were listed first. So what a writer signs meanwhile is already committed when the log is measured.
         let Some((len, log_id)) = extent(&self.fs, &self.dir)? else { return Ok(None) };
         let is_ours = |size: &Position| {
             let note = self.bytes(*size);
@@ -202,9 +208,9 @@ struct Judging<'j> {
     /// Where the log's commits end.
     end: Position,
     recorded: Recorded,
-    /// The checkpoints of the notes that agree with the log.
+    /// The checkpoints of the notes that agreed with the log.
     agreed: Vec<Covered>,
-    /// The first note that found something.
+    /// The first note for which there is a finding.
     note: Option<PathBuf>,
 }
 
@@ -242,7 +248,7 @@ impl Judging<'_> {
         Ok(false)
     }
 
-    /// The checkpoint and statement of the note of this size, if it is signed and of this log.
+    /// The checkpoint and statement of the note of this size, if the note is signed and belongs to this log.
     fn read(&self, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<(Covered, Stated), Unread> {
         self.own.read(size, log_id, &|bytes| parse(bytes, &self.recorded.keys))
     }
@@ -268,7 +274,7 @@ impl Judging<'_> {
         Ok(())
     }
 
-    /// Adds what is named like a note and cannot be one: nobody would read it, whatever it says.
+    /// Adds findings for files that are named like a note but cannot be one: nobody would read them, whatever they say.
     fn misnamed(&mut self, report: &mut Report) -> Result<(), LogError> {
         for path in self.own.kept.misnamed().map_err(OpenError::Io)? {
             let (verdict, position, seq, stream, rule) = (Verdict::Damaged, self.end, None, None, "C-55");
@@ -281,7 +287,7 @@ impl Judging<'_> {
         Ok(())
     }
 
-    /// Compares the last checkpoints that the log records, but for those that a note has shown already.
+    /// Compares the last checkpoints that the log records, except those whose notes were compared already.
     fn recorded(&self, report: &mut Report, parse: &Parse<'_>) -> Result<(), LogError> {
         let Some(log_id) = report.log_id else { return Ok(()) };
         for signed in self.recorded.signed.iter().rev().take(COMPARED_MAX) {
@@ -303,8 +309,8 @@ impl Judging<'_> {
     }
 }
 
-/// The finding about a note that cannot be read. If only the system failed, and the log is as long as the note's name
-/// states, there is no finding but an error.
+/// The finding about a note that cannot be read. If only the system failed, and the log is as long as the note's name states,
+/// there is an error instead of a finding.
 fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result<Finding, LogError> {
     let (seq, stream, rule) = (None, None, "C-55");
     let why = match unread {
@@ -329,14 +335,14 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
     Ok(Finding { verdict, position: size.min(len), seq, stream, rule, expected, found, message })
 }
 
-/// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up. If it has notes and
-/// was not closed in order, its last segment is scanned for this, before recovery scans it.
+/// Refuses a log that has fewer bytes than its largest note covers, unless the log records that it gave them up. If the log has
+/// notes and was not closed in order, this scans its last segment, before recovery scans it.
 pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
     OwnNotes::new(fs, dir).beyond()?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
 }
 
-/// What a reader says of a log that has fewer bytes than its largest note covers. Where the log is as long as the names of its
-/// notes state, nothing but these names is read.
+/// The refusal that a reader gives for a log that has fewer bytes than its largest note covers. If the log is as long as the
+/// names of its notes state, only these names are read.
 pub(crate) fn missing(fs: &Arc<dyn Fs>, dir: &Path, shown: Position) -> Result<Option<Refusal>, LogError> {
     let own = OwnNotes::new(fs, dir);
     if own.sizes()?.last().is_none_or(|largest| *largest <= shown) {

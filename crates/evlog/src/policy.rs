@@ -1,8 +1,12 @@
 //! The policy of a log: what its keeper demands of every command, as a text that the log itself holds.
 //!
-//! Does: read the text ([`Policy::read`]), judge a commit and the order of a run's events by it, and know which policy was in
-//! force when ([`Policies`]). A command is judged before it is recorded; an audit judges what was recorded, by the policy of
-//! that time and by the same functions. The rules stand in `docs/policy.md`.
+//! Does:
+//! - read the text ([`Policy::read`]);
+//! - judge a commit, and the order of a run's events, by it;
+//! - know which policy was in force when ([`Policies`]).
+//!
+//! A command is judged before it is recorded. An audit judges what was recorded, by the policy of that time and with the same
+//! functions. The rules are in `docs/policy.md`.
 //! Does not: open files, ask the clock.
 
 mod order;
@@ -18,28 +22,28 @@ use evlog_projection::time::{to_rfc3339, to_span};
 
 /// The longest text of a policy, in bytes.
 pub const POLICY_LEN_MAX: usize = 64 * 1024;
-/// The most forms of actors, and the most rules on order.
+/// The most patterns for actors, and the most rules on order.
 pub const ITEMS_MAX: usize = 256;
 
-/// How many forms of actors a message shows.
+/// How many patterns for actors a message shows.
 const FORMS_SHOWN: usize = 5;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// What is demanded of commands. The default is that of a log without a policy.
+/// The demands on commands. The default is a log without a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How far ahead of the clock `at` may be, in nanoseconds; none: as far as times go.
+    /// How far ahead of the clock `at` may be, in nanoseconds; `None` means as far as times go.
     pub ahead_ns: Option<i64>,
-    /// How far behind the clock `at` may be, in nanoseconds; none: as far as times go.
+    /// How far behind the clock `at` may be, in nanoseconds; `None` means as far as times go.
     pub behind_ns: Option<i64>,
-    /// Beyond which distance an event is marked as backdated or ahead, in nanoseconds.
+    /// The distance beyond which an event is marked as backdated or ahead, in nanoseconds.
     pub mark_ns: i64,
-    /// The weakest durability class.
+    /// The weakest durability class that is allowed.
     pub weakest: Durability,
     /// How old the last signed checkpoint may be when a run begins, in nanoseconds.
     pub unsigned_max_ns: Option<i64>,
-    /// The forms of actors, of which one must fit; `*` stands for any text. None: any actor.
+    /// Patterns for actors, one of which must match; `*` stands for any text. If there are none, any actor is allowed.
     pub actors: Vec<String>,
     /// Rules on the order of a run's events.
     pub order: Vec<OrderRule>,
@@ -59,7 +63,7 @@ impl Default for Policy {
     }
 }
 
-/// What a policy or a rule of a run's own definition refuses: a code for programs, and a sentence.
+/// Why a policy, or a rule of a run's own definition, refuses a command: a code for programs, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// `AT_OUT_OF_RANGE`, `POLICY_…` or `RULE_BROKEN`.
@@ -69,7 +73,7 @@ pub struct Breach {
 }
 
 impl Policy {
-    /// What is wrong with the commit of a command, if anything is. `at`: the time as the command wrote it, for the message.
+    /// The breach by a command's commit, if there is one. `at` is the time as the command wrote it, for the message.
     pub fn commit_breach(&self, head: &CommitHead<'_>, at: Option<&str>) -> Option<Breach> {
         let at_breach = head.occurred_ns.and_then(|occurred| self.at_breach(occurred, head.recorded_ns, at));
         at_breach.or_else(|| self.class_breach(head.class)).or_else(|| self.actor_breach(head.actor))
@@ -121,8 +125,8 @@ impl Policy {
         })
     }
 
-    /// The breach by a run that begins, if there is one. The last checkpoint was signed at `signed_ns`, or none was
-    /// since the policy was set at `set_ns`.
+    /// The breach by a run that begins, if there is one. The last checkpoint was signed at `signed_ns`; `None` if no checkpoint
+    /// was signed since the policy was set at `set_ns`.
     pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>, set_ns: i64) -> Option<Breach> {
         let max = self.unsigned_max_ns?;
         let since_ns = signed_ns.unwrap_or(set_ns);
@@ -144,7 +148,7 @@ impl Policy {
     }
 }
 
-/// Whether text is of a form in which `*` stands for any text, also for none.
+/// Whether a text matches a pattern in which `*` stands for any text, even empty text.
 fn fits(form: &str, text: &str) -> bool {
     let Some((first, rest)) = form.split_once('*') else { return form == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };

@@ -1,8 +1,8 @@
-//! Proofs from a log's files: that an event is in it, that it extends an older one.
+//! Makes proofs from a log's files: that an event is in the log, or that the log extends an older one.
 //!
-//! Does: find the commit, read what the proof needs, make it, and check it against the root before giving it away. The trees
-//! that the log keeps at its segments stand for the bytes before them, so what is read grows with the logarithm of the log.
-//! Does not: write proof files, or know who signed the root: both are the caller's.
+//! Does: find the commit, read what the proof needs, make the proof, and check it against the root before returning it. The
+//! trees that the log keeps at its segments stand for the bytes before them. So the amount that is read grows with the
+//! logarithm of the log's size. Does not: write proof files, or know who signed the root; the caller does both.
 
 use crate::error::LogError;
 use crate::view::View;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The place of a commit, and its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitPlace {
-    /// Its frame's bytes.
+    /// The bytes of its frame.
     pub frame: Range<u64>,
     /// Seq of its first event.
     pub first_seq: Seq,
@@ -37,7 +37,7 @@ impl Prover {
         Ok(Prover { raw: RawLog::open(fs, dir).map_err(OpenError::Io)? })
     }
 
-    /// Proves that the bytes of frames are among the first `size` bytes, whose root is given: a slice for each.
+    /// Proves that the bytes of frames are among the first `size` bytes, whose root is given. Returns a slice for each frame.
     pub fn inclusion(
         &self,
         size: Position,
@@ -53,7 +53,7 @@ impl Prover {
         Ok(slices)
     }
 
-    /// Proves that the first of two sizes, with its root, is the beginning of the second, with its root.
+    /// Proves that the log of the first size and root is the beginning of the log of the second size and root.
     pub fn consistency(
         &self,
         old: (Position, &Root),
@@ -84,8 +84,8 @@ impl Prover {
     }
 }
 
-/// Gives the trees at a log's segments, each once. A tree that is missing, or whose root is not the one in the
-/// segment's header, is left out.
+/// Returns the trees at a log's segments, each once. A tree that is missing is left out, and so is a tree whose root differs
+/// from the root in the segment's header.
 pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
     let mut given = BTreeSet::new();
     move |range| {
@@ -97,7 +97,7 @@ pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<T
 }
 
 impl View {
-    /// The place of the commit that holds an event; `None` when there is no such event.
+    /// The place of the commit that holds an event; `None` if there is no such event.
     pub fn place(&self, seq: Seq) -> Result<Option<CommitPlace>, LogError> {
         if seq >= self.next_seq() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Recording what was published: the digests by which a later replay proves every file that was ever written out.
+//! Records the digests of published files, by which a later replay proves every file that was ever written out.
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile, published};
@@ -9,7 +9,7 @@ use evlog_store::Ticket;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Records bundles of one session. The same bundle twice is recorded once.
+/// Records bundles of one session. The same bundle is recorded only once.
 pub struct Publisher<'l> {
     log: &'l Log,
     last: BTreeMap<String, ProjectionPublished>,
@@ -27,7 +27,7 @@ impl<'l> Publisher<'l> {
         Ok(Publisher { log, last, ticket: None })
     }
 
-    /// Records a bundle that was written out; says whether it was new.
+    /// Records a bundle that was written out; returns whether it was new.
     pub fn publish(&mut self, bundle: &Bundle) -> Result<bool, LogError> {
         let published = published_of(bundle);
         if self.last.get(&published.run) == Some(&published) {

@@ -5,7 +5,7 @@ use evlog_format::LogId;
 /// 16 random bytes, marked as a UUID of version 4 (RFC 9562).
 pub fn id() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // Linux and macOS give random bytes to every process, once they have booted.
+    // On Linux and macOS every process gets random bytes, once the system has booted.
     getrandom::fill(&mut bytes).unwrap_or_else(|error| unreachable!("the system has random bytes: {error}"));
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -1,10 +1,10 @@
-//! Repairing a log and recording the repair: what the store's plan does to the log's bytes becomes events of `$log`.
+//! Repairs a log and records the repair: what the store's plan does to the log's bytes becomes events of `$log`.
 //!
-//! Does: compare a plan with the audit and with the log's own checkpoints; carry it out, and record it in the same
-//! session. Does not: plan; that is [`evlog_store::repair`].
+//! Does: compare a plan with the audit and with the log's own checkpoints; carry it out, and record it in the same session.
+//! Does not: make the plan; [`evlog_store::repair`] does that.
 //!
 //! Invariant: making derived files again is not recorded, because the log's bytes have not changed. Everything else is
-//! recorded, a loss in the first commit after it.
+//! recorded. A loss is recorded in the first commit after it.
 
 use crate::check::{self, Progress};
 use crate::error::LogError;
@@ -22,22 +22,23 @@ use evlog_verify::{Finding, Verdict};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A plan that was held against what `verify` finds.
+/// A plan that was compared with the findings of `verify`.
 #[derive(Debug)]
 pub struct AuditedPlan {
     /// The plan.
     pub plan: Plan,
-    /// Why not all of the log's own notes, and of the checkpoints that it records, were compared. The verdict then is that of
-    /// what was compared.
+    /// Why some of the log's own notes, or of the checkpoints that it records, could not be compared. The verdict then covers
+    /// only what was compared.
     pub unread: Option<LogError>,
 }
 
-/// Holds a plan against what `verify` finds: the log is audited, and compared with its own notes. The verdict is that of
-/// `verify`, whatever the survey met first. Where it is worse than a torn tail, and not what the plan gives up, the plan is
-/// refused with it. A survey asks what can be opened, and a log that can be opened may be tampered with.
+/// Compares a plan with the findings of `verify`: audits the log, and compares it with its own notes. The verdict is that of
+/// `verify`, whatever the survey met first. If the verdict is worse than a torn tail and does not come from what the plan gives
+/// up, the plan is refused with that verdict. The reason: a survey only asks what can be opened, and a log that can be opened
+/// may still be tampered with.
 ///
-/// Where the plan is refused already or gives up a loss, the notes decide only its verdict, and the words of a refusal, never
-/// whether it is refused: one that cannot be read is no error then.
+/// If the plan is refused already or gives up a loss, the notes only change its verdict and the words of a refusal, never
+/// whether it is refused. In this case a note that cannot be read is not an error.
 pub fn audited(
     mut plan: Plan,
     notes: &OwnNotes,
@@ -57,7 +58,7 @@ pub fn audited(
     Ok(AuditedPlan { plan, unread })
 }
 
-/// The plan, held against what is wrong with the log's bytes, and with these and its own notes.
+/// The plan, compared with what is wrong with the log's bytes, or with the bytes and the log's own notes.
 fn held_against(
     mut plan: Plan,
     fs: &Arc<dyn Fs>,
@@ -67,7 +68,7 @@ fn held_against(
     note: Option<PathBuf>,
 ) -> Result<Plan, LogError> {
     if let Some(loss) = &plan.loss {
-        // A note over what is given up says nothing of what stays.
+        // A note over bytes that are given up says nothing about the bytes that stay.
         return match staying(fs, dir, of_bytes, loss)? {
             None => Ok(plan),
             Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, of_bytes, finding, None)?)),
@@ -77,8 +78,8 @@ fn held_against(
     let Some(refused) = &mut plan.refused else {
         return Ok(Plan::refused_for(refusal(fs, dir, report, worst, note)?));
     };
-    // Where the bytes that are there are sound, a survey refuses them for the name of a note alone. If that cannot be read, the
-    // note is what is wrong, and not the segment.
+    // If the bytes that are there are sound, a survey refuses them only because of the name of a note. If that note cannot be
+    // read, the note is at fault, and not the segment.
     let is_of_note = worst.rule == "C-55" && bad(of_bytes).next().is_none();
     if is_of_note || refused.refusal.verdict != worst.verdict {
         (refused.refusal, refused.row) = (refusal(fs, dir, report, worst, note)?, None);
@@ -96,14 +97,14 @@ fn bad(report: &Report) -> impl Iterator<Item = &Finding> {
     report.findings.kept().iter().filter(|finding| finding.verdict < Verdict::TornTail)
 }
 
-/// The worst finding about the bytes that stay when a loss is accepted.
+/// The worst finding about the bytes that stay if a loss is accepted.
 fn staying<'r>(fs: &Arc<dyn Fs>, dir: &Path, report: &'r Report, loss: &Loss) -> Result<Option<&'r Finding>, LogError> {
     let given_up = given_up(fs, dir, loss.position)?;
     Ok(bad(report).filter(|finding| finding.position < given_up).min_by_key(|finding| finding.verdict))
 }
 
-/// The position from which findings do not count: that of the loss, or of its segment's header if that is not whole
-/// either, because the header is made again.
+/// The position from which on findings do not count: the position of the loss. If the header of its segment is not whole
+/// either, the position of that header, because the header is made again.
 fn given_up(fs: &Arc<dyn Fs>, dir: &Path, loss: Position) -> Result<Position, LogError> {
     let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
     let last = raw.segments().last().filter(|last| last.len < SEGMENT_HEADER_LEN as u64 && last.position < loss);
@@ -130,8 +131,8 @@ fn refusal(
     Ok(Refusal { verdict, position, file, expected: expected.clone(), found, hint })
 }
 
-/// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` is the person who accepts the
-/// loss. Options that no session takes are an error before anything is changed.
+/// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` is the person who accepts the loss.
+/// Options that a session would refuse are an error before anything is changed.
 pub fn carry_out(
     held: Held,
     plan: &Plan,

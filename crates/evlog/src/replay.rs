@@ -2,11 +2,12 @@
 //! were published.
 //!
 //! Invariants:
-//! - Runs are distributed to threads, and each thread reads the log in order, twice: first it counts its runs' events,
-//!   then it folds them. So a run's state is held from its first event to its last, and memory grows by the runs that
-//!   are open at one time, by what was published of all, and by some two hundred bytes for each run that has ended: its
-//!   files' digests. With steps, it also grows by some hundred bytes for each step that threads are apart: all steps of
-//!   the others, if one thread has a run that takes longer than all that they have.
+//! - Runs are distributed to threads. Each thread reads the log in order, twice: first it counts its runs' events, then it
+//!   folds them. So a run's state is held only from its first event to its last.
+//! - Memory grows with the number of runs that are open at one time, with everything that was published, and by some two
+//!   hundred bytes for each run that has ended, for the digests of its files. With steps, it also grows by some hundred bytes
+//!   for each step by which threads are apart: if one thread has a run that takes longer than all runs of the other threads,
+//!   these are all steps of the others.
 //! - The report is the same with any number of threads.
 
 mod ended;
@@ -39,15 +40,15 @@ pub struct Replay {
     pub files: u64,
     /// Recorded files that were compared.
     pub compared: u64,
-    /// Recorded files that the replay does not reproduce.
+    /// Recorded files that the replay does not give.
     pub differences: Vec<ReplayDifference>,
     /// Runs that cannot be folded.
     pub errors: Vec<FoldError>,
-    /// BLAKE3 over run, path and digest of every rebuilt file, in byte order: two replays of one log give one value.
+    /// BLAKE3 over run, path and digest of every rebuilt file, in byte order. Two replays of one log give the same value.
     pub digest: [u8; 32],
 }
 
-/// A file that was published with other bytes than the log gives.
+/// A file that was published with other bytes than the replay gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayDifference {
     /// The run.
@@ -56,13 +57,13 @@ pub struct ReplayDifference {
     pub path: String,
     /// Seq of the last event that the publication covers.
     pub seq: u64,
-    /// The recorded file: digest and length; none if none was recorded for a file that the replay makes.
+    /// The recorded file: digest and length; `None` if none was recorded for a file that the replay makes.
     pub expected: Option<([u8; 32], u64)>,
-    /// The rebuilt file, likewise.
+    /// The rebuilt file, in the same form.
     pub found: Option<([u8; 32], u64)>,
-    /// Set when this program does not have the recorded version of the projection: that one, and the program's own.
+    /// Set if this program does not have the recorded version of the projection: that version, and the program's own.
     pub version: Option<(u16, u16)>,
-    /// Name and version of the projection: as recorded, or, of a file that was not recorded, as this program makes it.
+    /// Name and version of the projection: as recorded or, for a file that was not recorded, as this program makes it.
     pub projection: Option<(String, u16)>,
 }
 
@@ -71,7 +72,7 @@ pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64))
     replay_runs(view, Threads::of(threads), None, progress)
 }
 
-/// The same, and gives each step to `visit`, in the order of the log: every `every`th event of each run, and its last one.
+/// The same, and passes each step to `visit`, in the order of the log: every `every`th event of each run, and its last event.
 /// An event that cannot be folded makes no step.
 pub fn replay_steps(
     view: &View,
@@ -94,7 +95,7 @@ fn replay_runs(
     for publication in view.published()? {
         published.entry(publication.run.clone()).or_default().push(publication);
     }
-    // By the number of events that they cover; those that cover none come first.
+    // Sorted by the number of events that they cover. Those that cover none come first.
     for publications in published.values_mut() {
         publications.sort_by_key(|published| published.events);
     }
@@ -104,7 +105,7 @@ fn replay_runs(
     for dealt in deal(threads, &shard, &mut || progress(reached.load(Ordering::Relaxed)))? {
         ended.extend(dealt);
     }
-    // A publication of a run that the log does not have: nothing can reproduce it.
+    // A publication of a run that the log does not have: no replay can give its files.
     for run in ended.runs() {
         published.remove(run);
     }
@@ -152,7 +153,7 @@ impl<'v, 's> Shard<'v, 's> {
         if let Some(mut steps) = self.steps.take() {
             steps.finish();
         }
-        // Their last events have come, unless somebody changed the files between the two times.
+        // The last events of these runs were read, unless somebody changed the files between the two passes.
         for (run, open) in self.open.drain() {
             self.ended.add(run, open.finish(self.view.is_whole()));
         }
@@ -180,18 +181,18 @@ impl<'v, 's> Shard<'v, 's> {
     }
 }
 
-/// One run, as far as the pass has come.
+/// One run, as far as this pass has read it.
 struct RunReplay<'v> {
     fold: DigestFold<'v>,
-    /// How many of its events came by.
+    /// How many of its events were read.
     seen: u64,
-    /// How many there are.
+    /// How many events it has.
     len: Option<u64>,
     /// How many of its events were folded.
     reached: u64,
-    /// By the number of events that they cover; those that cover none come first.
+    /// Sorted by the number of events that they cover. Those that cover none come first.
     publications: &'v [ProjectionPublished],
-    /// How many publications were compared, or cannot be.
+    /// How many publications were compared, or cannot be compared.
     covered: usize,
     compared: Compared,
     /// The audit lines so far, if steps are wanted.
@@ -262,7 +263,7 @@ impl<'v> RunReplay<'v> {
         Ok(())
     }
 
-    /// Ends the run, and returns its result. `whole` is whether the view shows all that is committed.
+    /// Ends the run, and returns its result. `whole` is whether the view shows everything that is committed.
     fn finish(mut self, whole: bool) -> EndedRun {
         if let Some(error) = self.failed {
             return EndedRun { compared: self.compared, bundle: Err(error) };
@@ -277,12 +278,12 @@ impl<'v> RunReplay<'v> {
     }
 }
 
-/// How many publications, of those in order, cover no event.
+/// How many of the sorted publications cover no event.
 fn of_nothing(publications: &[ProjectionPublished]) -> usize {
     publications.partition_point(|published| published.events == 0)
 }
 
-/// The result of comparing.
+/// The result of comparing publications.
 #[derive(Default)]
 struct Compared {
     files: u64,
@@ -299,8 +300,8 @@ impl Compared {
 /// A path, and a file there as an earlier version of its projection makes it.
 type Earlier = (String, FileDigest);
 
-/// Compares the files of one publication with the bundle as of the same event, each with what the recorded version of its
-/// projection makes.
+/// Compares the files of one publication with the bundle as of the same event. Each file is compared with what the recorded
+/// version of its projection makes.
 fn compare(published: &ProjectionPublished, bundle: Option<&BundleDigests>, earlier: &[Earlier]) -> Compared {
     let mut rebuilt: BTreeMap<&str, &FileDigest> =
         bundle.iter().flat_map(|bundle| &bundle.files).map(|(path, file)| (path.as_str(), file)).collect();

@@ -1,6 +1,7 @@
-//! Runs as a writer session knows them: folded lazily from their streams, kept for a while, answered from memory.
+//! Runs as a writer session knows them: folded from their streams when they are needed, kept for a while, and answered from
+//! memory.
 //!
-//! Invariant: the cache holds a bounded number of runs. What is dropped is read again from the log, through the index.
+//! Invariant: the cache holds a bounded number of runs. A run that is dropped is read again from the log, through the index.
 
 use crate::answer::Answer;
 use crate::policy::{InForce, Orders};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// How many runs a session keeps folded. A folded run is a few hundred bytes.
 const CACHED_RUNS_MAX: usize = 16_384;
 
-/// A run, and the answers that its commands were given.
+/// A run, and the answers to its commands.
 pub(crate) struct Known {
     pub(crate) fold: RunFold,
     pub(crate) answers: BTreeMap<String, Answered>,
@@ -95,7 +96,7 @@ impl<'c> Loader<'c> {
     }
 }
 
-/// The answers whose keys stand in the log's own stream: to commands for which there was no run.
+/// The answers whose keys are in the log's own stream: answers to commands for which there was no run.
 #[derive(Default)]
 pub(crate) struct Logged(BTreeMap<String, Answered>);
 
@@ -125,21 +126,21 @@ impl Logged {
         known.find(|first| first.content == content)
     }
 
-    /// The key under which an answer can be recorded in `$log`. A key stands for one content in a stream, and commands
-    /// to runs that do not exist share this stream. So if the stream has the key already, the run's name is added to
-    /// it. `None` if that is there, too, or too long: without a key a second delivery would be recorded again.
+    /// The key under which an answer can be recorded in `$log`. A key stands for one content in a stream, and commands to runs
+    /// that do not exist share this stream. So if the stream has the key already, the run's name is added to it. `None` if that
+    /// key is there too, or is too long: without a key a second delivery would be recorded again.
     pub(crate) fn free_key(&self, run: &str, key: &str) -> Option<String> {
         let is_free = |key: &String| key.len() as u64 <= IDEMPOTENCY_KEY_LEN_MAX && !self.0.contains_key(key);
         [key.to_owned(), of_run(run, key)].into_iter().find(is_free)
     }
 }
 
-/// The answer that an event of `$log` gives, by the first contract that knows it.
+/// The answer that an event of `$log` gives, according to the first contract that knows it.
 pub(crate) fn answer_in_log(contracts: &Contracts, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
     contracts.names().find_map(|name| contracts.named(name)?.answer(fact))
 }
 
-/// A key with the run that it was given for; no run has a space in its name.
+/// A key combined with the run that it was given for. A run's name has no space.
 fn of_run(run: &str, key: &str) -> String {
     format!("{run} {key}")
 }
@@ -152,7 +153,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Takes a run out; the caller puts back what it becomes.
+    /// Takes a run out of the cache. The caller puts back its new state.
     pub(crate) fn take(&mut self, run: &str) -> Option<Known> {
         self.runs.remove(run).map(|(_, known)| known)
     }
@@ -165,7 +166,7 @@ impl Cache {
         }
     }
 
-    /// Halving keeps the cost of each put constant on average.
+    /// Dropping half keeps the average cost of a put constant.
     fn drop_older_half(&mut self) {
         let mut ticks: Vec<u64> = self.runs.values().map(|(tick, _)| *tick).collect();
         let middle = ticks.len() / 2;

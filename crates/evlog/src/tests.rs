@@ -1,4 +1,4 @@
-//! Claims about the engine, made with a contract of its own so that no real one can leak in.
+//! Claims about the engine. They use a contract made for these tests, so that no real contract has an influence.
 
 mod decisions;
 mod notes;

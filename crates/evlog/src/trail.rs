@@ -1,11 +1,12 @@
-//! Trails: files with the steps of a replay, to hold replays by other programs or on other machines against them.
+//! Trails: files with the steps of a replay. Replays by other programs or on other machines can be compared with them.
 //! docs/replay.md defines the form.
 //!
-//! Does: write a trail, check that one is whole and of this log, and find the first step that differs. Does not: open files.
+//! Does: write a trail, check that a trail is whole and belongs to this log, and find the first step that differs. Does not:
+//! open files.
 //!
 //! Invariants:
-//! - The same log and the same versions of projections give the same bytes, whatever the threads.
-//! - Nothing of a trail counts before its digest is checked.
+//! - The same log and the same versions of projections give the same bytes, whatever the number of threads.
+//! - Nothing in a trail counts before its digest is checked.
 
 mod error;
 mod read;
@@ -32,7 +33,7 @@ const FORM: u32 = 1;
 /// The word that begins the last line.
 const END: &str = "end";
 
-/// The first line of a trail: of which log it is, and what made it.
+/// The first line of a trail: which log it belongs to, and what made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -46,7 +47,7 @@ pub struct Header {
     pub size: u64,
     /// The root over them, in hexadecimal.
     pub root: String,
-    /// How many events of a run have one line: with 10, events 9, 19, 29 and so on have one, and the last one.
+    /// How many events of a run share one line: with 10, events 9, 19, 29 and so on have a line, and so has the last one.
     pub every: NonZeroU64,
     /// Name and version of each projection.
     pub projections: BTreeMap<String, u16>,
@@ -55,7 +56,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of a trail of what the view shows. Reads the log's bytes.
+    /// The header of a trail for what the view shows. Reads the log's bytes.
     pub fn of(view: &View, every: NonZeroU64, program: &str) -> Result<Header, LogError> {
         let (size, root) = view.root()?;
         let projections = view.contracts().projections().into_iter();
@@ -71,8 +72,8 @@ impl Header {
         })
     }
 
-    /// The view as of the event at which the trail ends. A view of another log, of another history, or of a shorter one is an error, and
-    /// so are projections of other versions.
+    /// The view as of the event at which the trail ends. It is an error if the view is of another log, of another history, or
+    /// of a shorter one, or if projections have other versions.
     pub fn view(&self, view: View) -> Result<View, TrailError> {
         let ours = view.log_id().to_string();
         if ours != self.log_id {
@@ -95,8 +96,8 @@ impl Header {
         Ok(view)
     }
 
-    /// Checks that the bytes and the events end at the same commit. There may be the header of a segment behind the last commit,
-    /// and then it was replayed or not.
+    /// Checks that the bytes and the events end at the same commit. If the header of a segment follows the last commit, the
+    /// trail may include it or not.
     fn check_end(&self, view: &View) -> Result<(), TrailError> {
         let Header { next_seq, size, .. } = *self;
         if view.next_seq().0 != next_seq {
@@ -144,13 +145,13 @@ impl<W: Write> TrailWriter<W> {
         use std::fmt::Write as _;
         let (seq, run) = (step.seq, step.run);
         self.line.clear();
-        // Text takes any text.
+        // Writing to a text cannot fail.
         let _always = writeln!(self.line, "{seq} {run} {}", hex(&step.digest));
         self.lines += 1;
         self.write();
     }
 
-    /// Ends the trail. Returns how many steps it has, and what it was written to.
+    /// Ends the trail. Returns how many steps it has, and the writer.
     pub fn finish(mut self) -> io::Result<(u64, W)> {
         let digest = self.hasher.finalize();
         self.line = format!("{END} {} {}\n", self.lines, hex(digest.as_bytes()));
@@ -175,15 +176,15 @@ pub struct Projected {
     pub number: u64,
     /// Its kind.
     pub kind: String,
-    /// The first event since the step before, which the trail shows to be the same: one of those up to this one differs.
+    /// The first event after the previous step, up to which the trail agrees. One of the events from there to this one differs.
     pub since: Seq,
-    /// The files after the event; none between two events of one commit where the run has none. The error is that of an event that
-    /// could not be folded.
+    /// The files after the event; `None` between two events of one commit if the run has no files there. The error is that of
+    /// an event that could not be folded.
     pub bundle: Result<Option<Bundle>, FoldError>,
 }
 
-/// What this program projects of a run after one of its events, in a trail with lines `every` events apart; `None` if the run has
-/// no such event.
+/// What this program projects for a run after one of its events, in a trail with lines `every` events apart; `None` if the run
+/// has no such event.
 pub fn projected(view: &View, run: &str, seq: Seq, every: NonZeroU64) -> Result<Option<Projected>, LogError> {
     let mut fold = Ok(BundleFold::new(view.contracts()));
     let (mut found, mut since) = (None, seq);

@@ -1,7 +1,7 @@
-//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq or time. Never writes, takes no lock
-//! that lasts.
+//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq or time. It never writes, and takes no
+//! lock for long.
 //!
-//! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
+//! Invariant: a commit is seen completely or not at all. As of seq N, the commits that end at N or before are seen.
 
 mod as_of;
 pub mod events;
@@ -33,15 +33,15 @@ pub type Visit<'v, E> = dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, E> + 'v;
 pub struct View {
     pub(crate) reader: Reader,
     pub(crate) contracts: Contracts,
-    /// Where it ends, if that is before what the reader sees.
+    /// Where the view ends, if that is before the end of what the reader sees.
     bound: Option<Bound>,
     /// The error that the log is shorter than its own checkpoints show.
     missing: Option<Box<Refusal>>,
-    /// Why `HEAD` or the log's own checkpoints cannot be used to find how long the log was.
+    /// Why `HEAD` or the log's own checkpoints cannot show how long the log was.
     warnings: Vec<String>,
 }
 
-/// Where a view ends: no commit from here on is shown, and none is read.
+/// Where a view ends: no commit from here on is shown or read.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     seq: Seq,
@@ -55,7 +55,7 @@ pub struct RunSummary {
     pub run: String,
     /// Its contract.
     pub contract: &'static str,
-    /// The definition that it brought, where runs of the contract bring one.
+    /// The definition that it brought, if runs of the contract bring one.
     pub definition: Option<String>,
     /// Its state in one word.
     pub status: String,
@@ -105,7 +105,7 @@ impl View {
     pub(crate) fn open_up_to_damage(fs: &Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
         let reader = Reader::open_up_to_damage(Arc::clone(fs), dir)?;
         let mut warnings: Vec<String> = reader.head_flaw().map(unused_head).into_iter().collect();
-        // If the log is known not to be whole, its checkpoints show nothing more.
+        // If the log is already known not to be whole, its checkpoints show nothing more.
         let is_whole = reader.check_whole().is_ok();
         let missing = if is_whole { own_notes::missing(fs, dir, reader.committed().position) } else { Ok(None) };
         let missing = missing.unwrap_or_else(|error| {
@@ -115,14 +115,14 @@ impl View {
         Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), warnings })
     }
 
-    /// Why `HEAD` or the log's own checkpoints cannot be used to find how long the log was: one sentence each. The end
-    /// of the view then follows from the segments alone.
+    /// Why `HEAD` or the log's own checkpoints cannot show how long the log was, one sentence each. Then only the segments show
+    /// where the view ends.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Checks that the log is not damaged behind the part that the view shows, and not shorter than its own checkpoints show. A
-    /// view of an earlier seq is not checked.
+    /// Checks that the log is not damaged behind the part that the view shows, and is not shorter than its own checkpoints
+    /// show. A view as of an earlier seq is not checked.
     pub fn check_whole(&self) -> Result<(), LogError> {
         if self.bound.is_some() {
             return Ok(());
@@ -193,7 +193,7 @@ impl View {
         Ok(tree.root())
     }
 
-    /// Checks whether more was committed since; true if so.
+    /// Checks whether more was committed since; returns whether it was.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         Ok(self.reader.refresh()?)
     }
@@ -204,7 +204,7 @@ impl View {
         self.reader.follow()
     }
 
-    /// The events in order, from the given seq on, each as a value of its own. [`each`](View::each) copies nothing.
+    /// The events in order, from the given seq on, each as an owned value. [`each`](View::each) copies nothing.
     pub fn events(&self, from: Seq) -> Result<Events<'_>, LogError> {
         Events::new(self, from)
     }
@@ -238,8 +238,8 @@ impl View {
         self.bound.is_none_or(|bound| position < bound.position)
     }
 
-    /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks can go back,
-    /// so such commits may be anywhere; segments without any are skipped.
+    /// Visits, in order, the events of commits that were recorded at or after one time and before another, in Unix nanoseconds.
+    /// Clocks can go back, so such commits may be anywhere. Segments without any are skipped.
     pub fn each_during<E: From<LogError>>(
         &self,
         moment: Moment,
@@ -304,7 +304,7 @@ impl View {
         Ok(seen)
     }
 
-    /// The policies of the log, as far as the view shows it and they can be read, and why they are not all, if they are not.
+    /// The policies of the log, as far as the view shows them and they can be read. If some are missing, also the reason.
     pub fn policies(&self) -> (Policies, Option<LogError>) {
         let mut policies = Policies::default();
         let ended = self.stream(LOG_STREAM, &mut |fact| {
@@ -370,7 +370,7 @@ impl View {
         Ok(names)
     }
 
-    /// One run, folded to its last event; none if there is no such run.
+    /// One run, folded to its last event; `None` if there is no such run.
     pub fn run(&self, run: &str) -> Result<Option<RunFold>, LogError> {
         let mut fold: Option<RunFold> = None;
         if run == LOG_STREAM {
@@ -386,7 +386,7 @@ impl View {
         Ok(fold)
     }
 
-    /// The bundle of one run; none if there is no such run.
+    /// The bundle of one run; `None` if there is no such run.
     pub fn bundle(&self, run: &str) -> Result<Option<Bundle>, LogError> {
         if run == LOG_STREAM {
             return Ok(None);

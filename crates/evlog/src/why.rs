@@ -1,12 +1,13 @@
 //! Which events made a value of a run's projected files.
 //!
-//! Does: find the event at which the value last changed, and of the events before it those without which it would not have. They are
-//! found by folding: the run is folded again without some of its events, as if these had never been recorded.
-//! Does not: ask a contract whether it would have taken the commands that remain; only whether it can fold their events.
+//! Does: find the event at which the value last changed, and those earlier events without which it would not have changed so.
+//! They are found by folding: the run is folded again without some of its events, as if these had never been recorded. Does
+//! not: ask a contract whether it would have accepted the commands that remain; only whether it can fold their events.
 //!
 //! Invariants:
-//! - The events that are found suffice: folded alone, the last of them gives the value.
-//! - Each is needed: without it the others cannot be folded, or give another value, or the last one no longer changes it.
+//! - The events that are found suffice: if only they are folded, the last of them sets the value.
+//! - Each of them is needed: without it the others cannot be folded, or give another value, or the last one no longer changes
+//!   the value.
 
 mod folding;
 mod search;
@@ -27,35 +28,36 @@ pub struct Place<'a> {
     pub run: &'a str,
     /// The file within its bundle.
     pub file: &'a str,
-    /// JSON pointer into the file; of JSON Lines, into the list of its lines.
+    /// JSON pointer into the file. For JSON Lines, into the list of the file's lines.
     pub pointer: &'a str,
 }
 
 /// What made a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
-    /// The value; `None` if there was one, and is none any more.
+    /// The value; `None` if there was a value and there is none any more.
     pub value: Option<Value>,
-    /// The events, in order, and the value after each, if only these are folded. The value last changed at the last of them.
+    /// The events, in order, each with the value after it if only these events are folded. The last of them changed the value
+    /// last.
     pub events: Vec<(Seq, Option<Value>)>,
     /// How many events the run has.
     pub of: u64,
 }
 
-/// The value after an event; `None` where the contract has no files then, because an event must still follow.
+/// The value after an event; `None` if the contract has no files at this point, because an event must still follow.
 type ValueAfter = Option<Option<Value>>;
 
-/// How much is done at most to find what made a value.
+/// The most work that is done to find what made a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many events the run has up to the last change of the value. They are held in memory.
+    /// How many events the run may have up to the last change of the value. They are held in memory.
     pub events: u64,
-    /// How many bytes the streams' names and payloads of these events have.
+    /// How many bytes the streams' names and payloads of these events may have.
     pub event_bytes: u64,
-    /// How many events are folded, in all attempts together. Of a value that needs n events, each attempt to leave some of them out
-    /// folds nearly n.
+    /// How many events may be folded, in all attempts together. If a value needs n events, each attempt to leave some of them
+    /// out folds nearly n.
     pub folds: u64,
-    /// How many bytes the values after the events that are found have as JSON.
+    /// How many bytes the values after the events that are found may have as JSON.
     pub bytes: u64,
 }
 
@@ -91,13 +93,13 @@ struct Change {
 }
 
 impl View {
-    /// What made a value; `None` if there is no such run, or never was a value at this place. What takes more than [`LIMITS`] is
-    /// [`LogError::WhyLimit`], and what is no JSON pointer is [`LogError::Pointer`].
+    /// What made a value; `None` if there is no such run, or there never was a value at this place. If it takes more than
+    /// [`LIMITS`], the error is [`LogError::WhyLimit`]. If the pointer is not a JSON pointer, it is [`LogError::Pointer`].
     pub fn why(&self, place: Place<'_>) -> Result<Option<Why>, LogError> {
         self.why_with_progress(place, &|_| ())
     }
 
-    /// The same, with the number of events that were folded so far, at most [`LIMITS`]`.folds`.
+    /// The same. Reports how many events were folded so far, at most [`LIMITS`]`.folds`.
     pub fn why_with_progress(&self, place: Place<'_>, progress: &dyn Fn(u64)) -> Result<Option<Why>, LogError> {
         self.why_within(place, LIMITS, progress)
     }

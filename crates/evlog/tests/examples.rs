@@ -1,10 +1,10 @@
-//! The examples do what they say.
+//! The examples do what they promise.
 #![cfg(test)]
 
 use std::path::Path;
 use std::process::Command;
 
-/// What an example prints; it ends well.
+/// What an example prints. The example must end with success.
 fn prints(name: &str, dir: &Path) -> String {
     let run = ["run", "-q", "-p", "evlog-engine", "--example", name, "--"];
     let done = Command::new(env!("CARGO")).args(run).arg(dir).output().unwrap();

@@ -1,11 +1,11 @@
-//! Judges a log by many threads: first its bytes, segment by segment, then its runs, distributed by the hash of their
-//! names. In the second pass a thread skips the events of other threads' runs, which were checked in the first.
+//! Judges a log with many threads: first its bytes, segment by segment, then its runs, distributed by the hash of their names.
+//! In the second pass a thread skips the events of other threads' runs, because the first pass has checked them.
 //!
 //! Does: confirm that nothing is wrong with the bytes, and report what is wrong with the runs. Does not: say what is wrong with
-//! the bytes; if anything is, there is no result, and the log is read in order.
+//! the bytes. If anything is wrong with them, there is no result, and the log is read in order.
 //!
-//! Invariant: the first pass counts the events of each stream, so that the second one holds a run's state from its first
-//! event to its last: memory grows by the runs that are open at one time, and by a few bytes for each stream.
+//! Invariant: the first pass counts the events of each stream, so that the second one holds a run's state only from the run's
+//! first event to its last. Memory grows with the number of runs that are open at one time, and by a few bytes for each stream.
 
 use super::{Check, Progress, RunCheck, Subject, newer, read};
 use crate::deal::{Hand, TICK, Threads, deal};
@@ -68,7 +68,7 @@ fn bytes(
                     }
                 }
             };
-            // With fewer threads it only takes longer. If none can be started, this thread reads everything.
+            // If fewer threads can be started, it only takes longer. If none can be started, this thread reads everything.
             if Builder::new().spawn_scoped(scope, work).is_err() {
                 break;
             }
@@ -93,7 +93,7 @@ fn note(commit: &Commit<'_>, noted: &mut Vec<Noted>) {
     }
 }
 
-/// Joins parts in the order of the log. They may come in any order.
+/// Joins the parts in the order of the log. They may arrive in any order.
 fn join(
     subject: &Subject<'_>,
     parts: &mpsc::Receiver<(usize, Outcome)>,
@@ -111,7 +111,7 @@ fn join(
         while let Some((part, mut noted)) = waiting.remove(&next) {
             let is_last = next + 1 == subject.segments.len();
             if part.is_none() && is_last {
-                // The last segment may end within a frame, or in zeros, as a writer left it.
+                // The last segment may end inside a frame, or in zeros, as a writer left it.
                 noted = read_last(subject, &mut audit, tick)?;
             } else if !part.is_some_and(|part| audit.join(part)) {
                 return Ok(None);

@@ -1,17 +1,16 @@
-//! A verification that can be interrupted: after each sealed segment it gives its caller bytes to keep, and it can
-//! continue from the bytes that were kept last.
+//! A verification that can be interrupted. After each sealed segment it gives its caller bytes to keep, and it can continue
+//! from the bytes that were kept last.
 //!
-//! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded
-//! again; for this their commits are read again, and of the other bytes before the interruption only the last ones, up
-//! to 16 KiB. Does not: give bytes to keep if something is wrong with the log's bytes: those are read again, and
-//! reported.
+//! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded again, and
+//! for this their commits are read again. Of the other bytes before the interruption only the last ones are read again, up to
+//! 16 KiB. Does not: give bytes to keep if something is wrong with the log's bytes. Those are read again, and reported.
 //!
 //! Invariants:
-//! - A verification that continues reports the same as one that was not interrupted, as long as the bytes before the
+//! - A verification that continues reports the same as a verification that was not interrupted, if the bytes before the
 //!   interruption have not changed.
-//! - The log has to be the one that was begun: its id, its segments up to there, and the bytes before the interruption
-//!   are compared first. Then, as in any log, the root in the next header is compared with that of the bytes that were
-//!   read.
+//! - The log must be the one whose verification was begun: its id, its segments up to the interruption, and the bytes before
+//!   the interruption are compared first. Then, as in any log, the root in the next header is compared with the root of the
+//!   bytes that were read.
 
 pub use super::resume_error::ResumeError;
 
@@ -29,14 +28,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Called after each sealed segment, with a function that makes the bytes to keep; it gives `None` once something is wrong with
-/// the log's bytes. A caller that wants to keep them less often need not call the function.
+/// Called after each sealed segment, with a function that makes the bytes to keep. The function returns `None` once something
+/// is wrong with the log's bytes. A caller that wants to keep the bytes less often need not call the function.
 pub type Keep<'k> = dyn FnMut(&dyn Fn() -> Option<Vec<u8>>) + 'k;
 
 /// The result of a verification that may have continued an earlier one.
 #[derive(Clone, Debug)]
 pub struct Resumed {
-    /// What was found, all in all.
+    /// All that was found, in all parts of the verification.
     pub check: Check,
     /// When the first of these verifications began, Unix nanoseconds.
     pub begun_ns: i64,
@@ -106,7 +105,7 @@ fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
     Ok(())
 }
 
-/// Bytes of the log, fewer where it ends.
+/// Bytes of the log; fewer if the log ends before.
 fn bytes_of(subject: &Subject<'_>, from: u64, len: usize) -> Result<Vec<u8>, LogError> {
     let mut bytes = Vec::with_capacity(len);
     let range = from..from.saturating_add(len as u64);
@@ -115,7 +114,7 @@ fn bytes_of(subject: &Subject<'_>, from: u64, len: usize) -> Result<Vec<u8>, Log
     Ok(bytes)
 }
 
-/// A verification under way.
+/// A verification in progress.
 struct Going<'s> {
     subject: &'s Subject<'s>,
     audit: Audit,
@@ -123,7 +122,7 @@ struct Going<'s> {
     begun_ns: i64,
     before: Position,
     seen: BTreeMap<String, SeenRun>,
-    /// Runs whose events this verification has not met yet.
+    /// Runs whose events this verification has not read yet.
     asleep: BTreeSet<String>,
 }
 
@@ -182,7 +181,7 @@ impl<'s> Going<'s> {
     }
 }
 
-/// The runs of a verification under way, given commit by commit.
+/// The runs of a verification in progress, which receives commit by commit.
 struct Runs<'r, 's> {
     subject: &'r Subject<'s>,
     check: &'r mut RunCheck<'s>,

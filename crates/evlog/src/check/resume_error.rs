@@ -1,43 +1,43 @@
-//! Why a verification does not go on.
+//! The reasons why a verification cannot go on.
 
 use crate::error::LogError;
 use evlog_format::{LogId, Position};
 use std::fmt;
 
-/// Why a verification does not go on from what was kept.
+/// Why a verification cannot go on from what was kept.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResumeError {
     /// The log cannot be read.
     Log(LogError),
-    /// The bytes are not a saved verification.
+    /// The bytes are not those of a saved verification.
     Foreign,
     /// The bytes have changed since they were kept.
     Spoilt,
-    /// They were kept by another version.
+    /// Another version of the program kept them.
     Program {
         /// The version of this program.
         expected: &'static str,
         /// The version that kept them.
         found: String,
     },
-    /// They are about another log.
+    /// They belong to another log.
     OtherLog {
-        /// The log that was begun.
+        /// The log whose verification was begun.
         expected: LogId,
-        /// This one; none where that cannot be read.
+        /// The log that was given; `None` if its id cannot be read.
         found: Option<LogId>,
     },
-    /// The log has fewer bytes than were read of it.
+    /// The log has fewer bytes than were read before.
     Shorter {
         /// How many were read.
         expected: Position,
         /// How many there are.
         found: u64,
     },
-    /// The log's bytes are not those that were read.
+    /// The log no longer has the bytes that were read.
     Changed {
-        /// Where.
+        /// Where they differ.
         position: Position,
         /// What was read, in words.
         expected: String,
@@ -47,7 +47,7 @@ pub enum ResumeError {
 }
 
 impl ResumeError {
-    /// Whether it is a finding about the log: that bytes which were read are no longer there.
+    /// Whether this is a finding about the log: bytes that were read are no longer there.
     pub fn is_finding(&self) -> bool {
         matches!(self, ResumeError::Shorter { .. } | ResumeError::Changed { .. })
     }

@@ -1,12 +1,15 @@
 //! A sample of a log: some of its sealed segments, chosen by a seed, and the last one.
 //!
-//! Does: check each chosen segment whole, by itself and against the headers at both of its ends; check its bytes
-//! against the root of a checkpoint, if there is one; compute the probability that such a sample misses a flaw. If it
-//! finds anything, the whole log is read in order, and the findings of that are reported. Does not: judge runs, or
-//! order across segments, where it has not read the whole log. A sample has no whole runs.
+//! Does:
+//! - check each chosen segment completely, by itself and against the headers at both of its ends;
+//! - check its bytes against the root of a checkpoint, if there is one;
+//! - compute the probability that such a sample misses a flaw.
 //!
-//! It samples segments, not frames: reading some frames would cost as much as reading all, because each frame is found
-//! from the one before, and the hash values that a proof of a frame needs are kept for segments only.
+//! If it finds anything, the whole log is read in order, and that pass reports the findings. Does not: judge runs, or the order
+//! across segments, unless it has read the whole log. A sample has no whole runs.
+//!
+//! It samples segments and not frames. Reading some frames would cost as much as reading all, because each frame is found from
+//! the one before, and the hash values that a proof of a frame needs are kept for segments only.
 
 use super::{Check, Progress, Subject, in_order, newer, read, remains, with_subject};
 use crate::covered::compare_with;
@@ -26,10 +29,10 @@ use std::sync::Arc;
 
 const MILLION: u64 = 1_000_000;
 
-/// Which segments are taken.
+/// How the segments of a sample are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// How many of a million sealed segments; at least one is taken if there is one.
+    /// How many of a million sealed segments to take. At least one is taken if there is one.
     pub parts_per_million: u64,
     /// The same seed takes the same segments of the same log.
     pub seed: u64,
@@ -38,9 +41,8 @@ pub struct Sample {
 /// The result of a sample.
 #[derive(Clone, Debug)]
 pub struct Sampled {
-    /// The findings in the segments that were taken, and how much they hold. End and next seq are those of the last
-    /// segment, even if segments before it were not read. The root is too, if the tree before that segment was
-    /// available.
+    /// The findings in the segments that were taken, and how much these hold. End and next seq are those of the last segment,
+    /// even if segments before it were not read. The root is its root too, if the tree before that segment was available.
     pub report: Report,
     /// How many bytes the log has.
     pub log_bytes: u64,
@@ -48,14 +50,14 @@ pub struct Sampled {
     pub sealed: u64,
     /// How many of them were taken.
     pub taken: u64,
-    /// How many of these have bytes that lead from the root in their own header to the root in the next one. For the
-    /// others no tree was available.
+    /// How many of these have bytes that lead from the root in their own header to the root in the next header. For the others
+    /// no tree was available.
     pub rooted: u64,
     /// The findings in the runs, if the whole log was read.
     pub judged: Option<Judged>,
 }
 
-/// What was found in the runs of a log that was read whole.
+/// The findings in the runs of a log that was read completely.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// Runs that were folded.
@@ -67,7 +69,7 @@ pub struct Judged {
 }
 
 impl Sampled {
-    /// Whether there is nothing to find, as far as was read.
+    /// Whether nothing was found in what was read.
     pub fn is_good(&self) -> bool {
         let is_judged_good = self.judged.as_ref().is_none_or(|judged| judged.contract_findings.is_empty());
         self.report.findings.count() == 0 && is_judged_good
@@ -119,7 +121,7 @@ pub fn sample(
     if let Some(Check { report, .. }) = remains(&fs, dir)? {
         return Ok(Sampled { report, log_bytes: 0, sealed: 0, taken: 0, rooted: 0, judged: None });
     }
-    // With where the log's commits end.
+    // Pairs the checkpoint with the position where the log's commits end.
     let covered = covered.map(|covered| Ok::<_, LogError>((covered, end(&fs, dir)?))).transpose()?;
     with_subject(fs, dir, contracts, |subject| {
         let sealed = subject.segments.len() - 1;
@@ -131,7 +133,7 @@ pub fn sample(
             report: Audit::new(None).finish(),
             rooted: 0,
             done: 0,
-            // Segments that are checked against a root are read a second time.
+            // Segments that are checked against a root are read twice.
             total: read.iter().map(|nth| subject.segments[*nth].len).sum::<u64>() << u32::from(covered.is_some()),
             progress,
         };
@@ -169,7 +171,7 @@ pub fn judged_whole(
     Ok(Sampled { taken: found.taken, rooted: found.rooted, ..whole })
 }
 
-/// Whether the files, by their names and lengths, cover the log without a gap.
+/// Whether the files cover the log without a gap, according to their names and lengths.
 fn lie_end_to_end(segments: &[RawSegment]) -> bool {
     let mut end = 0;
     segments.iter().all(|segment| {
@@ -248,8 +250,8 @@ impl Sampling<'_, '_> {
         report.findings.extend(&read.findings);
     }
 
-    /// Checks the bytes that were read against the signed root: hash values come from these bytes, and from trees for
-    /// all others.
+    /// Checks the bytes that were read against the signed root. Their hash values come from the bytes themselves; all other
+    /// hash values come from trees.
     fn lead(&mut self, read: &[usize], covered: &Covered, end: Position) -> Result<(), LogError> {
         let (Position(bytes), Position(size)) = (end, covered.size);
         let root = if bytes < size { None } else { Some(self.root(read, size)?) };

@@ -1,14 +1,14 @@
-//! The file of a verification that was interrupted: how far it came, and the state that it needs to continue.
+//! The file of a verification that was interrupted: how far it had come, and the state that it needs to continue.
 //!
 //! ```text
 //! magic 8 | version 4 | BLAKE3 of all that follows 32 | parts, each: length 8, bytes
 //! parts: head | saved audit | for each run: name, then whether it failed 1 and where its commits stand
 //! ```
 //!
-//! A commit's place is stored as the distance from the run's commit before it, seven bits a byte, the lowest first.
+//! A commit's place is stored as the distance from the run's previous commit, with seven bits in a byte, the lowest first.
 //!
-//! Invariant: the digest is compared before anything else is read. It detects accidents, not intent: anybody who can
-//! write the file can change its contents, so keep it where only trusted people can write.
+//! Invariant: the digest is compared before anything else is read. It detects accidents, not intent: anybody who can write the
+//! file can change its contents. So keep the file where only trusted people can write.
 
 use super::RunCheck;
 use super::resume_error::ResumeError;
@@ -25,10 +25,10 @@ const DIGEST_LEN: usize = 32;
 /// A file of another version is not used, because that version may have judged by other rules.
 const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
 
-/// A policy that was set: seq, number in `$log`, when, by which principal, what.
+/// A policy that was set: seq, number in `$log`, time, principal, content.
 type SavedPolicy = (u64, u64, i64, Option<String>, PolicySet);
 
-/// The state of the part that was read, whose bytes are sound.
+/// The state after the part that was read, whose bytes are sound.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     program: String,
@@ -56,7 +56,7 @@ impl Head {
         }
     }
 
-    /// The policies of what was read.
+    /// The policies in the part that was read.
     pub(super) fn policies(&self) -> Policies {
         let set = |(seq, number, recorded_ns, principal, said): &SavedPolicy| {
             let (seq, number, recorded_ns) = (Seq(*seq), *number, *recorded_ns);
@@ -80,10 +80,10 @@ impl Head {
     }
 }
 
-/// A run, as far as it was read: enough to read it again if more events of it come.
+/// What is kept of a run that was read in part: enough to read it again if more of its events come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SeenRun {
-    /// Whether its contract could not fold it, which was reported.
+    /// Whether its contract could not fold it. That was reported already.
     pub(super) failed: bool,
     /// Position of the last of its commits.
     last: u64,
@@ -91,14 +91,14 @@ pub(super) struct SeenRun {
 }
 
 impl SeenRun {
-    /// Whether all its commits stand before this position.
+    /// Whether all its commits are before this position.
     pub(super) fn is_before(&self, end: u64) -> bool {
         self.last < end
     }
 
     /// Adds an event of the run, in a commit at this position.
     pub(super) fn push(&mut self, position: u64) {
-        // The first byte of a log is its header's, so a commit never stands at 0.
+        // A log begins with the bytes of its header, so a commit is never at 0.
         let mut distance = position - self.last;
         if distance == 0 {
             return;
@@ -177,7 +177,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Saved, ResumeError> {
     Ok(saved)
 }
 
-/// The parts that were not read yet, as bytes.
+/// The parts that are not read yet, as bytes.
 struct Parts<'b>(&'b [u8]);
 
 impl<'b> Parts<'b> {

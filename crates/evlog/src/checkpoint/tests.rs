@@ -1,4 +1,4 @@
-//! What may be signed, what is refused, and what is left in the log.
+//! What may be signed, what is refused, and what is then in the log.
 
 use super::*;
 use crate::Options;
@@ -32,7 +32,7 @@ fn bytes(dir: &Path) -> Vec<u8> {
     files(dir, "seg").iter().flat_map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Signs nothing, but does all that signing needs.
+/// Does everything that signing needs, except signing.
 fn seal(log: &Log, last: Option<&Statement>) -> Result<Statement, LogError> {
     let mut read = ReadBack::begin(log, last.map(|last| (last.size, last.root)), &mut silent())?;
     let statement = read.statement(&mut silent())?;
@@ -62,7 +62,7 @@ fn a_statement_is_about_the_bytes_on_disk_and_extends_the_last_one() {
         );
         assert_eq!((history.only_sessions, log.next_seq().0), (1, statement.next_seq.0 + 1));
         assert_eq!(log.checkpoints().read(statement.size).unwrap(), b"a note");
-        // Without the sidecar all of it is read again, and the same is stated.
+        // Without the sidecar all bytes are read again, and the statement is the same.
         fs::remove_file(dir.path().join("checkpoints/last.tree")).unwrap();
         last = Some(statement);
     }
@@ -89,7 +89,7 @@ fn bytes_that_changed_since_they_were_written_are_not_signed() {
     assert!(refused.contains("not what the writer says, so nothing was signed"), "{refused}");
     assert_eq!(log.checkpoints().sizes().unwrap(), [first.size]);
     flip(at);
-    // Under the last checkpoint, whose tree is gone: it is read again, and compared with what was signed.
+    // The tree of the last checkpoint is gone. All is read again, and compared with what was signed.
     fs::remove_file(dir.path().join("checkpoints/last.tree")).unwrap();
     flip(120);
     let refused = seal(&log, Some(&first)).unwrap_err().to_string();
@@ -158,7 +158,7 @@ fn a_proof_reads_what_it_needs_and_is_the_same_without_trees() {
     };
     let (mut with, mut without) = (0, 0);
     let proofs = made(&mut with);
-    // A segment that is neither near one of the events nor at an edge of a large part of the tree is not read.
+    // A segment is read only if it is near one of the events or at an edge of a large part of the tree.
     let kib = |position: Position| position.0 / 1024;
     assert_eq!((kib(first.size) / 16, kib(second.size) / 64), (4, 2), "{first:?} {second:?}");
     let unread = files(dir.path(), "seg").into_iter().rfind(|path| position_of(path) < 100 * 1024).unwrap();

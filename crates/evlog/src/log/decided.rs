@@ -1,6 +1,6 @@
-//! What must hold of a decision before anything of it is recorded. A contract that breaks these rules has a defect.
+//! The rules that a decision must satisfy before anything of it is recorded. A contract that breaks these rules has a defect.
 //!
-//! Does not: judge the events' bytes; the net below every decision does.
+//! Does not: judge the events' bytes; the module `net` does that for every decision.
 
 use crate::error::LogError;
 use crate::runs::answer_in_log;
@@ -24,7 +24,7 @@ pub(super) fn check(
     flaw.map_or(Ok(()), |message| Err(LogError::Undecidable { run: run.to_owned(), message }))
 }
 
-/// Checks that the events give the answer that was decided: a second delivery is answered from them alone.
+/// Checks that the events lead to the answer that was decided, because a second delivery is answered from the events alone.
 pub(super) fn check_answer(
     request: &Request,
     contracts: &Contracts,
@@ -49,7 +49,7 @@ pub(super) fn check_answer(
     Err(LogError::Undecidable { run: request.run().to_owned(), message })
 }
 
-/// An answer that is not a yes says why.
+/// Checks that an answer that does not accept the command says why.
 fn outcome(decision: &Decision) -> Option<String> {
     let fits = (decision.outcome == Outcome::Accepted) == decision.error.is_none();
     (!fits).then(|| "expected an error if and only if the command is not accepted".to_owned())
@@ -64,8 +64,8 @@ fn causes(decision: &Decision) -> Option<String> {
     })
 }
 
-/// All events of a decision are of the run, or all are of `$log`. In a commit with both, the idempotency key would be taken
-/// in both streams (rule F-36).
+/// Checks that all events of a decision belong to the run, or all to `$log`. In a commit with both, the idempotency key would
+/// count in both streams (rule F-36).
 fn targets(decision: &Decision) -> Option<String> {
     let of_log = decision.events.iter().filter(|new| new.target == Target::Log).count();
     let is_mixed = of_log > 0 && of_log < decision.events.len();
@@ -77,8 +77,8 @@ fn kinds(contract: &ContractRef, decision: &Decision) -> Option<String> {
     Some(format!("expected kinds of contract `{}`, found `{foreign}`", contract.name()))
 }
 
-/// The first event says which contract a run is of. If runs of several contracts begin with this kind of event, the contract
-/// that was added first counts.
+/// Checks that the first event shows which contract a run belongs to. If runs of several contracts begin with this kind of
+/// event, the contract that was added first counts.
 fn beginning(contract: &ContractRef, contracts: &Contracts, decision: &Decision) -> Option<String> {
     let kind = decision.events.iter().find(|new| new.target == Target::Run)?.kind.as_kind();
     let name = contract.name();

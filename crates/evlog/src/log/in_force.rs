@@ -1,5 +1,5 @@
-//! The policy that a writer's session judges by. It is searched in `$log` from the end, so that opening a log of many
-//! sessions costs no more than opening one of few. And setting a new policy.
+//! The policy by which a writer's session judges. It is searched in `$log` from the end, so that opening a log of many sessions
+//! costs no more than opening a log of few. This module also sets a new policy.
 
 use super::{Log, payload_of};
 use crate::error::LogError;
@@ -10,7 +10,7 @@ use evlog_format::{CommitHead, Seq, kind, payload};
 use evlog_projection::Fact;
 use std::ops::ControlFlow;
 
-/// How many events of `$log` are read first, from its end. The number is doubled until they are enough.
+/// How many events of `$log` are read first, from its end. The number is doubled until enough are read.
 const WINDOW: u64 = 16;
 
 /// The policy in force, and when the last checkpoint was signed.
@@ -22,7 +22,7 @@ pub(crate) struct Judging {
 }
 
 impl Judging {
-    /// The breach of the policy by a command's commit, if there is one. `begins`: it is the first of its run.
+    /// The breach of the policy by a command's commit, if there is one. `begins` is whether the commit is the first of its run.
     pub(crate) fn breach(&self, head: &CommitHead<'_>, at: Option<&str>, begins: bool) -> Option<Breach> {
         let unsigned = || self.in_force.unsigned_breach(head.recorded_ns, self.signed_ns);
         let commit_breach = self.in_force.policy.commit_breach(head, at);
@@ -93,8 +93,8 @@ impl Log {
         Ok(in_force)
     }
 
-    /// What `find` gives for the last event of `$log`, from a number on, for which it gives anything. Reads from the end, so
-    /// `find` does not see all events.
+    /// The result of `find` for the last event of `$log` for which it returns one, among the events from a number on. Reads
+    /// from the end, so `find` does not see all events.
     fn last_of_log<T>(&self, from: u64, find: &dyn Fn(&Fact<'_>) -> Option<T>) -> Result<Option<T>, LogError> {
         let len = self.writer().stream_len(LOG_STREAM)?;
         let (mut end, mut window) = (len, WINDOW);

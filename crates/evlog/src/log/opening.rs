@@ -8,13 +8,13 @@ use evlog_format::{FORMAT_VERSION, Seq, kind};
 use evlog_store::{OpenError, RawLog, Recovery, Writer};
 use std::path::Path;
 
-/// The event that the log was made.
+/// The event that records that the log was made.
 pub(crate) fn created(options: &Options, segment_limit: u64) -> Result<HistoryEvent, LogError> {
     let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
     Ok((kind::LOG_CREATED, payload_of(&created)?))
 }
 
-/// The events about how the session before ended.
+/// The events that record how the previous session ended.
 pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) -> Result<Pending, LogError> {
     let mut pending = Pending::new();
     if let Some(cut) = &recovery.cut {

@@ -1,4 +1,4 @@
-//! What a log records of its own checkpoints: which keys sign for it, what they signed, and what somebody gave up.
+//! What a log records about its own checkpoints: which keys sign for it, what they signed, and which losses were accepted.
 
 use crate::history::{CheckpointSigned, KeyAdded, LOG_STREAM, LossAccepted, is_readable};
 use evlog_format::{Event, Position, kind, payload};
@@ -18,7 +18,7 @@ pub(super) struct Recorded {
     pub(super) signed: Vec<CheckpointSigned>,
     /// Where each accepted loss begins, and how many checkpoints were recorded before it.
     losses: Vec<(Position, usize)>,
-    /// Whether all of it was read.
+    /// Whether all of these records could be read.
     pub(super) is_whole: bool,
 }
 
@@ -34,7 +34,7 @@ impl Recorded {
         recorded
     }
 
-    /// An event whose payload cannot be read says nothing here: the audit reads it, too, and has a finding.
+    /// An event whose payload cannot be read is ignored here: the audit reads it too, and reports it.
     fn take(&mut self, event: &Event<'_>) {
         if !is_readable(event) {
             return;
@@ -54,8 +54,8 @@ impl Recorded {
         self.signed.iter().map(|signed| Position(signed.size)).collect()
     }
 
-    /// Whether the log records that it gave up bytes that a note of this size covers, and no checkpoint of this size since. Then
-    /// the note says nothing about the log any more.
+    /// Whether the log records that it gave up bytes that a note of this size covers, and since then no checkpoint of this
+    /// size. Then the note shows nothing about the log any more.
     pub(super) fn gave_up(&self, size: Position) -> bool {
         let is_signed_since = |before: usize| self.signed[before..].iter().any(|signed| signed.size == size.0);
         let mut losses = self.losses.iter();

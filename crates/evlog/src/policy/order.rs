@@ -1,8 +1,8 @@
-//! Rules on the order of a run's events, as data: the templates of DECLARE that an event itself can break, so that the
-//! command can be refused. Whether something still has to happen can only be checked for a run that has ended.
+//! Rules on the order of a run's events, as data. They are the templates of DECLARE that an event itself can break, so that the
+//! command can be refused. A demand that something must still happen can only be checked for a run that has ended.
 //!
-//! Invariant: a rule sees a run's events only from the moment on since which it is in the log's policy without a
-//! change. So its verdict on an event depends only on the log before that event, both for the writer and for an audit.
+//! Invariant: a rule sees a run's events only from the moment on since which the rule is in the log's policy without a change.
+//! So its verdict on an event depends only on the log before that event, both for the writer and for an audit.
 
 use crate::history;
 use evlog_format::{KindBuf, Seq};
@@ -19,38 +19,38 @@ pub struct OrderRule {
     pub name: String,
     /// What it demands.
     pub template: Template,
-    /// The event that the template calls A; none for those of one kind.
+    /// The event that the template calls A; `None` for templates with only one event.
     pub first: Option<KindBuf>,
-    /// The event that the template calls B, or its only one.
+    /// The event that the template calls B, or the template's only event.
     pub then: KindBuf,
     /// How often it may occur, for [`Template::Absence`].
     pub at_most: u64,
-    /// Whether the first event must be by another actor.
+    /// Whether another actor must have caused the first event.
     pub other_actor: bool,
-    /// How far, by the recorded times, the first event may be from it, in nanoseconds.
+    /// How far the first event may be from it, by the recorded times, in nanoseconds.
     pub within_ns: Option<i64>,
-    /// The same, as it is judged.
+    /// The same rule in the form in which it is judged.
     pub(super) judged: Rule,
 }
 
-/// What a rule demands, by the names of DECLARE.
+/// The demand of a rule, by the names of DECLARE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
-    /// A run begins with it.
+    /// A run begins with the event.
     Init,
-    /// It occurs at most as often as the rule says.
+    /// The event occurs at most as often as the rule says.
     Absence,
-    /// The second one occurs only after the first one.
+    /// The second event occurs only after the first.
     Precedence,
-    /// As before, and each needs a first one of its own.
+    /// The same, and each second event needs a first event of its own.
     AlternatePrecedence,
-    /// The second one occurs only directly after the first one.
+    /// The second event occurs only directly after the first.
     ChainPrecedence,
-    /// The second one does not occur after the first one.
+    /// The second event does not occur after the first.
     NotSuccession,
-    /// The second one does not occur directly after the first one.
+    /// The second event does not occur directly after the first.
     NotChainSuccession,
-    /// Not both of them occur.
+    /// The two events do not both occur.
     NotCoExistence,
 }
 
@@ -94,7 +94,7 @@ impl Template {
     }
 }
 
-/// As `precedence(custom/approved, custom/executed), by another actor`.
+/// Spelled as in `precedence(custom/approved, custom/executed), by another actor`.
 impl fmt::Display for OrderRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.template.name())?;
@@ -116,7 +116,7 @@ impl fmt::Display for OrderRule {
 #[derive(Clone, Debug, Default)]
 pub struct Orders(Vec<Stands>);
 
-/// A rule, by its name and the seq since which it is in force, with what it remembers.
+/// A rule, by its name and by the seq since which it is in force, with its state.
 #[derive(Clone, Debug)]
 struct Stands {
     name: String,
@@ -125,8 +125,8 @@ struct Stands {
 }
 
 impl Orders {
-    /// Takes the run's next event into account, and says what it breaks. The rules are those in force, each with the seq
-    /// since which it stands.
+    /// Takes the run's next event into account, and returns the rule that the event breaks, if any. `rules` are those in force,
+    /// each with the seq since which it is in force.
     pub fn next<'r>(
         &mut self,
         rules: impl IntoIterator<Item = (&'r OrderRule, Seq)>,
@@ -134,7 +134,7 @@ impl Orders {
     ) -> Option<String> {
         let mut breach = None;
         let reading = Reading::new(fact, |event| history::payload_json(event).unwrap_or_default());
-        // The rule on how a run begins does not concern one that began before it.
+        // The rule on how a run begins does not apply to a run that began before the rule.
         let concerns = |rule: &OrderRule| rule.template != Template::Init || fact.event.number == 0;
         for (rule, since) in rules.into_iter().filter(|(rule, _)| concerns(rule)) {
             let allowed = self.case(rule, since).allow(&rule.judged, &reading);

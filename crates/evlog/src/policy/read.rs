@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
-/// The word for a distance without a bound.
+/// The word for a distance without a limit.
 const UNBOUNDED: &str = "unbounded";
 /// The longest name of a rule, and the longest form of an actor, in bytes.
 const TEXT_LEN_MAX: usize = 200;
@@ -61,8 +61,8 @@ impl Policy {
         raw(text).and_then(|raw| policy(&raw)).map_err(|flaw| located(text, flaw))
     }
 
-    /// Reads a text that is to be set. It also refuses texts that cannot be meant; a log that already holds such a text
-    /// is still judged by it.
+    /// Reads a text that is to become the policy. It also refuses texts that cannot be meant. A log that already holds such a
+    /// text is still judged by it.
     pub fn read_new(text: &str) -> Result<Policy, PolicyError> {
         let read = raw(text).and_then(|raw| {
             let policy = policy(&raw)?;
@@ -90,7 +90,7 @@ fn raw(text: &str) -> Result<RawPolicy, Flaw> {
     toml::from_str(text).map_err(|error| (error.span(), error.message().replace('\n', " ")))
 }
 
-/// Refuses values that are valid but cannot be meant.
+/// Refuses values that are valid but make no sense.
 fn check_sense(raw: &RawPolicy, policy: &Policy) -> Result<(), Flaw> {
     if let (Some(text), Some(0)) = (&raw.checkpoint_within, policy.unsigned_max_ns) {
         let message = format!("expected at least `1s`, found `{}`: no run could begin", text.get_ref());
@@ -142,7 +142,7 @@ fn policy(raw: &RawPolicy) -> Result<Policy, Flaw> {
     Ok(policy)
 }
 
-/// Reads a part, and says where it stands if that fails.
+/// Reads a part of the text. If that fails, adds the place of the part.
 fn of<T, U>(part: &Spanned<T>, read: impl Fn(&T) -> Result<U, String>) -> Result<U, Flaw> {
     read(part.get_ref()).map_err(|message| (Some(part.span()), message))
 }
@@ -151,7 +151,7 @@ fn at<T>(text: Option<&Spanned<String>>, read: fn(&str) -> Result<T, String>) ->
     text.map(|text| of(text, |text| read(text))).transpose()
 }
 
-/// A distance, or that there is no bound.
+/// A distance, or the word for no limit.
 fn bound(text: &str) -> Result<Option<i64>, String> {
     if text == UNBOUNDED { Ok(None) } else { from_span(text).map(Some) }
 }
@@ -162,7 +162,7 @@ fn class(found: &str) -> Result<Durability, String> {
     named.ok_or_else(|| format!("expected `sync` or `os`, found `{found}`"))
 }
 
-/// Text that people read, of a length that a line holds.
+/// Text for people that fits on a line.
 fn words(found: &str) -> Result<String, String> {
     let is_good = !found.is_empty() && found.len() <= TEXT_LEN_MAX && !found.chars().any(char::is_control);
     let message = || format!("expected 1 to {TEXT_LEN_MAX} bytes of text without control characters");
@@ -190,7 +190,7 @@ fn template(found: &str) -> Result<Template, String> {
     })
 }
 
-/// Which event the first one must differ in: there is one word.
+/// The way in which the first event must differ. There is only one word.
 fn different(found: &str) -> Result<bool, String> {
     if found == "actor" { Ok(true) } else { Err(format!("expected `actor`, found `{found}`")) }
 }

@@ -1,5 +1,5 @@
-//! Claims about policies: what their text says, what they refuse, and what the order of events is judged by. The rules are
-//! those of `docs/policy.md`.
+//! Claims about policies: what their text means, what they refuse, and how they judge the order of events. The rules are those
+//! of `docs/policy.md`.
 
 use super::*;
 use evlog_format::{Event, KindBuf, PLAIN, Seq};
@@ -161,7 +161,7 @@ fn a_weaker_class_and_an_actor_of_no_form_are_refused() {
 fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
     // L-07.
     let policy = Policy { unsigned_max_ns: Some(10), ..Policy::default() };
-    // When a checkpoint was signed, if one was since the policy was set, and what is said of a run that begins then.
+    // When a checkpoint was signed, if that was after the policy was set, and the breach by a run that begins then.
     let breach = |at: i64, signed: Option<i64>, set: i64| {
         let breach = policy.unsigned_breach(at, signed, set)?;
         assert_eq!(breach.code, "POLICY_CHECKPOINT");
@@ -196,7 +196,7 @@ fn a_log_is_judged_by_a_text_that_it_holds_and_that_is_not_set_any_more() {
     }
 }
 
-/// The kinds of a run's events, each by an actor, as words: `approved by a`, from seq 1 on. Says at which of them the rule,
+/// The kinds of a run's events, each by an actor, as words: `approved by a`, from seq 1 on. Returns at which of them the rule,
 /// in force from seq 0 on, is broken first, and how.
 fn broken(rule: &str, events: &[&str]) -> Option<(usize, String)> {
     let text = format!("[[order]]\nname = \"n\"\n{rule}");

@@ -6,7 +6,7 @@ use crate::history::{PolicySet, is_readable};
 use evlog_format::{Seq, kind, payload};
 use evlog_projection::Fact;
 
-/// A policy, and what the log says of it.
+/// A policy, and what the log records about it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InForce {
     /// The event that set it; `None` if no policy was set yet.
@@ -15,7 +15,7 @@ pub struct InForce {
     pub replaced: Option<Seq>,
     /// The policy.
     pub policy: Policy,
-    /// For each rule on order, the seq since which it stands without a change.
+    /// For each rule on order, the seq since which it is in force without a change.
     since: Vec<Seq>,
 }
 
@@ -30,11 +30,11 @@ pub struct Set {
     pub recorded_ns: i64,
     /// Who was authenticated.
     pub principal: Option<String>,
-    /// What it says.
+    /// The content of the event.
     pub said: PolicySet,
 }
 
-/// What `$log` notes for the judgement of later events.
+/// A record in `$log` that matters for the judgement of later events.
 #[derive(Clone, Debug)]
 pub enum Noted {
     /// A policy was set.
@@ -44,7 +44,7 @@ pub enum Noted {
 }
 
 impl Noted {
-    /// What an event notes, if it notes anything.
+    /// The record that an event makes, if any.
     pub fn read(fact: &Fact<'_>) -> Option<Result<Noted, String>> {
         match fact.event.kind {
             kind::LOG_CHECKPOINT_SIGNED => Some(Ok(Noted::Signed(fact.seq, fact.head.recorded_ns))),
@@ -63,7 +63,7 @@ impl Noted {
 }
 
 impl Set {
-    /// What an event of kind `log.policy_set` sets.
+    /// The content of an event of kind `log.policy_set`.
     pub(crate) fn read(fact: &Fact<'_>) -> Result<Set, String> {
         let flaw = |why: String| format!("{}: {why}", fact.event.kind);
         if !is_readable(&fact.event) {
@@ -80,7 +80,7 @@ impl Set {
 }
 
 impl InForce {
-    /// The policy that an event sets in place of this one.
+    /// The policy that replaces this one after an event.
     pub fn followed_by(&self, set: Set) -> Result<InForce, String> {
         let flaw = |why: String| format!("{}: {why}", kind::LOG_POLICY_SET);
         let (expected, found) = (self.number(), set.said.previous);
@@ -99,7 +99,7 @@ impl InForce {
         Ok(InForce { set: Some(set), replaced, policy, since })
     }
 
-    /// The rules on order, each with the seq since which it stands without a change.
+    /// The rules on order, each with the seq since which it is in force without a change.
     pub fn rules(&self) -> impl Iterator<Item = (&OrderRule, Seq)> {
         self.policy.order.iter().zip(self.since.iter().copied())
     }
@@ -109,12 +109,12 @@ impl InForce {
         self.set.as_ref().map(|set| set.number)
     }
 
-    /// Takes a run's next event into account, and says what it breaks.
+    /// Takes a run's next event into account, and returns the rule that the event breaks, if any.
     pub fn next(&self, orders: &mut Orders, fact: &Fact<'_>) -> Option<String> {
         orders.next(self.rules().filter(|(_, since)| fact.seq > *since), fact)
     }
 
-    /// What is wrong with a run that begins, where the last checkpoint was signed then.
+    /// The breach by a run that begins at this time, if the last checkpoint was signed at `signed_ns`.
     pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>) -> Option<Breach> {
         self.policy.unsigned_breach(recorded_ns, signed_ns, self.set.as_ref()?.recorded_ns)
     }
@@ -124,15 +124,15 @@ impl InForce {
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
     set: Vec<InForce>,
-    /// Seq, and when it was recorded, Unix nanoseconds.
+    /// Seq of the event that records a checkpoint, and when it was recorded, Unix nanoseconds.
     signed: Vec<(Seq, i64)>,
     before: InForce,
-    /// Seq of the last event that was taken.
+    /// Seq of the last event that was taken into account.
     taken: Option<Seq>,
 }
 
 impl Policies {
-    /// Takes an event into account; the error says what is wrong with it. Events that were taken before are skipped.
+    /// Takes an event into account. The error says what is wrong with it. Events that were taken before are skipped.
     pub fn take(&mut self, noted: Noted) -> Result<(), String> {
         if self.taken >= Some(noted.seq()) {
             return Ok(());
@@ -155,17 +155,17 @@ impl Policies {
         count.checked_sub(1).and_then(|last| self.set.get(last)).unwrap_or(&self.before)
     }
 
-    /// Beyond which distance from the clock an event is marked, in nanoseconds.
+    /// The distance from the clock beyond which an event is marked, in nanoseconds.
     pub fn apart_ns(&self, seq: Seq) -> u128 {
         self.at(seq).policy.mark_ns.unsigned_abs().into()
     }
 
-    /// The policy that is in force where the log ends.
+    /// The policy that is in force at the end of the log.
     pub fn last(&self) -> &InForce {
         self.set.last().unwrap_or(&self.before)
     }
 
-    /// All that were set, in order.
+    /// All policies that were set, in order.
     pub fn all(&self) -> &[InForce] {
         &self.set
     }
@@ -175,7 +175,7 @@ impl Policies {
         &self.signed
     }
 
-    /// When the last checkpoint before an event was signed, if that was after its policy was set; Unix nanoseconds.
+    /// When the last checkpoint before an event was signed, if that was after the event's policy was set; Unix nanoseconds.
     pub fn signed_before(&self, seq: Seq) -> Option<i64> {
         let from = self.at(seq).set.as_ref()?.seq;
         let count = self.signed.partition_point(|(signed, _)| *signed < seq);

@@ -20,7 +20,7 @@ pub(super) struct Ended {
     rebuilt: Vec<Rebuilt>,
     compared: Compared,
     errors: Vec<FoldError>,
-    /// The lists of paths that occur, each once: most runs have the files that others have.
+    /// The lists of paths that occur, each once, because most runs have the same files as others.
     paths: BTreeSet<Arc<Vec<String>>>,
 }
 
@@ -71,7 +71,7 @@ impl Ended {
     pub(super) fn report(mut self, unknown: Compared) -> Replay {
         self.rebuilt.sort_unstable_by(|a, b| a.run.cmp(&b.run));
         self.errors.sort_by(|a, b| a.run.cmp(&b.run));
-        // Of one run, in the order in which they were compared.
+        // The differences of one run stay in the order in which they were compared.
         self.compared.differences.sort_by(|a, b| a.run.cmp(&b.run));
         self.compared.extend(unknown);
         let Compared { files: compared, differences } = self.compared;

@@ -1,5 +1,5 @@
-//! Where a file of a bundle comes from that is not as the log gives it: after which event it was, and which event set the value
-//! that it does not have.
+//! Explains a file of a bundle that differs from what the log gives: after which event the file was like this, and which event
+//! set the value that it does not have.
 
 use crate::error::LogError;
 use crate::view::View;
@@ -23,7 +23,7 @@ pub struct Sought {
     pub line: Option<u64>,
 }
 
-/// What the log says of such a file.
+/// What the log shows about such a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The last event after which the file was as it was found.
@@ -43,7 +43,7 @@ pub struct StateAfter {
     pub version: u16,
 }
 
-/// Looks for the origins of files of one run, in one pass over the run's events.
+/// Finds the origins of files of one run, in one pass over the run's events.
 pub fn origins(view: &View, run: &str, sought: &[Sought]) -> Result<Vec<Origin>, LogError> {
     if sought.is_empty() {
         return Ok(Vec::new());

@@ -1,8 +1,9 @@
 //! The steps of a replay: after each event a short digest of the run's files, in the order of the log.
 //!
 //! Invariants:
-//! - A digest depends on the run's events up to that one alone: not on threads, nor on what other runs do.
-//! - A step costs as much as the run's files are long, not as its history: the lines of the audit file go into a chain.
+//! - A digest depends only on the run's events up to that one, not on threads, and not on what other runs do.
+//! - The cost of a step grows with the length of the run's files, not with its history: the lines of the audit file go into a
+//!   chain.
 
 use super::RunReplay;
 use crate::deal::{Hand, Threads};
@@ -12,13 +13,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, PoisonError};
 
-/// After how many events of the log a thread hands its steps on.
+/// How many events of the log a thread reads before it hands its steps on.
 const WINDOW: u64 = 16 * 1024;
 
 /// The digest of a run's files after one event.
 pub type StepDigest = [u8; 8];
 
-/// One event of a run, and what the run's files are after it.
+/// One event of a run, and the digest of the run's files after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step<'a> {
     /// The event.
@@ -63,9 +64,9 @@ pub(super) struct Merge<'s> {
 }
 
 struct Shared<'s> {
-    /// For each thread the seq before which it has no more steps.
+    /// For each thread, the seq before which it will add no more steps.
     reached: Vec<u64>,
-    /// By seq, the steps for which some thread has not come far enough. There are as many as the threads are apart.
+    /// Steps by seq that must wait because some thread has not read far enough. There are as many as the threads are apart.
     waiting: BTreeMap<u64, Held>,
     visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
 }
@@ -110,7 +111,7 @@ impl<'m, 's> Steps<'m, 's> {
         Steps { merge, hand, held: Vec::new(), handed: 0 }
     }
 
-    /// Takes the step of an event that the run has just folded, if it is one that is wanted.
+    /// Takes the step of an event that the run has just folded, if the step is wanted.
     pub(super) fn event(&mut self, fact: &Fact<'_>, run: &RunReplay<'_>) {
         let seq = fact.seq.0;
         if (run.is_at_end() || (fact.event.number + 1).is_multiple_of(self.merge.every.get()))
@@ -124,7 +125,7 @@ impl<'m, 's> Steps<'m, 's> {
         }
     }
 
-    /// No more events come.
+    /// Called when no more events come.
     pub(super) fn finish(&mut self) {
         self.merge.take(self.hand, &mut self.held, u64::MAX);
     }

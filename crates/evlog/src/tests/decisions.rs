@@ -1,4 +1,4 @@
-//! Claims about decisions that no contract may make: nothing of them is recorded, and the log goes on.
+//! Claims about decisions that no contract may make: nothing of them is recorded, and the log can go on.
 
 use super::toy::{ask, contracts, open, options};
 use crate::{Contract, Contracts, LogError, Options, Request};
@@ -8,7 +8,7 @@ use evlog_projection::{Asked, ContractError, Decision, Fact, File, FoldError, Ma
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
 
-/// Decides what it is given, and folds everything.
+/// Decides the given decision, and folds everything.
 struct Odd(Arc<Mutex<Decision>>);
 
 impl Contract for Odd {
@@ -220,7 +220,7 @@ fn a_text_that_no_commit_can_hold_is_refused_when_the_log_is_opened() {
 
 #[test]
 fn the_name_of_a_users_kind_is_any_text_and_is_read_back_as_it_was() {
-    // F-35, F-44: only contract `custom` asks for names of its own form.
+    // F-35, F-44: only contract `custom` requires names of a certain form.
     let name = "custom/größe \u{202e}";
     let (dir, decided) = (tempfile::tempdir().unwrap(), Decision::accepted(vec![event(Kind::Custom(name))]));
     let log = options().open(dir.path(), Contracts::new().with(Odd(Arc::new(Mutex::new(decided))))).unwrap();

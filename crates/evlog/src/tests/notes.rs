@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The bytes of the log, of which `zeros` at the end are no commits.
+/// The bytes of the log. The last `zeros` bytes are not commits.
 fn bytes(dir: &Path) -> Vec<u8> {
     let mut paths: Vec<_> =
         std::fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -108,7 +108,7 @@ fn a_repair_whose_record_would_be_refused_is_refused_before_it_changes_a_byte() 
 
 #[test]
 fn a_note_over_more_bytes_than_there_are_is_judged_as_it_was_read_first() {
-    // C-55. Before, it was read twice, and another note could stand there the second time.
+    // C-55. Earlier the note was read twice, and another note could be there the second time.
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     ask(&log, "a", "begin", json!({})).into_accepted().unwrap();

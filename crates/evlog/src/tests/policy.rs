@@ -94,11 +94,11 @@ fn a_rule_counts_what_was_recorded_since_it_came_into_force_also_across_other_po
     ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.set_policy(ONCE, "alice").unwrap();
     ask(&log, "a", "add", json!({})).into_accepted().unwrap();
-    // The rule stays in force, with what it has seen.
+    // The rule stays in force, and keeps its state.
     log.set_policy(&format!("durability = \"os\"\n{ONCE}"), "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_ORDER");
-    // It was removed, and comes into force again with nothing seen.
+    // The rule was removed, and comes into force again with a new state.
     log.set_policy("", "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
     log.set_policy(ONCE, "alice").unwrap();

@@ -410,7 +410,7 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
     }
 }
 
-/// Compares the view as of every time of a log with its events; returns how often it has one end, and how often two.
+/// Compares the view as of every time of a log with its events. Returns how often it has one end, and how often two.
 fn ends_as_of_times(dir: &Path) -> (usize, usize) {
     let all = recorded(&view(dir));
     let mut times: Vec<i64> = all.iter().flat_map(|(time, _)| [time - 1, *time]).collect();

@@ -1,4 +1,4 @@
-//! A contract for tests: a counter that is begun, added to, and ended; more than 100 at once is against its rules.
+//! A contract for tests: a counter that is begun, added to, and ended. Adding more than 100 at once is against its rules.
 
 use crate::clock::StepClock;
 use crate::{Answer, Log, LogError, Options, Request, View};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 #[derive(Default)]
 pub(crate) struct Toy {
-    /// From this total on the projection shows one more: a mistake on purpose.
+    /// From this total on, the projection shows one more than there is: a mistake on purpose.
     pub(crate) mistaken_from: Option<u64>,
     /// Whether its projection is of version 2.
     pub(crate) is_renewed: bool,

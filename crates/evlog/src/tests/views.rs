@@ -115,7 +115,7 @@ fn what_an_earlier_version_of_a_projection_made_is_compared_with_what_that_versi
     };
     let renewed = replayed(Toy { is_renewed: true, ..Toy::default() });
     assert_eq!((renewed.compared, renewed.differences), (2, Vec::new()));
-    // A program that had replaced version 1 would be found out.
+    // Replay detects a program that had changed version 1.
     let changed = replayed(Toy { is_renewed: true, mistaken_from: Some(0) });
     let found: Vec<_> = changed.differences.iter().map(|found| (found.projection.clone(), found.version)).collect();
     assert_eq!(found, [(Some(("toy.run".to_owned(), 1)), None)]);

@@ -73,8 +73,8 @@ fn without(all: &[Seq], one: Seq) -> Vec<Seq> {
     all.iter().copied().filter(|seq| *seq != one).collect()
 }
 
-/// All sequences of this many of four commands: one that changes nothing of the file, one that adds nothing, one that adds, and one
-/// that is rejected, which ends the run.
+/// All sequences of this many of four commands: one that does not change the file, one that adds nothing, one that adds, and
+/// one that is rejected, which ends the run.
 #[test]
 fn the_events_that_made_a_value_suffice_and_none_of_them_can_be_left_out() {
     const LEN: u32 = 3;
@@ -181,7 +181,7 @@ fn what_takes_too_much_is_refused_with_the_limit_that_it_exceeds() {
         asked("run.json", "/total", Limits { event_bytes: 1_000, ..LIMITS }),
         refused(1_000, "bytes of events of the run up to the last change of the value")
     );
-    // A line of the audit is the line of one event: nothing need be tried.
+    // A line of the audit belongs to one event, so nothing need be tried.
     assert_eq!(asked("audit_events.jsonl", "/90/kind", Limits { folds: 91, ..LIMITS }), Ok(91));
 }
 

@@ -7,11 +7,11 @@ use std::{fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TrailError {
-    /// It could not be read.
+    /// The trail could not be read.
     Io(io::Error),
     /// The log could not be read.
     Log(Box<LogError>),
-    /// It is not of the form.
+    /// The file does not have the form of a trail.
     Form {
         /// The line, from 1.
         line: u64,
@@ -23,11 +23,11 @@ pub enum TrailError {
         /// How many lines there are.
         lines: u64,
     },
-    /// Its bytes are not those that were written.
+    /// Its bytes are not the bytes that were written.
     Damaged,
-    /// It is of another log.
+    /// It belongs to another log.
     OtherLog {
-        /// The log that the trail is of.
+        /// The log that the trail belongs to.
         trail: String,
         /// The log that was opened.
         ours: String,
@@ -52,7 +52,7 @@ pub enum TrailError {
     WithinCommit {
         /// Seq after the last event of the trail.
         next_seq: u64,
-        /// The first event of the commit that it would end in.
+        /// The first event of the commit inside which it would end.
         first: u64,
     },
     /// Its bytes do not end where its events end.
@@ -68,9 +68,9 @@ pub enum TrailError {
     Projection {
         /// The projection.
         name: String,
-        /// The version that made the trail; none if its program did not have the projection.
+        /// The version that made the trail; `None` if its program did not have the projection.
         trail: Option<u16>,
-        /// The version of this program, likewise.
+        /// The version of this program; `None` if it does not have the projection.
         ours: Option<u16>,
     },
 }

@@ -1,6 +1,6 @@
-//! Reading a trail, and comparing it with the steps of a replay.
+//! Reads a trail, and compares it with the steps of a replay.
 //!
-//! Invariant: one line is held at a time, of bounded length.
+//! Invariant: only one line is held at a time, and its length is bounded.
 
 use super::{END, FORM, Header, TrailError};
 use crate::replay::{Step, StepDigest};
@@ -67,7 +67,7 @@ impl<R: BufRead> Lines<R> {
         Ok(())
     }
 
-    /// The next step; `None` at the end, whose digest is checked.
+    /// The next step; `None` at the end. There the digest is checked.
     fn next(&mut self) -> Result<Option<Stated>, TrailError> {
         if self.is_read {
             return Ok(None);
@@ -97,7 +97,7 @@ fn stated(seq: &str, rest: &str) -> Option<Stated> {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
     let stated = Stated { seq: u64::from_str(seq).ok()?, run: run.to_owned(), digest: bytes };
-    // Each value has one spelling.
+    // Each value has only one spelling.
     (hex(&bytes) == digest && stated.seq.to_string() == seq).then_some(stated)
 }
 
@@ -115,9 +115,9 @@ pub struct Divergence {
     pub seq: Seq,
     /// Its run.
     pub run: String,
-    /// The digest in the trail; none if the trail has no step there.
+    /// The digest in the trail; `None` if the trail has no step there.
     pub expected: Option<StepDigest>,
-    /// The digest of the replay; none if the event could not be folded.
+    /// The digest of the replay; `None` if the event could not be folded.
     pub found: Option<StepDigest>,
 }
 
@@ -130,7 +130,7 @@ pub struct Against<R> {
 }
 
 impl<R: BufRead> Against<R> {
-    /// Begins to read a trail that was examined, and then had this header.
+    /// Begins to read a trail that was examined before and had this header.
     pub fn new(source: R, examined: &Header) -> Result<Against<R>, TrailError> {
         let (header, mut lines) = Lines::begin(source)?;
         if header != *examined {
@@ -159,7 +159,8 @@ impl<R: BufRead> Against<R> {
         }
     }
 
-    /// The first step that differs, after the last one of the replay. The trail is read to its end, because its digest is there.
+    /// The first step that differs, once the replay has given its last step. Reads the trail to its end, because its digest is
+    /// there.
     pub fn finish(mut self) -> Result<Option<Divergence>, TrailError> {
         let ahead = self.ahead?.map(missing);
         while self.lines.next()?.is_some() {}
@@ -167,7 +168,7 @@ impl<R: BufRead> Against<R> {
     }
 }
 
-/// A step that the trail has and the replay has not.
+/// A step that the trail has and the replay does not have.
 fn missing(Stated { seq, run, digest }: Stated) -> Divergence {
     Divergence { seq: Seq(seq), run, expected: Some(digest), found: None }
 }

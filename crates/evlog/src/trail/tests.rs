@@ -9,7 +9,7 @@ use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// A log of fifteen runs of nine events, which take turns.
+/// A log of fifteen runs of nine events. The events of the runs alternate.
 fn log(dir: &Path) {
     let log = open(dir);
     let runs = |each: &dyn Fn(&str)| (0..15).for_each(|run| each(&format!("r{run}")));
@@ -37,7 +37,7 @@ fn of_toy(dir: &Path, toy: Toy) -> View {
     View::open(dir, Contracts::new().with(toy)).unwrap()
 }
 
-/// Holds a replay of the view against a trail.
+/// Compares a replay of the view with a trail.
 fn against(trail: &[u8], view: View) -> Result<Option<Divergence>, TrailError> {
     let header = examine(trail)?;
     let view = header.view(view)?;
@@ -84,7 +84,7 @@ fn a_projection_that_was_changed_is_found_at_the_first_event_after_which_its_fil
     assert_eq!((after.number, after.kind.as_str(), after.since), (5, "custom/added", found.seq));
     let files = after.bundle.unwrap().unwrap().files;
     assert_eq!(String::from_utf8_lossy(&files["run.json"].bytes), r#"{"ended":false,"run_id":"r0","total":51}"#);
-    // A trail of every fourth event narrows: the one that differs is among four.
+    // A trail of every fourth event narrows it down: the event that differs is one of four.
     let found = against(&trail(&view(dir.path()), 2, 4), changed()).unwrap().unwrap();
     assert_eq!((found.run.as_str(), found.seq), ("r0", expected(7)));
     assert_eq!(projected(&changed(), "r0", found.seq, every(4)).unwrap().unwrap().since, expected(4));
@@ -110,7 +110,7 @@ fn a_trail_holds_for_a_log_that_grew_since() {
 #[test]
 fn a_trail_of_a_log_before_its_first_event_holds_for_the_log_that_grew() {
     let dir = tempfile::tempdir().unwrap();
-    // Whether the log had its header then, or, as of a time, nothing at all.
+    // The log may have had its header then or, as of a time, nothing at all.
     let logged = open(dir.path());
     let headers = [view(dir.path()), view(dir.path()).as_of_time(-1).unwrap()].map(|view| trail(&view, 1, 1));
     drop(logged);

@@ -1,24 +1,24 @@
 //! Where a view of an earlier seq or time ends.
 //!
-//! Invariant: as of a time, no commit is shown that was recorded after it, and none is left out that was recorded at or
-//! before it. Where the clock went back, such an end may not exist: that is an error, and no guess.
+//! Invariant: as of a time, every commit is shown that was recorded at or before it, and no commit that was recorded after it.
+//! If the clock went back, such an end may not exist. Then there is an error, and the view does not guess.
 
 use super::shown::Shown;
 use super::{Bound, View};
 use crate::error::LogError;
 use evlog_format::{Position, Seq};
 
-/// What a walk over the commits found of a time.
+/// What a pass over the commits found about a time.
 #[derive(Default)]
 struct Edge {
     /// The first event that was recorded after the time.
     later: Option<Seq>,
-    /// The last event that was recorded at or before it, if it is behind the first commit after it.
+    /// The last event that was recorded at or before the time, if it comes after the first commit that was recorded later.
     earlier: Option<Seq>,
 }
 
 impl View {
-    /// The same log as of an earlier seq; none means now.
+    /// The same log as of an earlier seq; `None` means now.
     pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
         self.bound = None;
         let Some(at) = at.filter(|at| *at < self.next_seq()) else {
@@ -27,7 +27,7 @@ impl View {
         let after = Seq(at.0 + 1);
         let position = self.reader.seek(at)?;
         let (seq, position) = match self.reader.commits(position)?.next()? {
-            // The commit ends at `at`: it is shown whole. Otherwise none of it is.
+            // If the commit ends at `at`, all of it is shown. Otherwise none of it is.
             Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => {
                 (after, Position(found.frame.end()))
             }
@@ -48,7 +48,7 @@ impl View {
         Ok(head_and_left.map(|(first, events)| (first, Seq(first.0.saturating_add(events).saturating_sub(1)))))
     }
 
-    /// The same log with the events before a seq; a view that ends there stays as it is.
+    /// The same log with only the events before a seq. If the view ends there already, it stays as it is.
     pub(crate) fn until(mut self, next_seq: Seq) -> Result<View, LogError> {
         if next_seq == self.next_seq() {
             return Ok(self);
@@ -60,8 +60,8 @@ impl View {
         Ok(self)
     }
 
-    /// The same log as of a time, Unix nanoseconds: with the commits that were recorded at or before it. If the clock went back, so
-    /// that such a commit follows one that was recorded later, that is [`LogError::TwoEnds`].
+    /// The same log as of a time, Unix nanoseconds: with the commits that were recorded at or before it. If the clock went
+    /// back, such a commit may follow one that was recorded later. Then the error is [`LogError::TwoEnds`].
     pub fn as_of_time(mut self, time_ns: i128) -> Result<View, LogError> {
         self.bound = None;
         match self.edge(time_ns)? {
@@ -109,7 +109,7 @@ impl View {
         Ok(())
     }
 
-    /// Seq of the first event from a segment on; that behind the last one where there is none.
+    /// Seq of the first event in this segment or later; the seq after the last event if there is none.
     fn first_seq(&self, position: Position) -> Result<Seq, LogError> {
         let first = Shown::new(self, position)?.next()?.map(|found| found.commit.head.first_seq);
         Ok(first.unwrap_or(self.committed().1))

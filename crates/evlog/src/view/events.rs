@@ -8,7 +8,7 @@ use evlog_projection::moment::Times;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What the events of a commit share.
+/// The members that the events of a commit have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitInfo {
     /// Seq of its first event.
@@ -44,10 +44,10 @@ pub struct RecordedEvent {
     pub kind_version: u16,
     /// Seq of the earlier event that caused it.
     pub causation: Option<Seq>,
-    /// How the payload is kept: 0, plain; other numbers are of later versions.
+    /// How the payload is kept: 0 is plain; other numbers belong to later versions.
     pub protection: u8,
-    /// The details. Those of users' kinds are JSON in the form of RFC 8785; those of built-in kinds are in the encoding of
-    /// the format's tables.
+    /// The details. Payloads of users' kinds are JSON in the form of RFC 8785. Payloads of built-in kinds are encoded as the
+    /// format's tables define.
     pub payload: Vec<u8>,
 }
 
@@ -84,7 +84,8 @@ impl<'v> Events<'v> {
     }
 }
 
-/// Rule F-05: the events of a commit happened together or not at all, so it is read to its end before one is given.
+/// Rule F-05: the events of a commit happened together or not at all. So the commit is read to its end before an event is
+/// returned.
 fn read(mut commit: CommitReader<'_>) -> Result<Vec<RecordedEvent>, LogError> {
     let info = Arc::new(info(&commit.head));
     let mut events = Vec::new();

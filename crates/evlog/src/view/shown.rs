@@ -18,7 +18,7 @@ impl<'v> Shown<'v> {
         Ok(Shown { view, commits: view.reader.commits(from)?, reached: from })
     }
 
-    /// The next commit. `None` at the end of the view: a commit behind it may be damaged, so it is not read.
+    /// The next commit. `None` at the end of the view. A commit behind the end may be damaged, so it is not read.
     pub(super) fn next(&mut self) -> Result<Option<CommitRef<'_>>, LogError> {
         if !self.view.shows(self.reached) {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! A run that is folded for one value of one of its files.
 //!
-//! Invariant: the value is that in the bundle of the same events, and there is none while there is no bundle.
+//! Invariant: the value is the one in the bundle of the same events. While there is no bundle, there is no value.
 
 use super::{Place, ValueAfter};
 use evlog_projection::contracts::AUDIT_PATH;
@@ -9,24 +9,24 @@ use evlog_projection::patch::document;
 use evlog_projection::serde_json::{self, Value};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 
-/// The fold, by file.
+/// The fold, which depends on the file.
 pub(super) enum Folding<'c> {
     /// A file that the contract projects from the state of the run.
     Projected(&'c Contracts, Option<RunFold>),
-    /// The audit file. Its lines are long in all, so only those are kept that the pointer shows.
+    /// The audit file. All its lines together are long, so only those are kept that the pointer shows.
     Audit(AuditLines<'c>),
 }
 
 pub(super) struct AuditLines<'c> {
     fold: DigestFold<'c>,
-    /// The line that the pointer shows; none if it shows all.
+    /// The line that the pointer shows; `None` if it shows all lines.
     wanted: Option<usize>,
-    /// The lines that it shows, as far as there are any yet.
+    /// The lines that the pointer shows, as far as they exist already.
     shown: Vec<Value>,
-    /// How many lines there are, and their bytes.
+    /// How many lines there are, and how many bytes they have.
     count: usize,
     len: u64,
-    /// The bytes that were shown after all events so far.
+    /// The sum over all events so far of the bytes that were shown after each.
     all_len: u64,
 }
 
@@ -36,7 +36,7 @@ impl<'c> Folding<'c> {
             return Folding::Projected(contracts, None);
         }
         let number = |text: &str| text.parse().ok().filter(|line: &usize| line.to_string() == text);
-        // What is no number shows no line.
+        // A text that is not a number shows no line.
         let wanted = place.pointer.split('/').nth(1).map(|text| number(text).unwrap_or(usize::MAX));
         let fold = DigestFold::new(contracts);
         Folding::Audit(AuditLines { fold, wanted, shown: Vec::new(), count: 0, len: 0, all_len: 0 })
@@ -66,7 +66,7 @@ impl<'c> Folding<'c> {
         }
     }
 
-    /// How many events a run has at least that has the value: a line of the audit file is the line of one event.
+    /// How many events a run needs at least to have the value: a line of the audit file belongs to one event.
     pub(super) fn events_min(&self) -> usize {
         match self {
             Folding::Projected(..) => 1,
@@ -74,7 +74,7 @@ impl<'c> Folding<'c> {
         }
     }
 
-    /// How many bytes of values the answer has at least, as far as that is known while the run is folded.
+    /// How many bytes of values the answer will have at least, as far as that is known while the run is folded.
     pub(super) fn bytes_min(&self) -> u64 {
         match self {
             Folding::Projected(..) => 0,

@@ -1,4 +1,4 @@
-//! The search for the events without which a value would be another one.
+//! Searches the events without which a value would be different.
 
 use super::folding::Folding;
 use super::{BYTES, EVENT_BYTES, FOLDS, Place, ValueAfter, within};
@@ -11,7 +11,7 @@ use evlog_projection::{Contracts, Fact};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// An event of the run, and the digest of its command if that had a key.
+/// An event of the run, and the digest of its command if the command had a key.
 pub(super) struct Held {
     event: RecordedEvent,
     content: Option<[u8; 32]>,
@@ -58,7 +58,7 @@ impl Held {
     }
 }
 
-/// The events up to the one at which the value last changed, and what is still allowed.
+/// The events up to the one at which the value last changed, and how much work is still allowed.
 pub(super) struct Search<'s> {
     pub(super) contracts: &'s Contracts,
     pub(super) place: Place<'s>,
@@ -66,15 +66,15 @@ pub(super) struct Search<'s> {
     pub(super) events: Vec<Held>,
     /// How many events were folded.
     pub(super) folds: u64,
-    /// How many can be.
+    /// How many may be folded.
     pub(super) folds_max: u64,
-    /// Hears how many were folded.
+    /// Receives how many were folded.
     pub(super) progress: &'s dyn Fn(u64),
 }
 
 impl Search<'_> {
-    /// Leaves out what can be left out, in pieces that become smaller, and at last one by one until none can. The last event stays.
-    /// With fewer than `least` events there is no such value.
+    /// Leaves out what can be left out: first large pieces, then smaller ones, at last single events, until none can be left
+    /// out. The last event stays. With fewer than `least` events there cannot be such a value.
     pub(super) fn minimal(&mut self, least: usize) -> Result<Vec<usize>, LogError> {
         let mut kept: Vec<usize> = (0..self.events.len()).collect();
         let mut size = kept.len().div_ceil(2);
@@ -96,7 +96,7 @@ impl Search<'_> {
         Ok(kept)
     }
 
-    /// Whether the last of these events, if there were no others, would set the value.
+    /// Whether the last of these events would set the value if there were no other events.
     fn makes(&mut self, kept: &[usize]) -> Result<bool, LogError> {
         let (place, mut last_two) = (self.place, Vec::new());
         let is_folded = self.folded(kept, &mut |number, fold| {
@@ -112,8 +112,8 @@ impl Search<'_> {
         Ok(is_made && !backwards.next().map_or(self.value.is_none(), is_set))
     }
 
-    /// The value after each of these events, if only they are folded. While an event must still follow, there are no files: the value
-    /// is the one before.
+    /// The value after each of these events, if only they are folded. While an event must still follow, there are no files, and
+    /// the value is the previous one.
     pub(super) fn values(&mut self, kept: &[usize], bytes_max: u64) -> Result<Vec<(Seq, Option<Value>)>, LogError> {
         let (place, mut values, mut bytes) = (self.place, Vec::<Option<Value>>::new(), 0);
         self.folded(kept, &mut |_, fold| {
@@ -125,8 +125,8 @@ impl Search<'_> {
         Ok(kept.iter().map(|index| self.events[*index].event.seq).zip(values).collect())
     }
 
-    /// Folds only these events, numbered as if there were no others, and visits the run after each. False if the contract cannot fold
-    /// them.
+    /// Folds only these events, numbered as if there were no others, and visits the run after each. Returns false if the
+    /// contract cannot fold them.
     fn folded(
         &mut self,
         kept: &[usize],
