@@ -1,10 +1,10 @@
-//! Copying a log, beside a writer or without one: as far as it is committed, no byte further.
+//! Copies a log, with or without a writer at work. Copies everything that is committed, and no byte more.
 //!
-//! Does: copy segments, checkpoints and what was cut, and leave a `HEAD` that states how much there is. Does not: copy
-//! derived files, which the next writer makes again, or judge the copy; the caller does that before the copy gets its
+//! Does: copy segments, checkpoints and the bytes in quarantine, and make a `HEAD` that states how much is there. Does not:
+//! copy derived files, which the next writer makes again, or judge the copy. The caller judges it before the copy gets its
 //! name.
 //!
-//! Invariants: the log is only read. What is in the copy survives a crash when this returns.
+//! Invariants: the log is only read. Everything in the copy survives a crash once this has returned.
 
 use crate::checkpoints::Checkpoints;
 use crate::copy::{self, Side};
@@ -31,12 +31,12 @@ pub struct Copied {
     pub checkpoints: u64,
 }
 
-/// Copies the log in `from` into `to`, a directory that is made. Reports progress: how many bytes are copied, and of
-/// how many.
+/// Copies the log in `from` into `to`, a directory that is made. Reports progress: how many bytes are copied, and how many
+/// there are.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
-    // A `HEAD` that is there and cannot be read ends the copying: it may claim synced bytes that are now missing, and the
-    // `HEAD` of the copy, which calls everything in the copy synced, would hide that.
+    // If there is a `HEAD` that cannot be read, the copying ends. It may claim synced bytes that are now missing, and the
+    // `HEAD` of the copy would hide that, because it calls everything in the copy synced.
     reader.files().any_head()?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
     let source = reader.files();
@@ -87,8 +87,9 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     made.sync_data().map_err(Failure::of("sync", path))
 }
 
-/// The checkpoints over what was copied, and those that were set aside; how many of the first. What stands in the place of a
-/// checkpoint and cannot be one is left out: who judges the copy finds it in the log, as an audit of the log does.
+/// Copies the checkpoints over what was copied, and those that were set aside. Returns the number of the former. What is in the
+/// place of a checkpoint but cannot be one is left out: whoever judges the copy finds it in the log, as an audit of the log
+/// does.
 fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
     let notes = Checkpoints::new(Arc::clone(&source.fs), source.layout.dir());
     let is_file = |size: Position| !notes.read(size).is_err_and(|failure| failure.is_unlike());
@@ -98,7 +99,7 @@ fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failur
     Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)
 }
 
-/// Copies files of a directory, which need not exist. Returns their names.
+/// Copies the files of a directory, which need not exist. Returns their names.
 fn copy_dir(
     (source, copy): (&Files, &Files),
     from: &Path,

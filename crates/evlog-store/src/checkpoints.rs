@@ -1,8 +1,8 @@
 //! The checkpoints that a log keeps, and the byte tree at the last of them.
 //!
-//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at
-//! all; and then check that its path still leads to it, in case the directory was moved or replaced. Does not: know
-//! what a checkpoint says, or whether it is signed.
+//! Does: write each checkpoint under another name, sync it and give it its name, so that a checkpoint is there completely or
+//! not at all. Then check that its path still leads to it, in case the directory was moved or replaced. Does not: know what a
+//! checkpoint says, or whether it is signed.
 
 use crate::error::Failure;
 use crate::fs::{FileId, Fs};
@@ -39,7 +39,7 @@ impl Checkpoints {
 
     fn names(&self) -> Result<Vec<String>, Failure> {
         let (log, dir) = (self.layout.dir(), self.layout.checkpoints());
-        // A handle of the log's directory follows no link within it. A link that leads nowhere is not "no checkpoints".
+        // A handle of the log's directory follows no link within it. A link that leads nowhere does not mean "no checkpoints".
         let held = match self.fs.hold(log) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             held => held.map_err(Failure::of("open", log))?,
@@ -55,7 +55,7 @@ impl Checkpoints {
         self.named(Layout::is_void)
     }
 
-    /// What is named like a checkpoint and cannot be one, by name.
+    /// Files that are named like a checkpoint but cannot be one, by name.
     pub fn misnamed(&self) -> Result<Vec<PathBuf>, Failure> {
         self.named(Layout::is_misnamed)
     }
@@ -67,7 +67,7 @@ impl Checkpoints {
         Ok(names.into_iter().map(|name| self.layout.checkpoints().join(name)).collect())
     }
 
-    /// Sets aside a checkpoint that covers what was given up: it is no longer among [`sizes`](Self::sizes), and is kept
+    /// Sets aside a checkpoint that covers bytes that were given up. It is no longer among [`sizes`](Self::sizes). It is kept
     /// as evidence under another name, which is returned.
     pub fn set_aside(&self, size: Position) -> Result<PathBuf, Failure> {
         let (dir, from, names) = (self.layout.checkpoints(), self.layout.checkpoint(size), self.names()?);
@@ -113,8 +113,8 @@ impl Checkpoints {
         self.check_place(&path, id)
     }
 
-    /// Keeps the byte tree at the last checkpoint. It is derived; if a crash leaves only a part of it, its checksum
-    /// fails.
+    /// Keeps the byte tree at the last checkpoint. It is derived: if a crash leaves only a part of it, its checksum does not
+    /// match.
     pub fn keep_tree(&self, frontier: &Frontier) -> Result<(), Failure> {
         self.put(&self.layout.checkpoint_tree(), &frontier.encode()).map(drop)
     }

@@ -1,11 +1,13 @@
-//! The sidecar `.end` of the last segment: where a close in order left the log, so that the next open need not scan.
+//! The sidecar `.end` of the last segment. It says where a close in order left the log, so that the next open need not scan.
 //!
-//! Does: write what a scan would find, and say whether that is still true. Does not: decide what happens if it is not
-//! true; the segment is then scanned.
+//! Does: write what a scan would find, and check whether that is still true. Does not: decide what happens if it is not true;
+//! the segment is then scanned.
 //!
-//! Invariant: it is used only when `HEAD` says that the log was closed at the same place, the file ends there, the last
-//! commit read back from the file ends there and leads to the same seq, and the last bytes of the file are those that
-//! the tree ends with.
+//! Invariant: the sidecar is used only if all of this holds:
+//! - `HEAD` says that the log was closed at the same place;
+//! - the file ends there;
+//! - the last commit, read back from the file, ends there and leads to the same seq;
+//! - the last bytes of the file are those that the tree ends with.
 //!
 //! ```text
 //! magic 8 | version 4 | log id 16 | segment 8 | last commit 8 | next seq 8 | frontier at the end | CRC-32 of all before
@@ -108,8 +110,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(raw)
 }
 
-/// Where the last segment ends, if it was closed in order and no check contradicts that. `len` is the file's length,
-/// and `entries` says which sidecars exist: if one is missing, the segment is scanned, and they are made again.
+/// Where the last segment ends, if it was closed in order and no check contradicts that. `len` is the file's length, and
+/// `entries` says which sidecars exist. If a sidecar is missing, the segment is scanned, and the sidecars are made again.
 pub(crate) fn closed_end(
     files: &Files,
     segment: &OpenSegment,
@@ -134,7 +136,7 @@ pub(crate) fn closed_end(
     holds.then_some(closed)
 }
 
-/// Whether the last commit, read back, ends the log and its events come before the next seq.
+/// Whether the last commit, read back, ends the log and its events come right before the next seq.
 fn commit_leads_to(closed: &ClosedEnd, segment: &OpenSegment) -> Option<bool> {
     let (position, first) = (segment.header.position, SEGMENT_HEADER_LEN as u64);
     let offset = closed.last_commit.0.checked_sub(position.0).filter(|offset| *offset >= first)?;

@@ -1,4 +1,4 @@
-//! Bytes of one file into another one.
+//! Copies bytes from one file into another.
 
 use crate::error::Failure;
 use crate::fs::File;
@@ -16,8 +16,8 @@ pub(crate) struct Side<'f> {
     pub(crate) offset: u64,
 }
 
-/// Copies `len` bytes, or as many as the source has, and returns their number. The copy is synced. Reports progress:
-/// how many bytes are copied.
+/// Copies `len` bytes, or as many as the source has, and returns their number. The copy is synced. Reports progress: how many
+/// bytes are copied.
 pub(crate) fn copy(
     source: Side<'_>,
     target: Side<'_>,
@@ -41,7 +41,7 @@ pub(crate) fn copy(
     Ok(done)
 }
 
-/// Copies exactly `len` bytes; a source that has fewer is a failure.
+/// Copies exactly `len` bytes. If the source has fewer, that is a failure.
 pub(crate) fn copy_all(source: Side<'_>, target: Side<'_>, len: u64) -> Result<(), Failure> {
     if copy(source, target, len, &mut |_| ())? == len {
         return Ok(());

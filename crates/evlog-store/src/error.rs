@@ -1,6 +1,6 @@
-//! What can go wrong, one enum for each kind of act: opening, appending, reading.
+//! What can go wrong. There is one enum for each kind of operation: opening, appending, reading.
 //!
-//! An append that failed says whether the commit was not appended or may have been. Messages have the path, the
+//! The error of an append says whether the commit was not appended or may have been appended. Messages have the path, the
 //! position, what was expected and what was found; `hint` says what to do.
 
 use evlog_format::commit::EncodeRefusal;
@@ -22,17 +22,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether the system gave an answer, and what stands there is not what it should be: a link, a pipe, a file that is too long.
+    /// Whether the system answered, and the file is not what it should be: it is a link, a pipe, or too long.
     #[must_use]
     pub fn is_unlike(&self) -> bool {
         matches!(self.source.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData)
     }
 }
 
-/// Why a log that is there is not opened, or a part of it not read: the bytes are not what they must be.
+/// Why an existing log is not opened, or a part of it is not read: the bytes are not what they must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the evidence amounts to.
+    /// The verdict that follows from the evidence.
     pub verdict: Verdict,
     /// Position of the first byte that is wrong or missing.
     pub position: Position,
@@ -64,9 +64,9 @@ pub enum OpenError {
     Locked {
         /// The log directory.
         path: PathBuf,
-        /// The other's process id, where it could be read.
+        /// The other writer's process id, if it could be read.
         pid: Option<u32>,
-        /// The other's program, where it could be read.
+        /// The other writer's program, if it could be read.
         program: Option<String>,
     },
     /// The log is of another version of the format.
@@ -128,7 +128,7 @@ pub enum Reason {
         /// Index of the cause.
         cause: usize,
     },
-    /// Bytes of it could be read as a frame of their own (rule F-51).
+    /// Some of its bytes could be read as a separate frame (rule F-51).
     HoldsFrame {
         /// Offset of the first of them within its body.
         offset: usize,
@@ -170,10 +170,10 @@ pub enum ReadError {
         /// The seq that the next event will get.
         next_seq: Seq,
     },
-    /// What this reader has shown is not in the log any more: a repair gave it up, and the log may go on with other events
+    /// What this reader has shown is not in the log any more. A repair gave it up, and the log may go on with other events
     /// under the same seqs.
     Gone {
-        /// Up to where the reader had seen the log.
+        /// The position up to which the reader had seen the log.
         position: Position,
     },
     /// The log was removed or moved while it was read.
@@ -190,7 +190,8 @@ pub enum ReadError {
         /// The log that is there now.
         found: LogId,
     },
-    /// Another directory, of the same log, took the place of the one that was read: a copy, which does not grow with it.
+    /// Another directory of the same log took the place of the directory that was read: a copy, which does not grow with the
+    /// log.
     Copied {
         /// The log directory.
         path: PathBuf,
@@ -378,7 +379,7 @@ pub(crate) enum Trouble {
 }
 
 impl Failure {
-    /// The same, for one more who asks.
+    /// A copy of the error, for another caller.
     pub(crate) fn again(&self) -> Failure {
         let source = std::io::Error::new(self.source.kind(), self.source.to_string());
         Failure { doing: self.doing, path: self.path.clone(), source }
@@ -391,7 +392,7 @@ impl Failure {
 }
 
 impl Trouble {
-    /// The same, for one more who asks.
+    /// A copy of the error, for another caller.
     pub(crate) fn again(&self) -> Trouble {
         match self {
             Trouble::Version { path, found } => Trouble::Version { path: path.clone(), found: *found },

@@ -1,7 +1,7 @@
 //! Reads the events of one stream from the frames that an index names.
 //!
-//! An index is derived and therefore checked: each frame is checked, and the stream's numbers have to be dense over all
-//! its parts. So a frame that an index left out or invented is detected.
+//! An index is derived and therefore checked: each frame is checked, and the stream's numbers must be dense over all its parts.
+//! So a frame that an index left out or invented is detected.
 
 mod ahead;
 
@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 const GUESS_MAX: usize = 256 * 1024;
-/// From about this many bytes on, a second thread reads along. Reading less takes less time than it takes to start a
-/// thread (hundredths of a millisecond).
+/// From about this many bytes on, a second thread helps with reading. Reading fewer takes less time than starting a thread
+/// (hundredths of a millisecond).
 const HELP_FROM: usize = 4 * 1024 * 1024;
 
 /// The head of a commit, and some of its events, with their seqs.
@@ -32,8 +32,8 @@ pub type Visit<'v, E> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> Result<Co
 /// The same, but it cannot fail.
 pub(crate) type Ending<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
-/// Runs a visit that can fail where one that can only end is expected. If the visit and the reading both fail, the
-/// visit's error is returned.
+/// Runs a visit that can fail where a visit that can only end is expected. If the visit and the reading both fail, the visit's
+/// error is returned.
 pub(crate) fn failing<T, E: From<ReadError>>(
     visit: &mut Visit<'_, E>,
     run: impl FnOnce(&mut Ending<'_>) -> Result<T, ReadError>,
@@ -50,7 +50,7 @@ pub(crate) fn failing<T, E: From<ReadError>>(
     Ok(done?)
 }
 
-/// One frame at a time, by place.
+/// Reads one frame at a time, by its place.
 #[derive(Debug)]
 pub(crate) struct Fetch<'f> {
     files: &'f Files,
@@ -164,8 +164,8 @@ fn damaged(files: &Files, segment: Position, offset: u32, found: String) -> Trou
     refusal(Verdict::Damaged, position, &files.layout.segment(segment), "a commit".to_string(), found)
 }
 
-/// Visits the events of a stream that its parts hold, from a number on, in commits before a position. Returns whether
-/// that position or the visitor ended the visit.
+/// Visits the events of a stream in its parts, from a number on, in commits before a position. Returns whether that position or
+/// the visitor ended the visit.
 pub(crate) fn visit_parts(
     files: &Files,
     codec: &FrameCodec,
@@ -232,7 +232,7 @@ pub(crate) fn visit_parts(
 /// A visit to the events of a stream.
 struct Visiting<'v, 'f> {
     from_number: u64,
-    /// Number that the next event has to have.
+    /// The number that the next event must have.
     next: u64,
     visit: &'v mut Ending<'f>,
 }

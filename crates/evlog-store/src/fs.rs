@@ -1,16 +1,16 @@
-//! The file system as the store sees it: positional reads and writes, syncs, renames, one lock.
+//! The file system as the store uses it: reads and writes at positions, syncs, renames, one lock.
 //!
-//! Contract of every implementation:
-//! - `write_at` gives all bytes or fails; after a failure any part of them may be there.
-//! - Bytes survive a crash when `sync_data` of their file returned after they were written. Before that, any subset of
-//!   the unsynced writes may survive, in any order, whole or torn.
-//! - A name survives a crash when `sync_dir` of its directory returned after it was made, moved or removed.
-//! - `rename` replaces its target in one step: a crash leaves the old file or the new one under that name. `name` replaces
+//! Every implementation must guarantee:
+//! - `write_at` writes all bytes or fails. After a failure any part of them may be there.
+//! - Bytes survive a crash if `sync_data` of their file returned after they were written. Before that, any subset of the
+//!   unsynced writes may survive, in any order, whole or torn.
+//! - A name survives a crash if `sync_dir` of its directory returned after the name was made, moved or removed.
+//! - `rename` replaces its target in one step: after a crash that name leads to the old file or the new one. `name` replaces
 //!   nothing.
-//! - A file is opened only where it is a regular one: no link is followed, no pipe is waited for. A file that is opened
+//! - A file is opened only if it is a regular file: no link is followed, and no call waits for a pipe. A file that is opened
 //!   for writing has only one name, so that nothing is written into a file that belongs to somebody else.
-//! - A lock ends with the handle, or with the process however it dies. A process that may only read a file cannot take
-//!   the lock and so keep a writer out, and asking whether the lock is held does not take it.
+//! - A lock ends with the handle, or with the process however it dies. A process that may only read a file cannot take the
+//!   lock, and so cannot keep a writer out. Asking whether the lock is held does not take it.
 
 use std::fmt::Debug;
 use std::io;
@@ -39,28 +39,28 @@ pub trait Fs: Debug + Send + Sync {
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens an existing file for reading and writing.
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn File>>;
-    /// Makes a file for reading and writing. Fails where anything has that name.
+    /// Makes a file for reading and writing. Fails if anything has that name.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
-    /// Makes a directory and those above it, and syncs the directory above each new one. One that exists is left alone.
+    /// Makes a directory and those above it, and syncs the directory above each new one. An existing directory is left alone.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Names of a directory's entries, in byte order; names that are not UTF-8 are left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// The names that [`list`](Fs::list) leaves out, to be shown: bytes that are not UTF-8 as `\xNN`.
+    /// The names that [`list`](Fs::list) leaves out, in a form to be shown: bytes that are not UTF-8 become `\xNN`.
     fn list_unnameable(&self, dir: &Path) -> io::Result<Vec<String>> {
         let _ = dir;
         Ok(Vec::new())
     }
     /// Moves a file over another name in the same directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Gives a file another name in the same directory. Fails where anything has that name.
+    /// Gives a file another name in the same directory. Fails if anything has that name.
     fn name(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory survive a crash.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Takes the lock at `path`, making the file where it is missing, and leaves `owner` in it for others to read.
+    /// Takes the lock at `path`, makes the file if it is missing, and leaves `owner` in it for others to read.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt>;
-    /// Watches a directory for changes to its files, where the system can report them.
+    /// Watches a directory for changes to its files, if the system can report them.
     fn watch(&self, dir: &Path) -> Option<Box<dyn Watch>> {
         let _ = dir;
         None
@@ -74,14 +74,14 @@ pub trait Fs: Debug + Send + Sync {
     /// Which file the path names now, looked up from the root of the file system, even if a directory is held by a
     /// handle.
     fn id(&self, path: &Path) -> io::Result<FileId>;
-    /// Which directory the path leads to now or, where a directory is held, which one is held under it. `None` where
-    /// this is not supported, which has to be exactly where [`hold`](Fs::hold) is not: a reader compares the two.
+    /// Which directory the path leads to now. If a directory is held, which directory is held under the path. `None` if this is
+    /// not supported. That must be so exactly where [`hold`](Fs::hold) is not supported, because a reader compares the two.
     fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
         let _ = dir;
         Ok(None)
     }
-    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if it is moved
-    /// later. `None` where this is not supported.
+    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if the directory is moved
+    /// later. `None` if this is not supported.
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         let _ = dir;
         Ok(None)
@@ -99,7 +99,7 @@ pub struct Stamp {
     pub id: FileId,
     /// Its length in bytes.
     pub len: u64,
-    /// When it was last written to, Unix nanoseconds; none where the file system does not record it.
+    /// When it was last written to, Unix nanoseconds; `None` if the file system does not record it.
     pub modified_ns: Option<i128>,
 }
 
@@ -113,26 +113,26 @@ pub trait Watch: Debug + Send {
 /// The result of an attempt to take a lock.
 #[derive(Debug)]
 pub enum LockAttempt {
-    /// It is ours until the handle is dropped.
+    /// The lock is ours until the handle is dropped.
     Taken(Box<dyn Lock>),
     /// Another process holds it; this is the text that it left in the file.
     HeldBy(String),
 }
 
-/// A lock that is held. Dropping it lets it go.
+/// A lock that is held. Dropping it releases it.
 pub trait Lock: Debug + Send + Sync {
-    /// Replaces the note that others can read in the lock.
+    /// Replaces the note in the lock that others can read.
     fn say(&self, owner: &str) -> io::Result<()>;
 }
 
-/// What became of an attempt to lock a file.
+/// The result of an attempt to lock a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The lock is taken.
     Taken,
     /// A writer holds it.
     HeldByWriter,
-    /// No writer holds it, but a process that only reads does, on purpose: evlog's readers take no lock.
+    /// No writer holds it, but a process that only reads does. It does so on purpose, because evlog's readers take no lock.
     HeldByReaders,
 }
 
@@ -149,8 +149,8 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
-    /// Begins to sync what is written so far, in parallel with the caller where the file system can. A failure is
-    /// reported once, to the caller who waits, and not again by a later sync: so wait before relying on a later sync.
+    /// Begins to sync what is written so far, in parallel with the caller if the file system can do that. A failure is reported
+    /// once, to the caller who waits, and not again by a later sync. So wait before relying on a later sync.
     fn begin_sync(self: Arc<Self>) -> Syncing {
         Syncing::Done(self.sync_data())
     }
@@ -160,7 +160,7 @@ pub trait File: Debug + Send + Sync {
     fn stamp(&self) -> io::Result<Stamp> {
         Ok(Stamp { id: self.id()?, len: self.len()?, modified_ns: None })
     }
-    /// Whether it still has any name.
+    /// Whether the file still has any name.
     fn is_named(&self) -> io::Result<bool>;
     /// Takes the file's lock, if no other handle holds one, until this handle is dropped.
     fn try_lock(&self) -> io::Result<Claim>;
@@ -173,7 +173,7 @@ pub trait File: Debug + Send + Sync {
 pub enum Syncing {
     /// It has ended, with this result.
     Done(io::Result<()>),
-    /// This thread runs it.
+    /// This thread runs the sync.
     Beside(JoinHandle<io::Result<()>>),
 }
 
@@ -196,7 +196,7 @@ impl Syncing {
 }
 
 impl dyn File + '_ {
-    /// Reads until the buffer is full or the file ends; how many bytes were read.
+    /// Reads until the buffer is full or the file ends; returns how many bytes were read.
     pub fn read_full_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buf.len() {

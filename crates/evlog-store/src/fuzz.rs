@@ -1,7 +1,7 @@
-//! What must be true of the readers of the store's own files (`HEAD`, `.idx`, `.end`) for any bytes: functions that
-//! panic if it is not.
+//! What must be true of the readers of the store's own files (`HEAD`, `.idx`, `.end`) for any bytes. Each function panics if it
+//! is not true.
 //!
-//! For fuzzing and for tests above this crate, behind the feature `sim`; the formats stay private. Bytes are tried as
+//! This is for fuzzing and for tests above this crate, behind the feature `sim`; the formats stay private. Bytes are tried as
 //! they are, and again with checksums that match, because few changed bytes would pass the checksums.
 
 use crate::closed::ClosedEnd;
@@ -11,7 +11,7 @@ use evlog_format::checksum::crc32;
 
 const CRC_LEN: usize = 4;
 
-/// The bytes with the CRC-32 of all before them as their last four.
+/// The bytes with their last four replaced by the CRC-32 of all before them.
 pub fn sealed(bytes: &[u8]) -> Vec<u8> {
     let mut sealed = bytes.to_vec();
     if let Some((covered, stored)) = sealed.split_last_chunk_mut::<CRC_LEN>() {
@@ -54,8 +54,7 @@ pub fn closed_end(bytes: &[u8]) {
     }
 }
 
-/// `.idx`: it gives the same answer each time, and each stream that it lists once is found under its name or not at
-/// all.
+/// `.idx`: it gives the same answer each time. Each stream that it lists once is found under its name, or not at all.
 ///
 /// # Panics
 ///
@@ -72,7 +71,7 @@ pub fn index(bytes: &[u8]) {
                 );
             }
         }
-        // Often enough that the filter is read, too.
+        // This is repeated so often that the filter is read too.
         for nth in 0..8 {
             let name = format!("no stream {nth}");
             let listed = all.iter().any(|(of, _)| *of == name);

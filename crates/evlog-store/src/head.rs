@@ -1,13 +1,13 @@
-//! `HEAD`: how far the log is committed, for readers in other processes. A hint: rewritten in place with one write for
-//! each group of commits, synced only by a clean close, and checked against the log by its readers.
+//! `HEAD`: how far the log is committed, for readers in other processes. It is a hint: it is rewritten in place with one write
+//! for each group of commits, synced only by a clean close, and checked against the log by its readers.
 //!
 //! ```text
 //!  0         8         12      16       32        40          48         56    60
 //!  | magic   | version | flags | log id | durable | committed | next seq | crc |
 //! ```
 //!
-//! `durable`: bytes before it were synced, so recovery requires them. `committed` may lie beyond it, because of commits
-//! of class `os`, which a crash of the machine may lose.
+//! `durable`: all bytes before it were synced, so recovery requires them. `committed` may lie beyond it, because of commits of
+//! class `os`, which a crash of the machine may lose.
 
 use crate::fs::File;
 use evlog_format::checksum::crc32;
@@ -43,8 +43,8 @@ pub struct Head {
     pub next_seq: Seq,
     /// Whether the writer closed the log in order.
     pub closed: bool,
-    /// Whether the writer ended because a sync of the last segment failed: bytes of it that can be read may not be on the
-    /// disk, and no sync would write them.
+    /// Whether the writer ended because a sync of the last segment failed. Then bytes of that segment that can be read may not
+    /// be on the disk, and no sync would write them.
     pub sync_failed: bool,
 }
 
@@ -64,7 +64,7 @@ impl Head {
         out
     }
 
-    /// Decodes it; `None` for anything that is not whole, because there is then no hint.
+    /// Decodes it; `None` if it is not whole, because then there is no hint.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Head> {
         let bytes: &[u8; HEAD_LEN] = bytes.try_into().ok()?;
         let crc = crc32(&bytes[..CRC_AT]);
@@ -87,7 +87,8 @@ impl Head {
     }
 }
 
-/// Writes `HEAD` in its place. What somebody wrote behind it is cut: readers take no longer file for a `HEAD`.
+/// Writes `HEAD` in its place. Bytes that somebody wrote behind it are cut, because readers do not accept a longer file as
+/// `HEAD`.
 pub(crate) fn write_head(file: &dyn File, head: &Head) -> io::Result<()> {
     file.write_at(&head.encode(), 0)?;
     if file.len()? > HEAD_LEN as u64 { file.set_len(HEAD_LEN as u64) } else { Ok(()) }

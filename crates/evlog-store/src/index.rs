@@ -1,10 +1,10 @@
-//! The sidecar `.idx` of a segment that is sealed or was closed in order: which streams have events in it, and in which
-//! frames.
+//! The sidecar `.idx` of a segment that is sealed or was closed in order. It lists which streams have events in the segment,
+//! and in which frames.
 //!
-//! It is derived, so its form may change from version to version: an index that fails a check is made again from the
-//! segment. One stream is found without reading the rest: streams lie in blocks in order of a hash of their names, and
-//! a table of blocks tells which one to read. A filter avoids that read for streams that are not there; the filter
-//! itself is read only when enough lookups have missed.
+//! It is derived, so its form may change from version to version: an index that fails a check is made again from the segment.
+//! One stream can be found without reading the rest. Streams are in blocks, in order of a hash of their names, and a table of
+//! blocks tells which block to read. For streams that are not in the segment, a filter avoids that read. The filter itself is
+//! read only when enough lookups have found nothing.
 //!
 //! ```text
 //! magic 8 | version 4 | blocks 4 | log id 16 | position 8 | segment length 8 | streams 4
@@ -13,8 +13,8 @@
 //! CRC-32 of all before | filter, 2 for each stream | CRC-32 of the filter | blocks
 //! ```
 //!
-//! Invariant: no byte is used before its checksum was compared. If a checksum does not match, the lookup returns
-//! `Spoilt` and no answer.
+//! Invariant: no byte is used before its checksum was compared. If a checksum does not match, the lookup returns `Spoilt` and
+//! no answer.
 
 mod block;
 #[cfg(any(test, feature = "sim"))]
@@ -39,9 +39,9 @@ const TIMES_AT: usize = 52;
 const TABLE_AT: usize = 116;
 const ROW_LEN: usize = 12;
 const CRC_LEN: usize = 4;
-/// Two bits of sixteen for each stream: of the streams that are not there, one in seventy passes.
+/// Two bits of sixteen for each stream. Of the streams that are not there, the filter lets one in seventy pass.
 const FILTER_LEN: usize = 2;
-/// After this many blocks that were read in vain the filter is read. It costs as much as a few blocks.
+/// How many blocks must be read in vain before the filter is read. Reading the filter costs as much as a few blocks.
 const MISSES: u32 = 4;
 
 /// One stream's part in a segment.
@@ -71,7 +71,7 @@ pub(crate) struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spoilt;
 
-/// The segment that an index is of.
+/// The segment that an index belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Of {
     pub(crate) log_id: LogId,
@@ -85,7 +85,7 @@ pub(crate) struct Of {
 pub struct Times {
     /// When they were recorded.
     pub recorded: (i128, i128),
-    /// When they happened, as the caller says, or else when they were recorded.
+    /// When they happened according to the caller, or else when they were recorded.
     pub happened: (i128, i128),
 }
 
@@ -96,16 +96,16 @@ impl Default for Times {
 }
 
 impl Times {
-    /// The times of no commit: no time lies within.
+    /// The times for no commits: no time lies within them.
     pub(crate) const NONE: Times = Times { recorded: (i128::MAX, i128::MIN), happened: (i128::MAX, i128::MIN) };
 
-    /// These times, extended by those of one more commit.
+    /// These times, extended by the times of one more commit.
     pub(crate) fn with(self, head: &CommitHead<'_>) -> Times {
         let (recorded, happened) = (i128::from(head.recorded_ns), head.time_ns());
         self.and(Times { recorded: (recorded, recorded), happened: (happened, happened) })
     }
 
-    /// The times of the commits of both.
+    /// The times that cover the commits of both.
     pub(crate) fn and(self, other: Times) -> Times {
         let join = |one: (i128, i128), other: (i128, i128)| (one.0.min(other.0), one.1.max(other.1));
         Times { recorded: join(self.recorded, other.recorded), happened: join(self.happened, other.happened) }
@@ -132,13 +132,13 @@ pub(crate) struct SealedIndex {
 #[derive(Debug)]
 enum Source {
     Memory(Vec<u8>),
-    /// While the table is read.
+    /// Used while the table is read.
     Open(Arc<dyn File>),
     /// Opened again for each read, because a log may have more segments than a process may have open files.
     Closed(Arc<dyn Fs>, PathBuf),
 }
 
-/// A block, in the table.
+/// A row of the table: a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     first: u32,
@@ -147,7 +147,7 @@ struct Row {
     crc: u32,
 }
 
-/// Converts a length that fits, because it was counted within a segment, and a segment's length fits.
+/// Converts a length. It fits, because it was counted within a segment, and a segment's length fits.
 fn narrow(len: u64) -> u32 {
     let Ok(len) = u32::try_from(len) else { unreachable!("a segment has less than 2^32 bytes, so less of anything") };
     len
@@ -242,7 +242,7 @@ impl SealedIndex {
         if let Source::Memory(bytes) = &self.source { Some(bytes) } else { None }
     }
 
-    /// Opens a sidecar; `None` unless its table is whole and says that it is of this segment of this log.
+    /// Opens a sidecar; `None` unless its table is whole and says that it belongs to this segment of this log.
     pub(crate) fn open(fs: &Arc<dyn Fs>, path: PathBuf, of: Of) -> Option<SealedIndex> {
         let mut index = SealedIndex::read(Source::Open(fs.open_read(&path).ok()?), of)?;
         index.source = Source::Closed(Arc::clone(fs), path);

@@ -1,10 +1,10 @@
 //! Shows a log's files as they are, in any state.
 //!
-//! Does: say what each file is and what it claims, go from frame to frame, continue behind bytes that are no frame,
-//! show any place. Does not: judge the log as a whole, refuse a log, or write.
+//! Does: say what each file is and what it claims, go from frame to frame, continue behind bytes that are not a frame, show any
+//! place. Does not: judge the log as a whole, refuse a log, or write.
 //!
-//! Invariants: a part that cannot be read is reported in its place, and all other parts are still shown; nothing is
-//! locked, so a writer may be at work.
+//! Invariants: a part that cannot be read is reported in its place, and all other parts are still shown. Nothing is locked, so
+//! a writer may be at work.
 
 mod place;
 
@@ -46,7 +46,7 @@ pub struct Segment {
     pub path: PathBuf,
     /// Whether another segment follows.
     pub sealed: bool,
-    /// Its header; none when that cannot be read.
+    /// Its header; `None` if it cannot be read.
     pub header: Option<SegmentHeader>,
     /// What is wrong with it, as far as its header and length show.
     pub wrong: Vec<String>,
@@ -57,13 +57,13 @@ pub struct Segment {
 pub enum Stretch<'a> {
     /// A frame whose checksum matches, and its commit, if it decodes.
     Frame(Frame<'a>, Result<Box<CommitReader<'a>>, Corruption>),
-    /// Bytes that are no frame.
+    /// Bytes that are not a frame.
     Other {
         /// Where they begin.
         position: Position,
-        /// How many, up to the next frame or the end of the file.
+        /// How many bytes, up to the next frame or the end of the file.
         len: u64,
-        /// Why they are none.
+        /// Why they are not a frame.
         reason: String,
     },
 }
@@ -71,7 +71,7 @@ pub enum Stretch<'a> {
 /// The writer's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockState {
-    /// Whether somebody holds it; none when that cannot be found out.
+    /// Whether somebody holds it; `None` if that cannot be found out.
     pub held: Option<bool>,
     /// Id of the process that took it last.
     pub pid: Option<u32>,
@@ -80,8 +80,8 @@ pub struct LockState {
 }
 
 impl Inspection {
-    /// Lists the files of the log in `dir`, and reads their headers and the last commit of each segment that another one
-    /// follows. It is no failure if there are no segments, or no directory.
+    /// Lists the files of the log in `dir`. Reads their headers, and the last commit of each segment that another segment
+    /// follows. It is not a failure if there are no segments, or no directory.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
         Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
@@ -107,7 +107,7 @@ impl Inspection {
         Ok(Inspection { files, log_id, head, head_failure, segments })
     }
 
-    /// The log's identity, as the first header that can be read states it, or else `HEAD`.
+    /// The log's identity: from the first header that can be read, or else from `HEAD`.
     pub fn log_id(&self) -> Option<LogId> {
         self.log_id
     }
@@ -117,12 +117,12 @@ impl Inspection {
         &self.segments
     }
 
-    /// What `HEAD` says, if it is there and whole. It may be of another log.
+    /// The content of `HEAD`, if `HEAD` is there and whole. It may belong to another log.
     pub fn head(&self) -> Option<Head> {
         self.head
     }
 
-    /// Why `HEAD` cannot be read, if it is there and cannot.
+    /// Why `HEAD` cannot be read, if it is there and cannot be read.
     pub fn head_failure(&self) -> Option<&str> {
         self.head_failure.as_deref()
     }
@@ -150,7 +150,7 @@ impl Inspection {
         walk(&ground, visit).map_err(Failure::of("read", &segment.path))
     }
 
-    /// What stands at a position: a frame, a segment header, or something else, and which frame it is a part of.
+    /// What is at a position: a frame, a segment header, or something else, and which frame it is a part of.
     pub fn place(&self, position: Position) -> Result<Option<Place>, Failure> {
         let Some(segment) = self.segment_of(position).filter(|at| position.0 < at.position.0 + at.len) else {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Inspection {
         place::at(self, segment, position).map(Some)
     }
 
-    /// The writer's lock; none when no process ever took it.
+    /// The writer's lock; `None` if no process ever took it.
     pub fn lock(&self) -> Option<LockState> {
         let path = self.files.layout.lock();
         let held = self.files.has_writer().ok();
@@ -170,7 +170,7 @@ impl Inspection {
         Some(LockState { held, pid, program })
     }
 
-    /// Files of bytes that were cut and kept: path within the log's directory, and length, where the name is UTF-8.
+    /// Files of bytes that were cut and kept: the path within the log's directory, and the length if the name is UTF-8.
     pub fn quarantine(&self) -> Vec<(String, Option<u64>)> {
         let dir = self.files.layout.quarantine();
         let names = self.files.fs.list(&dir).unwrap_or_default();
@@ -184,7 +184,7 @@ impl Inspection {
         all.map(|(name, len)| (format!("quarantine/{name}"), len)).collect()
     }
 
-    /// Names in `segments/` that are not ours.
+    /// Names in `segments/` that do not belong to evlog.
     pub fn strangers(&self) -> Vec<String> {
         let dir = self.files.layout.segments();
         let mut names = self.files.fs.list(dir).unwrap_or_default();

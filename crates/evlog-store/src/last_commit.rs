@@ -1,12 +1,12 @@
-//! The last commit of a sealed segment, found from the segment's end.
+//! Finds the last commit of a sealed segment, from the segment's end.
 //!
-//! Does: say which seq comes next, so that the header of the next segment can be compared with it (rule F-16) without
-//! reading the whole segment. Does not: judge the segment. If no frame ends at its end, there is no answer.
+//! Does: say which seq comes next, so that the header of the next segment can be compared with it (rule F-16) without reading
+//! the whole segment. Does not: judge the segment. If no frame ends at the segment's end, there is no answer.
 //!
 //! Invariants:
-//! - No byte is looked at that is further from the end than the longest frame is long.
-//! - A place is tried as a frame only if it passes the test of rule F-51: its length leads exactly to the end, and its
-//!   body begins like a commit. So a payload is not taken for a frame, and its text cannot make the search long.
+//! - Only bytes are read that are no further from the end than the longest frame is long.
+//! - A place is tried as a frame only if it passes the test of rule F-51: its length leads exactly to the end, and its body
+//!   begins like a commit. So a payload is not taken for a frame, and its text cannot make the search long.
 
 use crate::fs::File;
 use evlog_format::frame::Decoded;
@@ -20,7 +20,7 @@ const WINDOW: u64 = 16 * 1024;
 /// The longest frame, in bytes.
 const FRAME_LEN_MAX: u64 = FRAME_HEADER_LEN as u64 + FRAME_BODY_LEN_MAX as u64;
 
-/// The seq after a segment of this length; none if no frame ends at its end.
+/// The seq after a segment of this length; `None` if no frame ends at its end.
 pub(crate) fn seq_after(file: &dyn File, header: &SegmentHeader, len: u64) -> io::Result<Option<Seq>> {
     let first = SEGMENT_HEADER_LEN as u64;
     if len <= first {
@@ -125,7 +125,7 @@ mod tests {
         ] {
             assert_eq!(after(&bytes), None, "{name}");
         }
-        // 64 GiB, of which all but the beginning is a hole that reads as zeros: no frame ends there.
+        // 64 GiB. All except the beginning is a hole that reads as zeros, so no frame ends at the end.
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("sparse");
         std::fs::write(&path, &whole).unwrap();
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_segment_that_cannot_be_read_refuses_no_other() {
-        // F-16: the reader that comes to it reports it.
+        // F-16: the reader that gets there reports it.
         let (fs, bytes) = (SimFs::new(), segment(&[10, 20]));
         let files = Files::new(Arc::new(fs.clone()), Path::new("/log"));
         fs.put(&files.layout.segment(HEADER.position), bytes.clone());

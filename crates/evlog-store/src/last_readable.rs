@@ -1,7 +1,7 @@
-//! The last segment of a log that can be opened and belongs to it, and what is wrong with the files behind it. Readers and
-//! writers ask here, so that they give one verdict.
+//! The last segment of a log that can be opened and belongs to the log, and what is wrong with the files behind it. Readers and
+//! writers both use this, so that they give the same verdict.
 //!
-//! Invariant: the worst flaw is the verdict. Of two alike, the one that comes first.
+//! Invariant: the worst flaw decides the verdict. Of two equal flaws, the first one does.
 
 use crate::error::{Failure, OpenError, Trouble};
 use crate::recovery::{Action, Place, plan};
@@ -56,7 +56,7 @@ pub(crate) fn last_readable(
     Err(behind.map_or(OpenError::NoLog { path: files.layout.dir().to_path_buf() }, |behind| behind.flaw.into()))
 }
 
-/// The worse of two flaws. If the system failed, that is not compared: the first one is reported.
+/// The worse of two flaws. If one of them is a failure of the system, they are not compared, and the first one is reported.
 pub(crate) fn worse(first: Trouble, later: Trouble) -> Trouble {
     match (&first, &later) {
         (Trouble::Refused(of_first), Trouble::Refused(of_later)) if of_later.verdict < of_first.verdict => later,
@@ -64,7 +64,8 @@ pub(crate) fn worse(first: Trouble, later: Trouble) -> Trouble {
     }
 }
 
-/// Why a log whose last segment cannot be opened for this reason is refused: the worst that the files say that an opening looks at.
+/// Why a log is refused whose last segment cannot be opened for this reason: the worst flaw of the files that an opening looks
+/// at.
 pub(crate) fn refused(files: &Files, all: &[Position], flaw: Trouble) -> OpenError {
     let mut positions = all.to_vec();
     match last_readable(files, &mut positions) {
@@ -78,7 +79,7 @@ pub(crate) fn refused(files: &Files, all: &[Position], flaw: Trouble) -> OpenErr
     }
 }
 
-/// The commits of a segment up to the place where the next one should begin, and what is said of the log.
+/// The commits of a segment up to the place where the next segment should begin, and the flaw that is reported of the log.
 #[derive(Debug)]
 pub(crate) struct Before {
     pub(crate) scan: Scan,
@@ -86,9 +87,9 @@ pub(crate) struct Before {
     pub(crate) flaw: Trouble,
 }
 
-/// Scans the segment before those that cannot be opened. What stands where the next one begins is not shown: it is the one or the
-/// other. But a file that is no segment of this log does not say where this one ends, so this one is judged as a whole, and
-/// nothing of it is missing for that file's name.
+/// Scans the segment before those that cannot be opened. Commits at the place where the next segment begins are not shown,
+/// because either they or that segment are wrong. The exception is a file that is not a segment of this log: it does not say
+/// where this segment ends. So this segment is judged as a whole, and the file's name does not make anything of it missing.
 pub(crate) fn scan_before(
     files: &Files,
     open: &OpenSegment,
@@ -125,7 +126,7 @@ pub(crate) fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> 
     Ok((scan.map_err(Failure::of("read", &path))?, streams))
 }
 
-/// The refusal of a commit that a reader shows, and no writer goes on behind (V-17).
+/// The refusal of a commit that readers show, but behind which no writer goes on (V-17).
 pub(crate) fn misnumbered(path: &Path, Misnumbered { position, expected, found }: &Misnumbered) -> Trouble {
     refusal(Verdict::Tampered, *position, path, expected.clone(), found.clone())
 }

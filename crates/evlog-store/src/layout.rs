@@ -1,4 +1,4 @@
-//! Names of the log's files. Each is built and parsed here, and nowhere else.
+//! Names of the log's files. All of them are built and parsed here, and nowhere else.
 //!
 //! ```text
 //! LOCK                                     held by the writer
@@ -74,7 +74,7 @@ impl SegmentEntry {
         format!("{position:0DIGITS$}{suffix}", position = position.0)
     }
 
-    /// What the name stands for; `None` for a name that is not ours.
+    /// What the name stands for; `None` if the name does not belong to evlog.
     pub fn parse(name: &str) -> Option<SegmentEntry> {
         let (digits, suffix) = name.split_at_checked(DIGITS)?;
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -152,7 +152,7 @@ impl Layout {
         self.entry(SegmentEntry::Segment(position))
     }
 
-    /// The directory of what was cut.
+    /// The directory of bytes that were cut.
     pub fn quarantine(&self) -> PathBuf {
         self.dir.join("quarantine")
     }
@@ -167,38 +167,38 @@ impl Layout {
         self.checkpoints().join(format!("{size:0DIGITS$}{NOTE}", size = size.0))
     }
 
-    /// The size that the name of a checkpoint states; `None` for a name that is not ours.
+    /// The size that the name of a checkpoint states; `None` if it is not such a name.
     pub fn parse_checkpoint(name: &str) -> Option<Position> {
         let digits = name.strip_suffix(NOTE)?;
         let ours = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
         digits.parse().ok().filter(|_| ours).map(Position)
     }
 
-    /// Whether a name looks like that of a checkpoint and cannot be one: its digits are not as many, or state no size.
+    /// Whether a name looks like a checkpoint's but cannot be one: it has the wrong number of digits, or states no size.
     pub fn is_misnamed(name: &str) -> bool {
         let digits = name.strip_suffix(NOTE).filter(|digits| !digits.is_empty());
         digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
             && Layout::parse_checkpoint(name).is_none()
     }
 
-    /// Name of the `n`th checkpoint over `size` bytes that covers what was given up.
+    /// Name of the `n`th checkpoint over `size` bytes that covers bytes that were given up.
     pub fn void(size: Position, n: u64) -> String {
         format!("{size:0DIGITS$}-{n}{VOID}", size = size.0)
     }
 
-    /// Whether a name is that of a checkpoint that covers what was given up.
+    /// Whether a name belongs to a checkpoint that covers bytes that were given up.
     pub fn is_void(name: &str) -> bool {
         name.strip_suffix(VOID).and_then(|name| name.split_once('-')).is_some_and(|(size, n)| {
             [size, n].iter().all(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) && size.len() == DIGITS
         })
     }
 
-    /// Whether a name is that of a checkpoint, or of one that was set aside.
+    /// Whether a name belongs to a checkpoint, or to one that was set aside.
     pub fn is_checkpoint(name: &str) -> bool {
         Layout::parse_checkpoint(name).is_some() || Layout::is_void(name)
     }
 
-    /// Whether a name is that of bytes that were cut.
+    /// Whether a name belongs to bytes that were cut.
     pub fn is_quarantined(name: &str) -> bool {
         name.strip_suffix(".bin").is_some_and(|name| name.split_once('-').is_some_and(|(at, _)| at.len() == DIGITS))
     }

@@ -1,17 +1,21 @@
 //! The log's files: the only crate that opens, writes, syncs, renames or locks them.
 //!
-//! Does: append commits ([`Writer`]), read them back ([`Reader`]), hand out the bytes as they lie ([`RawLog`]), recover
-//! after a crash by a table ([`recovery`]), show files as they are ([`inspect`]), repair on purpose ([`repair`]).
+//! Does:
+//! - append commits ([`Writer`]);
+//! - read them back ([`Reader`]);
+//! - return the bytes as they are ([`RawLog`]);
+//! - recover after a crash, by a table ([`recovery`]);
+//! - show files as they are ([`inspect`]);
+//! - repair on purpose ([`repair`]).
+//!
 //! Does not: know what an event means, ask the time, draw random numbers, print.
 //!
 //! Invariants:
-//! - There is one writer, which holds a lock; readers hold no lock and never write.
-//! - A commit is acknowledged only when the condition of its durability class holds, and none is after a failed write
-//!   or sync.
-//! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/`
-//!   first.
-//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is used without
-//!   a check.
+//! - There is one writer, which holds a lock. Readers hold no lock and never write.
+//! - A commit is acknowledged only if the condition of its durability class holds. No commit is acknowledged after a failed
+//!   write or sync.
+//! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/` first.
+//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is used without a check.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![deny(unsafe_code)]

@@ -1,5 +1,5 @@
-//! Opening a log for writing: lock, scan, plan, apply. Scanning reads, the plan is the recovery table, and only applying
-//! it writes. A log that was closed in order is not scanned.
+//! Opens a log for writing, in four steps: lock, scan, plan, apply. The scan only reads, the plan comes from the recovery
+//! table, and only applying the plan writes. A log that was closed in order is not scanned.
 
 use crate::closed::{ClosedEnd, closed_end};
 use crate::copy::{Side, copy_all};
@@ -20,8 +20,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The lock begins with these bytes while a log is being made. So if making it is interrupted, even after the first
-/// byte, the rest is not mistaken for the remains of a log.
+/// The first bytes of the lock while a log is being made. If making the log is interrupted, even after the first byte, these
+/// bytes show that the files are not the remains of a log.
 const MAKING: &[u8] = b"making\n";
 
 /// The longest `HEAD` or `LOCK` that is read, in bytes.
@@ -35,7 +35,7 @@ const UNFINISHED_COPY: &str = "copy.tmp";
 pub struct CreateOptions {
     /// The log's identity: 16 random bytes, drawn by the caller.
     pub log_id: LogId,
-    /// Where segments are cut, in bytes (`limits::SEGMENT_LIMIT_MIN` to `SEGMENT_LIMIT_MAX`).
+    /// The length at which segments end, in bytes (`limits::SEGMENT_LIMIT_MIN` to `SEGMENT_LIMIT_MAX`).
     pub segment_limit: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct Owner {
 /// What opening a log found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whether the session before closed the log in order.
+    /// Whether the previous session closed the log in order.
     pub clean_close: bool,
     /// Where the log ends now.
     pub end: Position,
@@ -70,7 +70,7 @@ pub struct Cut {
     pub reason: String,
 }
 
-/// All that a writer begins with.
+/// Everything that a writer needs to begin.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) files: Files,
@@ -80,9 +80,9 @@ pub(crate) struct Opened {
     /// The last segment.
     pub(crate) file: Arc<dyn File>,
     pub(crate) head: Arc<dyn File>,
-    /// Where the log ends; all before it is synced.
+    /// Where the log ends. All bytes before it are synced.
     pub(crate) end: Position,
-    /// The last commit, if there is any in the last segment.
+    /// The last commit, if the last segment has one.
     pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     /// The tree over all bytes up to `end`.
@@ -126,7 +126,7 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     Ok(opened)
 }
 
-/// Refuses a directory that holds a log, or what is left of one.
+/// Refuses a directory that holds a log, or the remains of a log.
 fn refuse_second(files: &Files) -> Result<(), OpenError> {
     match traces(files)? {
         Traces::Nothing => Ok(()),
@@ -142,18 +142,18 @@ pub(crate) enum Traces {
     Nothing,
     /// The first segment.
     Log,
-    /// No first segment, but this file, which only a log has.
+    /// There is no first segment, but this file, which only a log has.
     Remains(String),
 }
 
-/// Looks for files of a log. A directory that holds any of them, but not the first segment, is no place for a new log:
-/// its segments are gone or elsewhere, and the files that are left are the evidence of how much there was.
+/// Looks for files of a log. A directory that holds any of them, but not the first segment, is not a place for a new log: its
+/// segments are gone or elsewhere, and the files that are left are the evidence of how much there was.
 pub(crate) fn traces(files: &Files) -> Result<Traces, Failure> {
     if has_first(files)? {
         return Ok(Traces::Log);
     }
     match remains(files)? {
-        // Beside a writer that makes a log, the first segment gets its name before anything else of a log does.
+        // If a writer is making the log now, the first segment gets its name before any other file of the log.
         Traces::Remains(_) if has_first(files)? => Ok(Traces::Log),
         found => Ok(found),
     }
@@ -191,7 +191,7 @@ fn remains(files: &Files) -> Result<Traces, Failure> {
             Ok(is_of_a_log(&read.map_err(Failure::of("read", path))?))
         }
     };
-    // Both get their names before the first segment does, and get their contents only after it.
+    // Both files get their names before the first segment does, and get their contents only after it.
     if has(&files.layout.head(), &|bytes| !bytes.is_empty())? {
         return Ok(Traces::Remains("HEAD".into()));
     }
@@ -216,12 +216,12 @@ pub(crate) fn begun(files: &Files) -> Result<(), OpenError> {
     }
 }
 
-/// Says why there is no log in `dir`, if there is none.
+/// Returns why there is no log in `dir`, if there is none.
 pub fn find_log(fs: Arc<dyn Fs>, dir: &Path) -> Result<(), OpenError> {
     begun(&Files::new(fs, dir))
 }
 
-/// Opens a log, and recovers it where the session before did not close it.
+/// Opens a log, and recovers it if the previous session did not close it.
 pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
     begun(&Files::new(Arc::clone(&fs), dir))?;
     let files = Files::held(fs, dir)?;
@@ -243,7 +243,7 @@ pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, 
     }
 }
 
-/// How often we look for the last segment while another process adds segments.
+/// How often we look for the last segment if another process adds segments meanwhile.
 const ATTEMPTS: usize = 20;
 
 /// The last segment, opened for writing and locked. The process that holds its lock is the writer, even if `LOCK` was
@@ -258,23 +258,22 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let opened = opened.and_then(|open| files.check_continues(&all, &open.header).map(|()| open));
         let mut segment = opened.map_err(|flaw| refused(files, &all, flaw))?;
         let claimed = claim(files, segment.file.as_ref(), last)?;
-        // The process that released it may have made another segment after the segments were listed.
+        // The process that released it may have made another segment after we listed the segments.
         if files.segments()?.last() != Some(&last) {
             continue;
         }
         if claimed == Claim::HeldByReaders {
-            // Those processes hold no lock on the copy, which we lock before it gets its name.
+            // The readers that hold the lock hold no lock on the copy, which we lock before it gets its name.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
             segment.file = files.remake(last, segment.file.as_ref(), len)?;
         }
         return Ok((entries, segment));
     }
-    // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next
-    // one.
+    // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next segment.
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
-/// Takes the lock of the last segment; fails when a writer holds it.
+/// Takes the lock of the last segment; fails if a writer holds it.
 pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Result<Claim, OpenError> {
     match file.try_lock().map_err(Failure::of("lock", &files.layout.segment(position)))? {
         Claim::HeldByWriter => {
@@ -305,7 +304,7 @@ fn resume(
     Ok((opened, Recovery { clean_close: true, end, cut: None }))
 }
 
-/// Scans the last segment, and does what the table says.
+/// Scans the last segment, and does what the recovery table says.
 fn recover(
     files: Files,
     lock: Box<dyn Lock>,
@@ -364,8 +363,8 @@ fn recover(
     Ok((opened, Recovery { clean_close, end, cut }))
 }
 
-/// Called when a root differs. If frames of the segment fail their own checks, the bytes are damaged, and that is the
-/// verdict; somebody who tampers makes the frames match.
+/// Called when a root differs. If frames of the segment fail their own checks, the bytes are damaged, and that is the verdict.
+/// Otherwise the verdict is tampering, because somebody who tampers makes the frames match.
 fn check_sealed(files: &Files, log: LogIdentity, segments: &[Position]) -> Result<(), Trouble> {
     for pair in segments.windows(2) {
         let (path, open) = (files.layout.segment(pair[0]), files.open_of(log, pair[0])?);
@@ -388,7 +387,7 @@ impl Opened {
     }
 }
 
-/// Opens `HEAD` for writing. One that is there stays as it is: it may say that the log was closed in order.
+/// Opens `HEAD` for writing. An existing `HEAD` stays as it is, because it may say that the log was closed in order.
 pub(crate) fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
     let path = files.layout.head();
     let file = match files.fs.open_write(&path) {
@@ -429,7 +428,7 @@ pub(crate) fn holder(text: &str) -> (Option<u32>, Option<String>) {
     (line("pid=").and_then(|pid| pid.parse().ok()), line("program="))
 }
 
-/// Carries out what the table says of the last segment.
+/// Carries out what the recovery table says about the last segment.
 fn apply(
     files: &Files,
     file: &Arc<dyn File>,
@@ -452,11 +451,11 @@ fn cut_of(scan: &Scan, kept_as: String) -> Cut {
     Cut { position: scan.end, len, kept_as, reason: scan.reason.clone() }
 }
 
-/// Syncs what the session before left. It may have been killed after it wrote commits and before it synced them, or
-/// after it named the segment and before it synced the name. From here on we rely on both.
+/// Syncs what the previous session left. It may have been killed after it wrote commits and before it synced them, or after it
+/// named the segment and before it synced the name. From here on we rely on both.
 fn settle(files: &Files, file: &dyn File, head: &dyn File, segment: Position, said: Head) -> Result<(), Failure> {
     let (path, dir) = (files.layout.segment(segment), files.layout.segments());
-    // COMMIT POINT: the cut, if there was one. Before it, the next open finds the same tail again.
+    // COMMIT POINT: of the cut, if there was one. Before this point, the next open finds the same tail again.
     file.sync_data().map_err(|source| {
         head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();
         Failure::of("sync", &path)(source)
@@ -470,9 +469,8 @@ fn all_before(header: &SegmentHeader) -> Head {
     Head { log_id, durable, committed: durable, next_seq, closed: false, sync_failed: false }
 }
 
-/// Called after a sync that failed: bytes that can be read may not be on the disk, and no later sync would write them.
-/// So a copy of the segment is written, without the bytes that the table cuts. Writing in place could tear acknowledged
-/// commits.
+/// Called after a sync that failed: bytes that can be read may not be on the disk, and no later sync would write them. So this
+/// writes a copy of the segment, without the bytes that the table cuts. Writing in place could tear acknowledged commits.
 fn remake(
     files: &Files,
     file: &Arc<dyn File>,
@@ -531,8 +529,8 @@ pub(crate) fn free_name(files: &Files, from: Position) -> Result<String, Failure
     Ok(kept_as)
 }
 
-/// Writes the tree sidecars that were made again and removes what an interrupted roll left. The log works without
-/// either, so after a failure here the next open tries again.
+/// Writes the tree sidecars that were made again, and removes what an interrupted roll left. The log works without that, so
+/// after a failure here the next open tries again.
 fn tidy(files: &Files, entries: &[SegmentEntry], frontiers: &[Frontier]) {
     for frontier in frontiers {
         files.keep_sidecar(SegmentEntry::Tree(Position(frontier.size())), &frontier.encode()).ok();

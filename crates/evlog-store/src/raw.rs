@@ -33,7 +33,7 @@ pub struct RawSegment {
     pub len: u64,
     /// The file.
     pub path: PathBuf,
-    /// Which file that was.
+    /// The identity of that file.
     pub id: FileId,
 }
 
@@ -50,8 +50,8 @@ impl RawSegment {
 }
 
 impl RawLog {
-    /// Lists the files of the log in `dir`. It is no failure if there are no segments, or no directory. A `HEAD` that
-    /// cannot be read is a failure only for callers of [`head`](Self::head).
+    /// Lists the files of the log in `dir`. It is not a failure if there are no segments, or no directory. A `HEAD` that cannot
+    /// be read is a failure only for callers of [`head`](Self::head).
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
         Files::check_dirs(&fs, dir)?;
         RawLog::of(Files::new(fs, dir))
@@ -63,7 +63,7 @@ impl RawLog {
     }
 
     fn of(files: Files) -> Result<RawLog, Failure> {
-        // `HEAD` is read before the files are listed, so that it cannot claim bytes that were written after that.
+        // `HEAD` is read before the files are listed, so that it cannot claim bytes that were written after the listing.
         let head = files.any_head();
         let mut segments = Vec::new();
         for position in files.segments()? {
@@ -81,7 +81,7 @@ impl RawLog {
         &self.segments
     }
 
-    /// What `HEAD` says, if it is there and whole. It may be of another log.
+    /// The content of `HEAD`, if `HEAD` is there and whole. It may belong to another log.
     pub fn head(&self) -> Result<Option<Head>, Failure> {
         match &self.head {
             Ok(head) => Ok(*head),
@@ -89,7 +89,7 @@ impl RawLog {
         }
     }
 
-    /// Whether a writer holds the log now; `None` when that cannot be found out.
+    /// Whether a writer holds the log now; `None` if that cannot be found out.
     pub fn has_writer(&self) -> Option<bool> {
         self.files.has_writer().ok()
     }
@@ -100,7 +100,7 @@ impl RawLog {
         self.files.frontier(&header)
     }
 
-    /// Gives the bytes of a range of the log's byte string, in order, in chunks. Missing bytes are left out.
+    /// Passes on the bytes of a range of the log's byte string, in order, in chunks. Missing bytes are left out.
     pub fn read_range(&self, range: &Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let starts = self.segments.iter().map(|segment| segment.position.0);
         let ends = starts.clone().skip(1).chain([u64::MAX]);
@@ -113,14 +113,14 @@ impl RawLog {
         Ok(())
     }
 
-    /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
+    /// Passes on a segment's bytes in order, in chunks, up to the length that was listed or to what is left of it.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
     }
 
-    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another
-    /// log, and a verdict on parts of two logs would apply to neither.
+    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another log, and
+    /// a verdict on parts of two logs would apply to neither of them.
     fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
         let path = &segment.path;
         let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
@@ -128,7 +128,7 @@ impl RawLog {
         Ok(file)
     }
 
-    /// Gives the bytes of a part of a segment, in order, in chunks.
+    /// Passes on the bytes of a part of a segment, in order, in chunks.
     pub fn read_in(&self, segment: &RawSegment, part: Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, part, visit)
@@ -153,8 +153,8 @@ impl RawLog {
         Ok(())
     }
 
-    /// Calls `visit` for each commit of a segment, as far as frames follow each other and commits decode. The caller
-    /// judges whether they end where they should.
+    /// Calls `visit` for each commit of a segment, as long as frames follow each other and commits decode. The caller judges
+    /// whether they end where they should.
     pub fn commits(&self, segment: &RawSegment, visit: &mut dyn FnMut(CommitRef<'_>)) -> Result<(), ReadError> {
         let open = self.files.open(segment.position, Access::Read)?;
         segment.check(open.file.as_ref())?;

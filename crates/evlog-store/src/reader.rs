@@ -1,12 +1,13 @@
 //! Readers of a log: any number, in any process, at any time, beside a writer or without one.
 //!
-//! Does: show what is committed, in order or by stream, and see it grow. Does not: write, ever, or hold a lock.
+//! Does: show what is committed, in order or by stream, and see the log grow. Does not: ever write, or hold a lock.
 //!
 //! Invariants:
-//! - An event that a reader showed is not gone later. Beside a writer a reader shows what `HEAD` calls committed; without
-//!   one, all that the next writer will keep and, behind a wrong number in a stream, what an audit counts (V-17).
-//! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events
-//!   in some more, and the indexes of the segments in which streams were looked up.
+//! - An event that a reader showed is not gone later. If a writer is at work, a reader shows what `HEAD` calls committed.
+//!   Without a writer, it shows what the next writer will keep. Behind a wrong number in a stream it shows what an audit counts
+//!   (V-17).
+//! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events in some
+//!   more frames, and the indexes of the segments in which streams were looked up.
 
 mod commits;
 mod end;
@@ -38,9 +39,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How far a log is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Position of the first byte that is not.
+    /// Position of the first byte that is not committed.
     pub position: Position,
-    /// Seq of the first event that is not.
+    /// Seq of the first event that is not committed.
     pub next_seq: Seq,
 }
 
@@ -57,7 +58,7 @@ pub struct SegmentInfo {
     pub path: PathBuf,
 }
 
-/// What a log holds of one stream.
+/// What a log has of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSummary {
     /// The stream.
@@ -66,14 +67,14 @@ pub struct StreamSummary {
     pub events: u64,
     /// Seq of its first event.
     pub first_seq: Seq,
-    /// Position of the commit that holds it.
+    /// Position of the commit that holds this event.
     pub first_position: Position,
 }
 
 /// A commit, borrowed from the reader's buffer.
 #[derive(Clone, Debug)]
 pub struct CommitRef<'a> {
-    /// The frame, its checksum checked.
+    /// The frame. Its checksum was checked.
     pub frame: Frame<'a>,
     /// Its events.
     pub commit: CommitReader<'a>,
@@ -82,9 +83,9 @@ pub struct CommitRef<'a> {
 /// A log, as far as it was committed when this reader last looked.
 #[derive(Debug)]
 pub struct Reader {
-    /// Reached by the handle of the directory that was opened, because another log may take its name later.
+    /// The files, reached by the handle of the directory that was opened, because another log may take its name later.
     files: Files,
-    /// Reached by the path, to check whether the log is still there.
+    /// The files, reached by the path, to check whether the log is still there.
     place: Files,
     log: LogIdentity,
     codec: FrameCodec,
@@ -94,13 +95,13 @@ pub struct Reader {
     active: Mutex<Active>,
     /// `HEAD` as it was last read.
     head: Option<Head>,
-    /// Why a `HEAD` that is there said nothing when this reader was opened.
+    /// Why an existing `HEAD` could not be used when this reader was opened.
     head_flaw: Option<String>,
     /// The damage behind the part that this reader shows.
     damage: Option<Trouble>,
     /// The last committed bytes when this reader last looked.
     seen: Seen,
-    /// The directories that were opened. Their handles are kept, so that no other directory gets their numbers.
+    /// The directories that were opened. Their handles are kept, so that no other directory gets their inode numbers.
     dirs: Dirs,
 }
 
@@ -113,16 +114,16 @@ struct Active {
 }
 
 impl Reader {
-    /// Opens the log in `dir`. This reads `HEAD`, the first header, the end of the segment before the last (usually 16 KiB), and
-    /// the last segment: all of it, or, if the log was closed in order, its end.
+    /// Opens the log in `dir`. This reads `HEAD`, the first header, the end of the segment before the last (usually 16 KiB),
+    /// and the last segment. If the log was closed in order, it reads only the end of the last segment; otherwise all of it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let mut reader = Reader::open_up_to_damage(fs, dir)?;
         reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))
     }
 
-    /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before
-    /// the damage as if there were no more; [`check_whole`](Reader::check_whole) reports the damage, and also a sealed segment that
-    /// does not end where the next one begins. In such a segment the commits end.
+    /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before the damage
+    /// as if there were no more. [`check_whole`](Reader::check_whole) reports the damage, and also a sealed segment that does
+    /// not end where the next one begins. In such a segment the commits end.
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
@@ -165,7 +166,7 @@ impl Reader {
         self.damage.as_ref().map_or(Ok(()), |trouble| Err(trouble.again().into()))
     }
 
-    /// Why `HEAD` cannot be used, if it is there and cannot. The reader then relies on the segments alone.
+    /// Why `HEAD` cannot be used, if it is there and cannot be used. The reader then relies on the segments alone.
     pub fn head_flaw(&self) -> Option<&str> {
         self.head_flaw.as_deref()
     }
@@ -175,8 +176,8 @@ impl Reader {
         self.committed
     }
 
-    /// Finds how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
-    /// Fails when what this reader showed is not in the log any more, or the log is not where it was.
+    /// Finds how far the log is committed now; returns true if it has grown. Reads `HEAD`, and lists segments only if the log
+    /// has grown. Fails if what this reader showed is not in the log any more, or if the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         let shown = self.committed.position;
         if !self.is_in_place()? {
@@ -186,7 +187,7 @@ impl Reader {
             return Err(ReadError::Gone { position: shown });
         }
         let head = self.files.any_head()?;
-        // Another log's `HEAD`: the files were changed behind this reader.
+        // This `HEAD` belongs to another log: the files were changed without this reader.
         if head.is_some_and(|head| head.log_id != self.log.log_id) {
             self.seen.check(&self.files, self.log.log_id, shown)?;
             self.seen = Seen::of(&self.files, &self.segments)?;
@@ -220,7 +221,7 @@ impl Reader {
     fn check_place(&self) -> Result<(), ReadError> {
         let checked = self.seen.check(&self.place, self.log.log_id, self.committed.position);
         match checked {
-            // What is there was seen to be of the same log.
+            // A previous check found that the files there belong to the same log.
             Ok(()) | Err(ReadError::Gone { .. }) if !self.dirs.are_in_place(&self.place)? => {
                 Err(ReadError::Copied { path: self.place.layout.dir().to_path_buf() })
             }
@@ -233,7 +234,7 @@ impl Reader {
         &self.files
     }
 
-    /// The reason of a failure to read: if the log is no longer at its path, that is the reason.
+    /// The reason of a failure to read. If the log is no longer at its path, that is the reason.
     fn blamed(&self, error: ReadError) -> ReadError {
         let place = match self.is_in_place() {
             Ok(true) => Ok(()),
@@ -252,13 +253,13 @@ impl Reader {
         Follow::new(self.place.fs.as_ref(), self.place.layout.dir())
     }
 
-    /// The commits from a position on, as far as this reader sees. The position is that of a commit, of a segment, or
+    /// The commits from a position on, as far as this reader sees. The position must be that of a commit or of a segment, or
     /// the end.
     pub fn commits(&self, from: Position) -> Result<Commits<'_>, ReadError> {
         Commits::new(self, from)
     }
 
-    /// Position of the commit that holds `seq`; the end for the next seq.
+    /// Position of the commit that holds `seq`; for the next seq, the end.
     pub fn seek(&self, seq: Seq) -> Result<Position, ReadError> {
         let Committed { position: end, next_seq } = self.committed;
         if seq >= next_seq {
@@ -273,9 +274,9 @@ impl Reader {
         Err(ReadError::NoEvent { seq, next_seq })
     }
 
-    /// Which segment holds `seq`: the last one whose first seq is not above it. A segment that cannot be opened, or
-    /// whose header fails or does not continue the segments before it, is not judged here: the walk over the commits
-    /// reports it after it has shown everything before it.
+    /// Which segment holds `seq`: the last segment whose first seq is not above it. A segment that cannot be opened, or whose
+    /// header fails or does not continue the segments before it, is not judged here. The walk over the commits reports it after
+    /// it has shown everything before it.
     fn holding(&self, seq: Seq) -> usize {
         let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
         while high - low > 1 {
@@ -325,12 +326,12 @@ impl Reader {
         Ok(streams)
     }
 
-    /// Visits the committed events of a stream, in order; false when it has none.
+    /// Visits the committed events of a stream, in order; false if it has none.
     pub fn stream<E: From<ReadError>>(&self, name: &str, visit: &mut Visit<'_, E>) -> Result<bool, E> {
         self.stream_from(name, 0, visit)
     }
 
-    /// Visits the stream's events from a number on; false when the stream has no events at all.
+    /// Visits the stream's events from a number on; false if the stream has no events at all.
     pub fn stream_from<E: From<ReadError>>(
         &self,
         name: &str,
@@ -381,8 +382,8 @@ impl Reader {
         Ok(self.sealed.times(&self.files, segment.position)?)
     }
 
-    /// The streams of the last segment, up to what this reader sees. A wrong number that was met since the log was opened is
-    /// refused: [`check_whole`](Self::check_whole) does not know it.
+    /// The streams of the last segment, up to what this reader sees. A wrong number that was met after the log was opened is
+    /// refused, because [`check_whole`](Self::check_whole) does not know it.
     fn caught_up(&self) -> Result<MutexGuard<'_, Active>, Trouble> {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(last) = self.segments.last() else { unreachable!("a log has a segment") };
@@ -422,7 +423,7 @@ fn hold(place: &Files) -> Result<Files, OpenError> {
     })
 }
 
-/// What it means that a reader finds no commit where one is committed.
+/// The verdict if a reader finds no commit where a commit should be.
 fn verdict_of(stop: Stop) -> Verdict {
     match stop {
         Stop::End => Verdict::Truncated,

@@ -1,52 +1,52 @@
-//! What to do with a segment, given why its scan stopped. The table is exhaustive: every combination of inputs matches
+//! What to do with a segment, depending on why its scan stopped. The table is exhaustive: every combination of inputs matches
 //! exactly one row, and a test walks them all. `docs/recovery.md` is made from it.
 //!
-//! Does: decide. Does not: read or write; `scan` found the case, `open` carries out the action.
+//! Does: decide. Does not: read or write. `scan` found the case, and `open` carries out the action.
 //!
-//! Two facts make it sound:
-//! - A segment is synced before the next one is made, so only the last one can hold an unfinished commit.
-//! - Each frame states a position before which all bytes were synced. The largest such mark, and the one in `HEAD`, is
-//!   the *durable floor*. Bytes below it cannot be an unfinished commit, whatever they look like; bytes above it were
-//!   never acknowledged under class `sync`.
+//! The table is sound because of two facts:
+//! - A segment is synced before the next one is made. So only the last segment can hold an unfinished commit.
+//! - Each frame states a position before which all bytes were synced. The largest of these marks and of the mark in `HEAD` is
+//!   the *durable floor*. Bytes below it cannot be an unfinished commit, whatever they look like. Bytes above it were never
+//!   acknowledged under class `sync`.
 
 use evlog_verify::Verdict;
 
 /// Why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// At the file's end, after a whole frame or the header.
+    /// It reached the file's end, after a whole frame or the header.
     End,
     /// Only zeros follow.
     Zeros,
-    /// A length of zero, and bytes that are not zero behind it.
+    /// A length of zero, followed by bytes that are not zero.
     Gap,
     /// The frame's length reaches beyond the file's end.
     Incomplete,
-    /// The frame's checksum does not match, or its length is beyond the limit.
+    /// The frame's checksum does not match, or its length exceeds the limit.
     Corrupt,
     /// The checksum matches, but the commit does not decode.
     Malformed,
-    /// The commit decodes, but does not continue the log: its seq or a number within a stream is not the next.
+    /// The commit decodes, but does not continue the log: its seq, or a number within a stream, is not the next one.
     Disordered,
 }
 
-/// Where the durable floor lies.
+/// Where the durable floor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
     /// Not above the place where the scan stopped: everything that was synced is there.
     Reached,
-    /// Above it, within the file.
+    /// Above that place, within the file.
     Missed,
     /// Above the end of the file.
     Beyond,
 }
 
-/// Whether a valid frame stands anywhere after the place where the scan stopped.
+/// Whether a valid frame is anywhere after the place where the scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Later {
-    /// None.
+    /// There is none.
     None,
-    /// At least one.
+    /// There is at least one.
     Valid,
 }
 
@@ -55,7 +55,7 @@ pub enum Later {
 pub enum Place {
     /// The last segment of the log.
     Last,
-    /// A segment before it. Its floor is the position of the next.
+    /// A segment before it. Its floor is the position of the next segment.
     Sealed,
 }
 
@@ -81,11 +81,11 @@ pub enum Action {
     Trim,
     /// Copy the bytes from the stop on into `quarantine/`, then cut them.
     Cut,
-    /// Change nothing, and say why.
+    /// Change nothing, and report why.
     Refuse(Verdict),
 }
 
-/// A row of the table: it matches a case when each of its sets holds the case's value.
+/// A row of the table. It matches a case if each of its sets contains the case's value.
 #[derive(Debug)]
 pub struct Row {
     /// Its name.
@@ -279,7 +279,7 @@ impl Row {
     }
 }
 
-/// The one row that matches a case.
+/// The only row that matches a case.
 pub fn plan(case: Case) -> &'static Row {
     #[cfg(all(test, not(feature = "schedules")))]
     let case = broken::seen(case);
@@ -331,7 +331,7 @@ fn words<T: std::fmt::Debug>(values: &[T], all: usize) -> String {
     values.iter().map(|value| format!("{value:?}").to_lowercase()).collect::<Vec<_>>().join(", ")
 }
 
-/// `docs/recovery.md`.
+/// The text of `docs/recovery.md`.
 pub fn document() -> String {
     let mut out = DOCUMENT_HEAD.to_string();
     for row in TABLE {
@@ -357,7 +357,7 @@ pub(crate) mod broken {
         static CUTS_BELOW_THE_FLOOR: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// While it lives, the recoveries of this thread see no floor in the last segment.
+    /// As long as this value lives, the recoveries of this thread see no floor in the last segment.
     pub(crate) struct CutsBelowTheFloor;
 
     impl CutsBelowTheFloor {

@@ -1,15 +1,15 @@
-//! Repairing a log: survey, plan, apply. A survey reads all of it, the plan is a value that can be printed, and only
-//! applying it writes.
+//! Repairs a log, in three steps: survey, plan, apply. A survey reads the whole log, the plan is a value that can be printed,
+//! and only applying the plan writes.
 //!
-//! Does: what opening a log does by the [table](crate::recovery), make derived files again where they do not hold, and,
-//! only when the caller accepts the loss, cut the last segment below the durable floor. Does not: reconstruct bytes.
-//! Damaged bytes come back only from a copy.
+//! Does: what opening a log does by the [table](crate::recovery); make derived files again if they do not hold; and, only if
+//! the caller accepts the loss, cut the last segment below the durable floor. Does not: reconstruct bytes. Damaged bytes come
+//! back only from a copy.
 //!
 //! Invariants:
-//! - A refused plan has no steps: the log is left as it is, or repaired as a whole.
+//! - A refused plan has no steps: the log is left as it is, or repaired completely.
 //! - Bytes are cut only behind the last whole commit of the last segment, after a copy of them was synced.
-//! - From the first change that gives up synced bytes until the commit that records the loss is synced, `HEAD` claims
-//!   the lost bytes, so that until then the log is refused as `truncated` and never counts as whole.
+//! - From the first change that gives up synced bytes until the commit that records the loss is synced, `HEAD` claims the lost
+//!   bytes. So until then the log is refused as `truncated`, and never counts as whole.
 
 mod apply;
 mod loss;
@@ -28,7 +28,7 @@ pub(crate) use loss::broken;
 pub use sidecars::{Sidecar, Standing};
 pub use survey::{Held, Survey};
 
-/// What the caller accepts to give up.
+/// What the caller is willing to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// Nothing that was synced.
@@ -46,7 +46,7 @@ pub enum Act {
     Cut,
     /// Gives up synced bytes, after those that are there were kept.
     GiveUp,
-    /// Writes the last segment again, since a sync of it failed.
+    /// Writes the last segment again, because a sync of it failed.
     Rewrite,
     /// Makes a derived file again.
     Remake,
@@ -55,7 +55,7 @@ pub enum Act {
 }
 
 impl Act {
-    /// The act's word, as printed and as in JSON.
+    /// The act's word, as it is printed and as it is in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Act::Trim => "trim",
@@ -77,7 +77,7 @@ pub struct Step {
     pub file: PathBuf,
     /// Position in the log of the first byte concerned.
     pub position: Position,
-    /// How many bytes of the log are concerned; none for a derived file.
+    /// How many bytes of the log are concerned; `None` for a derived file.
     pub len: u64,
     /// The row of the recovery table that calls for it.
     pub row: Option<&'static str>,
@@ -90,25 +90,25 @@ pub struct Step {
 /// Synced bytes that are given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// What the evidence amounts to.
+    /// The verdict that follows from the evidence.
     pub verdict: Verdict,
-    /// The row of the recovery table that refuses it; `None` when the segment's own header fails.
+    /// The row of the recovery table that refuses it; `None` if the segment's own header fails.
     pub row: Option<&'static str>,
     /// The last segment.
     pub file: PathBuf,
-    /// Where the log ends afterwards: behind the last whole commit.
+    /// Where the log ends afterwards: right behind the last whole commit.
     pub position: Position,
-    /// How many bytes stand behind it.
+    /// How many bytes are behind that position.
     pub len: u64,
     /// Every byte before this position was synced once.
     pub floor: Position,
-    /// Seq of the first event that is given up. It will be given again.
+    /// Seq of the first event that is given up. A new event will get it.
     pub first_seq: Seq,
-    /// Seq after the last event that is known to have been there; `None` when nothing tells.
+    /// Seq after the last event that is known to have been there; `None` if nothing shows it.
     pub next_seq: Option<Seq>,
     /// Why reading stops there.
     pub reason: String,
-    /// Where the bytes are kept, as a path within the log's directory; `None` when there are none.
+    /// Where the bytes are kept, as a path within the log's directory; `None` if there are none.
     pub kept_as: Option<String>,
 }
 
@@ -129,9 +129,9 @@ impl Loss {
 pub struct Refused {
     /// Verdict, place, expected and found.
     pub refusal: Refusal,
-    /// The row of the recovery table that says so, if one does.
+    /// The row of the recovery table that causes the refusal, if one does.
     pub row: Option<&'static str>,
-    /// What accepting a loss would give up; `None` when the log cannot be repaired at all.
+    /// What would be given up if the loss was accepted; `None` if the log cannot be repaired at all.
     pub acceptable: Option<Loss>,
 }
 
@@ -140,13 +140,13 @@ pub struct Refused {
 pub struct Plan {
     /// What was found, before anything is done.
     pub verdict: Verdict,
-    /// What is to be done; nothing when refused.
+    /// The steps; empty if the plan is refused.
     pub steps: Vec<Step>,
     /// What the plan gives up.
     pub loss: Option<Loss>,
     /// Why nothing is done.
     pub refused: Option<Refused>,
-    /// Whether a writer session follows, which records what was done; derived files alone need none.
+    /// Whether a writer session follows, which records what was done. If only derived files change, none is needed.
     opens: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Finds where frames continue behind bytes that are no frame.
+//! Finds where frames continue behind bytes that are not a frame.
 //!
-//! Does: find the next place where a whole frame begins. Does not: say what the bytes before it mean, or believe the
-//! frame's commit.
+//! Does: find the next place where a whole frame begins. Does not: say what the bytes before it mean, or trust the frame's
+//! commit.
 
 use crate::fs::File;
 use crate::walk::{SEARCH_BUDGET, Walk, candidate};
@@ -28,8 +28,7 @@ impl Ground {
         Walk::new(Arc::clone(&self.file), self.codec.clone(), self.base, offset, self.limit)
     }
 
-    /// Offset of the first whole frame at `from` or behind it; `None` when there is none, or none within the search's
-    /// budget.
+    /// Offset of the first whole frame at or after `from`; `None` if there is none, or none within the search's budget.
     pub(crate) fn next_frame(&self, from: u64) -> io::Result<Option<u64>> {
         let (mut walk, mut at, mut budget) = (self.walk(from), from, SEARCH_BUDGET);
         while let Some(head) = walk.bytes(at, FRAME_HEADER_LEN)?.first_chunk::<FRAME_HEADER_LEN>() {

@@ -23,7 +23,7 @@ pub(crate) struct Scan {
     pub(crate) last_commit: Option<Position>,
     /// Seq of the event that would come next.
     pub(crate) next_seq: Seq,
-    /// The largest durable-before mark of all valid frames, those behind the stop included.
+    /// The largest durable-before mark of all valid frames, including those behind the stop.
     pub(crate) floor: Position,
     /// Position after the file's last byte.
     pub(crate) file_end: Position,
@@ -48,7 +48,7 @@ pub(crate) struct Misnumbered {
     pub(crate) found: String,
 }
 
-/// What a pass does at a number that does not follow in its stream.
+/// How a pass treats a number that does not follow in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbers {
     /// It stops: no writer goes on behind such a commit.
@@ -57,8 +57,8 @@ pub(crate) enum Numbers {
     Any,
 }
 
-/// Scans the first `limit` bytes of a segment. `streams` gets its streams; `tree`, if given, its bytes up to the end of
-/// the last commit.
+/// Scans the first `limit` bytes of a segment. Adds its streams to `streams` and, if `tree` is given, its bytes up to the end
+/// of the last commit to `tree`.
 pub(crate) fn scan(
     file: &Arc<dyn File>,
     header: &SegmentHeader,
@@ -108,7 +108,7 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Before the first frame of a segment.
+    /// A pass that begins before the first frame of a segment.
     pub(crate) fn new(header: &SegmentHeader, numbers: Numbers) -> Pass {
         Pass {
             end: SEGMENT_HEADER_LEN as u64,
@@ -120,7 +120,7 @@ impl Pass {
         }
     }
 
-    /// Goes on from where the walk is, as far as commits continue the log.
+    /// Goes on from where the walk is, as long as commits continue the log.
     pub(crate) fn run(
         &mut self,
         walk: &mut Walk,
@@ -178,7 +178,7 @@ impl Pass {
 }
 
 impl Scan {
-    /// The case for the recovery table. `floor` is the synced position by other evidence than this segment's frames.
+    /// The case for the recovery table. `floor` is the synced position according to other evidence than this segment's frames.
     pub(crate) fn case(&self, place: Place, floor: Position) -> Case {
         let floor = self.floor.max(floor);
         let floor = if floor <= self.end {

@@ -1,8 +1,8 @@
-//! The writer under a scheduler that tries many orders of its threads: every waiting caller is woken, what is
-//! acknowledged is on the disk, and the order of calls is the order in the log, in whichever order the threads run.
+//! Tests the writer under a scheduler that tries many orders of its threads. In whichever order the threads run, every waiting
+//! caller is woken, what is acknowledged is on the disk, and the order of calls is the order in the log.
 //!
-//! `cargo test -p evlog-store --lib --features schedules` builds the writer over the locks of shuttle, see [`crate::sync`].
-//! A failure prints its schedule, and `shuttle::replay` runs it again. `EVLOG_SCHEDULES=n` tries n orders of each test.
+//! `cargo test -p evlog-store --lib --features schedules` builds the writer on the locks of shuttle, see [`crate::sync`]. A
+//! failure prints its schedule, and `shuttle::replay` runs it again. `EVLOG_SCHEDULES=n` tries n orders of each test.
 
 use crate::fs::SimFs;
 use crate::fs::sim::{Act, Keep, Unsynced};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// How many orders of each test are tried by each way of choosing.
+/// How many orders of each test are tried in each way of choosing orders.
 const ORDERS: usize = 400;
 /// How often the scheduler that prefers some threads to others changes its preference.
 const DEPTH: usize = 4;
@@ -76,7 +76,7 @@ fn string(fs: &SimFs) -> Vec<u8> {
     string
 }
 
-/// The bytes that a crash of the machine would leave now at least.
+/// The bytes that a crash of the machine now would leave at least.
 fn synced(fs: &SimFs) -> Vec<u8> {
     string(&fs.crash(&mut |change| if let Unsynced::Name { .. } = change { Keep::All } else { Keep::Nothing }))
 }
@@ -154,8 +154,8 @@ impl Calls {
     }
 }
 
-/// The work of a caller: `rounds` commits of the classes in turn. It waits for each one, or for all together at the
-/// end. If it waits for each one, the caller itself commits every second one, if no other thread is committing.
+/// The work of a caller: `rounds` commits, with the classes in turn. It waits for each commit, or for all together at the end.
+/// If it waits for each one, it commits every second one itself, unless another thread is committing.
 fn call(writer: &Writer, fs: &SimFs, calls: &Calls, name: u8, rounds: u8, together: bool) -> Result<(), AppendError> {
     let mut tickets = Vec::new();
     for round in 0..rounds {

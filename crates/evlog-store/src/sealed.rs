@@ -1,7 +1,7 @@
-//! The sealed segments' indexes, each opened when it is first asked for, and made again if its sidecar fails a check.
+//! The indexes of the sealed segments. Each is opened when it is first needed, and made again if its sidecar fails a check.
 //!
-//! The last segment, where a session before closed it in order, has an index of what it held then; it counts as one more
-//! sealed segment that ends there, until this session seals the segment or finds it sealed.
+//! If an earlier session closed the last segment in order, there is an index of what that segment held then. It counts as one
+//! more sealed segment, which ends there, until this session seals the segment or finds it sealed.
 
 use crate::closed::ClosedEnd;
 use crate::error::{Failure, Trouble};
@@ -39,7 +39,7 @@ pub(crate) struct Sealed {
 pub(crate) struct SealedSegment {
     position: Position,
     end: Position,
-    /// The sidecar, once it was opened; `None` when it is not there or not of this segment.
+    /// The sidecar, once it was opened; `None` if it is not there or does not belong to this segment.
     sidecar: OnceLock<Option<SealedIndex>>,
     /// The index that this session made, because it sealed the segment or the sidecar failed a check.
     made: OnceLock<SealedIndex>,
@@ -58,7 +58,7 @@ impl SealedSegment {
         SealedSegment { position, end, sidecar: OnceLock::new(), made: OnceLock::new() }
     }
 
-    /// Writes the sidecar. One that cannot be written is made again when it is next needed.
+    /// Writes the sidecar. If it cannot be written, it is made again when it is next needed.
     pub(crate) fn keep_sidecar(&self, files: &Files) {
         if let Some(bytes) = self.made.get().and_then(SealedIndex::bytes) {
             files.keep_sidecar(SegmentEntry::Index(self.position), bytes).ok();
@@ -74,7 +74,7 @@ impl Sealed {
         sealed
     }
 
-    /// Adds the segments that are sealed now, from the positions of all.
+    /// Adds the segments that are sealed now. `segments` are the positions of all segments.
     pub(crate) fn extend(&mut self, segments: &[Position]) {
         for pair in segments.windows(2).skip(self.segments.len()) {
             self.segments.push(Arc::new(SealedSegment::new(pair[0], pair[1])));
@@ -92,8 +92,7 @@ impl Sealed {
         self.closed.as_ref().map(|segment| segment.end)
     }
 
-    /// The streams that an earlier session left in the last segment. They have to be joined to those that this session
-    /// adds.
+    /// The streams that an earlier session left in the last segment. They must be joined with those that this session adds.
     pub(crate) fn closed_streams(&self, files: &Files) -> Result<Before, Trouble> {
         let all = |index: &SealedIndex| index.all().map(|streams| Before { streams, times: index.times() });
         self.closed.as_ref().map_or(Ok(Before::NOTHING), |segment| self.ask(files, segment, all))
@@ -139,7 +138,7 @@ impl Sealed {
         Ok(())
     }
 
-    /// Looks something up in the index of a segment. The index is made again if the sidecar fails a check.
+    /// Looks something up in the index of a segment. If the sidecar fails a check, the index is made again.
     fn ask<T>(
         &self,
         files: &Files,
@@ -188,8 +187,8 @@ impl Sealed {
         Ok(index)
     }
 
-    /// How many events a stream has in the sealed segments. New events are numbered by it, so it is checked against the
-    /// frame that the index calls the stream's last.
+    /// How many events a stream has in the sealed segments. New events are numbered by this count, so it is checked against the
+    /// frame that the index names as the stream's last.
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
         for segment in self.all().rev() {
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
@@ -201,9 +200,8 @@ impl Sealed {
         Ok(0)
     }
 
-    /// A stream's parts from the newest before `until` back to the one that holds `from_number`, put before `parts`, in
-    /// order. If the index of a segment cannot be read or made, only the parts before that segment are given, and the
-    /// reason.
+    /// A stream's parts from the newest before `until` back to the one that holds `from_number`. They are put before `parts`,
+    /// in order. If the index of a segment cannot be read or made, only the later parts are returned, with the reason.
     pub(crate) fn parts(
         &self,
         files: &Files,

@@ -1,9 +1,9 @@
-//! Segment files and their `.tree` sidecars: making, listing, opening.
+//! Segment files and their `.tree` sidecars: makes, lists and opens them.
 //!
 //! Invariants:
-//! - A segment file has its whole header before it has its name, and its name is synced before it gets a commit. The
-//!   segment before it was synced first, so only the last one can hold an unfinished commit.
-//! - A frontier from a sidecar is used only when its root is the one in the segment's header.
+//! - A segment file has its whole header before it has its name, and its name is synced before it gets a commit. The segment
+//!   before it was synced first. So only the last segment can hold an unfinished commit.
+//! - A frontier from a sidecar is used only if its root is the one in the segment's header.
 
 use crate::copy::{Side, copy_all};
 use crate::error::{Failure, Refusal, Trouble};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// How much is hashed at once, in bytes.
 const CHUNK: u64 = 1024 * 1024;
 
-/// How often we make a file again that another process locks before we do.
+/// How often we make a file again if another process locks it before we do.
 const ATTEMPTS: usize = 20;
 
 /// A log's files and their paths.
@@ -33,7 +33,7 @@ const ATTEMPTS: usize = 20;
 pub(crate) struct Files {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) layout: Layout,
-    /// The stamps of a reader's sealed segments, from when it listed them.
+    /// The stamps of a reader's sealed segments at the time when it listed them.
     listed: Arc<BTreeMap<Position, Stamp>>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Access {
     Write,
 }
 
-/// Checks that a path still names this file, to which we write.
+/// Checks that a path still names the file to which we write.
 pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Result<(), Failure> {
     let source = match fs.id(path) {
         Ok(found) if found == id => return Ok(()),
@@ -64,8 +64,8 @@ pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Resu
     Err(Failure { doing: "go on with", path: path.to_path_buf(), source })
 }
 
-/// What differs between the log that is read and the one that a header names (rule F-12), as expected and found; `None`
-/// if nothing does.
+/// What differs between the log that is read and the log that a header names (rule F-12), as expected and found; `None` if
+/// nothing differs.
 pub(crate) fn identity_flaw(log: LogIdentity, found: LogIdentity) -> Option<(String, String)> {
     let (id, limit) = (|of: LogIdentity| format!("log id {}", of.log_id), "segment size limit");
     if log.log_id != found.log_id {
@@ -87,8 +87,8 @@ impl Files {
         Ok(Files::new(held.unwrap_or(fs), dir))
     }
 
-    /// Checks that the path of a segment still names this file. If the log's directory was removed, moved or replaced,
-    /// nobody finds its commits at the path, so none may be acknowledged.
+    /// Checks that the path of a segment still names this file. If the log's directory was removed, moved or replaced, nobody
+    /// finds its commits at the path, so no commit may be acknowledged.
     pub(crate) fn check_ours(&self, position: Position, id: FileId) -> Result<(), Failure> {
         check_path(self.fs.as_ref(), &self.layout.segment(position), id, "the log")
     }
@@ -104,8 +104,8 @@ impl Files {
         }
     }
 
-    /// Records the stamps of these sealed segments, so that a later change is noticed. Stamps that were recorded before
-    /// stay.
+    /// Records the stamps of these sealed segments, so that a later change is noticed. Stamps that were recorded before are
+    /// kept.
     pub(crate) fn list_sealed(&mut self, sealed: impl Iterator<Item = Position>) -> Result<(), Failure> {
         let mut listed = BTreeMap::clone(&self.listed);
         for position in sealed {
@@ -118,8 +118,8 @@ impl Files {
         Ok(())
     }
 
-    /// Checks that a sealed segment is the file that was listed, and unchanged. Another file, or other bytes, may be of
-    /// another log, whose ids, seqs and checksums can be the same.
+    /// Checks that a sealed segment is the file that was listed, and unchanged. Another file, or other bytes, may belong to
+    /// another log with the same ids, seqs and checksums.
     pub(crate) fn check_listed(&self, position: Position, file: &dyn File) -> Result<(), Trouble> {
         let Some(listed) = self.listed.get(&position) else { return Ok(()) };
         let path = self.layout.segment(position);
@@ -134,7 +134,7 @@ impl Files {
         Err(Failure { doing: "go on with", path, source: io::Error::other(changed) }.into())
     }
 
-    /// The entries of `segments/`, in order of kind and position; none when there is no such directory.
+    /// The entries of `segments/`, in order of kind and position; empty if there is no such directory.
     pub(crate) fn entries(&self) -> Result<Vec<SegmentEntry>, Failure> {
         let dir = self.layout.segments();
         let names = match self.fs.list(dir) {
@@ -177,7 +177,7 @@ impl Files {
         let read = file.read_full_at(&mut bytes, 0).map_err(Failure::of("read", &path))?;
         let header = match SegmentHeader::decode(&bytes[..read]) {
             Ok(header) => header,
-            // Rule F-11: the first header speaks for the log; a later one of another version is damage.
+            // Rule F-11: the version in the first header is the log's version. A later header with another version is damage.
             Err(HeaderError::Version { found }) if position == Position(0) && !only_version_is_wrong(&bytes) => {
                 return Err(Trouble::Version { path, found });
             }
@@ -200,8 +200,8 @@ impl Files {
         Ok(OpenSegment { file, header })
     }
 
-    /// The flaw for which the last of these segments cannot be opened. If it is damage, and bytes that `HEAD` of this log calls
-    /// durable are missing at the log's end, its verdict is the worse one (F-26).
+    /// The flaw because of which the last of these segments cannot be opened. If it is damage, and bytes that `HEAD` of this
+    /// log calls durable are missing at the log's end, the verdict is the worse one (F-26).
     pub(crate) fn flaw_of_last(&self, segments: &[Position], durable: Option<Position>, mut flaw: Trouble) -> Trouble {
         if let Trouble::Refused(refusal) = &mut flaw
             && refusal.verdict == Verdict::Damaged
@@ -222,7 +222,8 @@ impl Files {
         let [.., before, last] = segments else { return None };
         let len_of = |at: Position| self.fs.open_read(&self.layout.segment(at)).and_then(|file| file.len()).ok();
         let len = len_of(*last)?;
-        // What is shorter than a header begins where the segment before it ends, whatever its name is: so it is in an audit.
+        // A file that is shorter than a header begins where the segment before it ends, whatever its name says. An audit counts
+        // likewise.
         let is_short = len < SEGMENT_HEADER_LEN as u64;
         let base = if is_short { before.0.saturating_add(len_of(*before)?) } else { last.0 };
         Some(Position(base.saturating_add(len)))
@@ -235,7 +236,7 @@ impl Files {
         Ok(segment)
     }
 
-    /// Checks that a segment is of this log (rule F-12).
+    /// Checks that a segment belongs to this log (rule F-12).
     fn check_identity(&self, log: LogIdentity, segment: &SegmentHeader) -> Result<(), Trouble> {
         match identity_flaw(log, segment.identity()) {
             Some((expected, found)) => Err(self.tampered(segment.position, expected, found)),
@@ -243,8 +244,8 @@ impl Files {
         }
     }
 
-    /// Checks that the last of these segments is of the same log as the first (rule F-12), and its
-    /// [first seq](Self::check_first_seq).
+    /// Checks that the last of these segments belongs to the same log as the first (rule F-12), and its [first
+    /// seq](Self::check_first_seq).
     pub(crate) fn check_continues(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [first, .., _] = segments else { return Ok(()) };
         if let Ok(first) = self.open(*first, Access::Read) {
@@ -253,8 +254,8 @@ impl Files {
         self.check_first_seq(segments, last)
     }
 
-    /// Checks that the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
-    /// before it that is damaged, or cannot be read, is reported where it is read.
+    /// Checks that the last of these segments begins with the seq after the last commit of the segment before it (rule F-16).
+    /// If that earlier segment is damaged or cannot be read, that is reported where it is read.
     pub(crate) fn check_first_seq(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [.., before, _] = segments else { return Ok(()) };
         let after = self.seq_after(last.identity(), *before, last.position);
@@ -263,7 +264,7 @@ impl Files {
         Err(self.tampered(last.position, expected, found))
     }
 
-    /// The seq after a segment of this log that ends at `end`; none where no commit is found there.
+    /// The seq after a segment of this log that ends at `end`; `None` if no commit is found there.
     pub(crate) fn seq_after(&self, log: LogIdentity, segment: Position, end: Position) -> Option<Seq> {
         let OpenSegment { file, header } = self.open_of(log, segment).ok()?;
         seq_after(file.as_ref(), &header, end.0.checked_sub(segment.0)?).ok().flatten()
@@ -287,8 +288,8 @@ impl Files {
         Ok(file)
     }
 
-    /// Makes a file that will be renamed later, and replaces one that an interrupted session left. We lock it, so that
-    /// no other process holds its lock when it gets its name.
+    /// Makes a file that will be renamed later, and replaces a file that an interrupted session left. We lock the new file, so
+    /// that no other process holds its lock when it gets its name.
     pub(crate) fn create_anew(&self, unfinished: &Path) -> Result<Arc<dyn File>, Failure> {
         for _ in 0..ATTEMPTS {
             match self.fs.remove(unfinished) {
@@ -320,8 +321,8 @@ impl Files {
         Ok(made)
     }
 
-    /// Writes a sidecar under another name, then renames it, so that readers see the old or the new one. It is not
-    /// synced: if a crash leaves only a part, its checksum fails, and it is made again.
+    /// Writes a sidecar under another name, then renames it, so that readers see the old one or the new one. It is not synced:
+    /// if a crash leaves only a part, its checksum does not match, and it is made again.
     pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.layout.entry(entry);
         let unfinished = Layout::unfinished(&path);
@@ -335,14 +336,14 @@ impl Files {
         written
     }
 
-    /// Reads a sidecar; `None` when it cannot be read, for any reason, because it is then made again.
+    /// Reads a sidecar; `None` if it cannot be read for any reason, because it is then made again.
     pub(crate) fn sidecar(&self, entry: SegmentEntry, len_max: u64) -> Option<Vec<u8>> {
         self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
     }
 
     /// Reads `HEAD`; `None` if it is not there or not whole. If it is not whole, it is read up to three times, because a writer
-    /// may just be writing it. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not know
-    /// how many.
+    /// may be writing it now. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not
+    /// know how many.
     pub(crate) fn any_head(&self) -> Result<Option<Head>, Failure> {
         let path = self.layout.head();
         let file = match self.fs.open_read(&path) {
@@ -352,7 +353,7 @@ impl Files {
         read_head(file.as_ref()).map_err(Failure::of("read", &path))
     }
 
-    /// `HEAD` for callers that can continue without it, and if it is there and cannot be used, the reason.
+    /// `HEAD`, for callers that can continue without it. If it is there and cannot be used, also the reason.
     pub(crate) fn usable_head(&self) -> (Option<Head>, Option<String>) {
         match self.any_head() {
             Ok(Some(head)) => (Some(head), None),
@@ -361,19 +362,19 @@ impl Files {
         }
     }
 
-    /// Why a `HEAD` that can be read is not valid. An empty one is no flaw: it is empty until it is first written.
+    /// Why a `HEAD` that can be read is not valid. An empty one is not a flaw: it is empty until it is first written.
     fn head_flaw(&self) -> Option<String> {
         let path = self.layout.head();
         let len = self.fs.open_read(&path).and_then(|file| file.len()).ok().filter(|len| *len > 0)?;
         Some(format!("`{}`: expected what a writer notes of the log, found other bytes, {len} of them", path.display()))
     }
 
-    /// Reads `HEAD`; `None` also if it is of another log.
+    /// Reads `HEAD`; `None` also if it belongs to another log.
     pub(crate) fn head(&self, log_id: LogId) -> Result<Option<Head>, Failure> {
         Ok(self.any_head()?.filter(|head| head.log_id == log_id))
     }
 
-    /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier one that holds.
+    /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier sidecar that is valid.
     /// Also returns the frontiers whose sidecars were missing on the way.
     pub(crate) fn tree_before(
         &self,
@@ -435,7 +436,7 @@ impl Files {
         Ok(())
     }
 
-    /// Checks that each of these segments but the last ends where the next one begins. Nothing of them is read.
+    /// Checks that each of these segments, except the last, ends where the next one begins. Their contents are not read.
     pub(crate) fn check_sealed_lens(&self, segments: &[Position]) -> Result<(), Trouble> {
         for pair in segments.windows(2) {
             let path = self.layout.segment(pair[0]);
@@ -500,15 +501,15 @@ pub(crate) fn read_head(file: &dyn File) -> io::Result<Option<Head>> {
     Ok(None)
 }
 
-/// Notes a failed sync in `HEAD`, for the session that opens the log while the machine still shows the bytes. If `HEAD`
-/// cannot be read or written, there is no note.
+/// Notes a failed sync in `HEAD`, for the session that opens the log while the machine still shows the bytes. If `HEAD` cannot
+/// be read or written, there is no note.
 pub(crate) fn distrust(head: &dyn File) {
     if let Ok(Some(said)) = read_head(head) {
         head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();
     }
 }
 
-/// A refusal with the advice that goes with its verdict.
+/// A refusal, with the advice that belongs to its verdict.
 pub(crate) fn refusal(verdict: Verdict, position: Position, path: &Path, expected: String, found: String) -> Trouble {
     let hint = verdict.advice().to_string();
     Trouble::Refused(Box::new(Refusal { verdict, position, file: path.to_path_buf(), expected, found, hint }))

@@ -1,6 +1,6 @@
 //! The streams of the segment that grows, and the length of each stream that this session has met.
 //!
-//! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
+//! Invariant: a stream is in `touched` if, and only if, its `frames` are not empty.
 
 use crate::index::{Entry, Found, Of, SealedIndex, Times};
 use evlog_format::{CommitHead, Position, Seq};
@@ -60,7 +60,7 @@ pub(crate) struct Part {
     pub(crate) events: u64,
     /// Offsets of the frames that hold them.
     pub(crate) frames: Vec<u32>,
-    /// Where the segment's file has to end; none where that is not known, as in the last segment.
+    /// Where the segment's file must end; `None` if that is not known, as in the last segment.
     pub(crate) sealed_end: Option<Position>,
 }
 
@@ -101,7 +101,7 @@ impl Streams {
         &self.list[at]
     }
 
-    /// A stream's part in the segment, which begins at `segment`; `None` when it has none there.
+    /// A stream's part in the segment, which begins at `segment`; `None` if it has none there.
     pub(crate) fn part(&self, name: &str, segment: Position) -> Option<Part> {
         let stream = self.find(name).map(|at| self.get(at)).filter(|stream| !stream.frames.is_empty())?;
         let Stream { first_number, events, .. } = *stream;
@@ -113,7 +113,7 @@ impl Streams {
         self.list[at].len = len;
     }
 
-    /// Notes where the event with this number lies; the stream's length is counted apart.
+    /// Notes where the event with this number is. The stream's length is counted separately.
     pub(crate) fn add(&mut self, at: usize, number: u64, event: EventAt) {
         let stream = &mut self.list[at];
         if stream.frames.is_empty() {
@@ -127,8 +127,8 @@ impl Streams {
         stream.end = event.end;
     }
 
-    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After it,
-    /// numbers have to be dense; otherwise the error is the expected number, and the events behind are compared with this one.
+    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After that event,
+    /// numbers must be dense. Otherwise the error is the expected number, and later events are compared with this one.
     pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
         let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
         let expected = std::mem::replace(&mut self.list[at].len, number + 1);
@@ -141,8 +141,8 @@ impl Streams {
         self.touched.iter().map(|&at| &self.list[at])
     }
 
-    /// Makes the segment's index and begins with the next segment. `before` are the streams of the segment's commits that
-    /// an earlier session made.
+    /// Makes the segment's index and begins with the next segment. `before` are the streams of those commits in the segment
+    /// that an earlier session made.
     pub(crate) fn seal(&mut self, of: Of, before: &Before) -> SealedIndex {
         let times = std::mem::replace(&mut self.times, Times::NONE).and(before.times);
         let touched = std::mem::take(&mut self.touched);

@@ -1,11 +1,12 @@
-//! The locks, condition variables, atomic numbers and threads of the writer: those of the standard library, and in the
-//! tests of the feature `schedules` those of shuttle, which decides which thread runs next and tries many orders.
+//! The locks, condition variables, atomic numbers and threads of the writer. Normally they are those of the standard library.
+//! In the tests of the feature `schedules` they are those of shuttle, which decides which thread runs next and tries many
+//! orders.
 //!
-//! The modules of the writer take them from here and nowhere else, so that no waiting escapes the exploration.
+//! The modules of the writer take them only from here, so that the exploration covers every wait.
 //!
-//! The exploration covers: which thread runs next, at every lock, wait, wake-up, atomic access, thread start and yield,
-//! and when a wait with a limit ends. It does not cover memory orders weaker than sequential consistency (each atomic
-//! number here only grows, and the data that it announces is protected by the lock), nor spurious wake-ups.
+//! The exploration covers which thread runs next, at every lock, wait, wake-up, atomic access, thread start and yield, and when
+//! a wait with a limit ends. It does not cover memory orders weaker than sequential consistency (each atomic number here only
+//! grows, and the data that it announces is protected by the lock), or spurious wake-ups.
 
 #[cfg(not(all(test, feature = "schedules")))]
 pub(crate) use real::*;

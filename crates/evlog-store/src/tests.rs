@@ -1,5 +1,4 @@
-//! Tests of the store's guarantees: over the simulated file system where a fault is needed, and over the real one where
-//! a lock is needed.
+//! Tests of the store's guarantees: on the simulated file system if a fault is needed, and on the real one if a lock is needed.
 
 mod ahead;
 mod append;
@@ -61,7 +60,7 @@ fn reader(fs: &SimFs) -> Reader {
     Reader::open(Arc::new(fs.clone()), dir()).unwrap()
 }
 
-/// A reader that shows what is before damage that is known when it is opened.
+/// A reader that shows what is before the damage, if the damage is known when the log is opened.
 fn reader_up_to_damage(fs: &SimFs) -> Reader {
     Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap()
 }
@@ -104,7 +103,7 @@ fn all(reader: &Reader) -> Vec<Seen> {
     seen
 }
 
-/// What a reader sees from a position on, up to where it fails.
+/// Adds what a reader shows from a position on, up to where it fails.
 fn more(reader: &Reader, from: Position, seen: &mut Vec<Seen>) -> Result<(), ReadError> {
     let mut commits = reader.commits(from)?;
     while let Some(mut next) = commits.next()? {

@@ -1,10 +1,9 @@
-//! From frame to frame through one segment file, with one buffer.
+//! Goes from frame to frame through one segment file, with one buffer.
 //!
-//! Does: read in chunks, find where frames end and why they end, look for frames after a failing one.
-//! Does not: look into commits, decide what a failing frame means.
+//! Does: read in chunks, find where frames end and why they end, look for frames after a failing one. Does not: look into
+//! commits, or decide what a failing frame means.
 //!
-//! Invariants: memory of our own is bounded by one chunk or one frame, whichever is longer; nothing at or beyond `limit`
-//! is read.
+//! Invariants: the memory used is bounded by one chunk or one frame, whichever is longer. Nothing at or beyond `limit` is read.
 
 use crate::fs::File;
 use crate::recovery::Stop;
@@ -28,7 +27,7 @@ pub(crate) struct Walk {
     codec: FrameCodec,
     /// Position of the file's first byte.
     base: u64,
-    /// Offset in the file at which it ends for us.
+    /// Offset in the file at which the walk ends.
     limit: u64,
     /// Offset of the next frame.
     offset: u64,
@@ -136,8 +135,7 @@ impl Walk {
         }
     }
 
-    /// Why the walk stops at a frame that does not end, or at a length of zero: whether only zeros follow, or other
-    /// bytes.
+    /// Why the walk stops at a frame that does not end, or at a length of zero: either only zeros follow, or other bytes.
     fn rest(&mut self, stop: Stop, need: usize, found: usize) -> io::Result<Walked> {
         let reason = match (self.rest_is_zero()?, stop) {
             (true, _) => return Ok(Walked::Stopped(Stop::Zeros, "only zeros up to the end of the file".into())),
@@ -161,7 +159,7 @@ impl Walk {
         }
     }
 
-    /// The frame that [`next`](Self::next) gave last.
+    /// The frame that [`next`](Self::next) returned last.
     pub(crate) fn frame(&self, at: FrameAt) -> Frame<'_> {
         let bytes = self.raw(at);
         Frame {
@@ -177,8 +175,8 @@ impl Walk {
         self.buf.get(from..from + at.len).unwrap_or_default()
     }
 
-    /// The largest durable-before mark of all valid frames behind the stop, wherever they begin; `None` when there is no
-    /// such frame. Marks never fall, so none below `mark_min` counts.
+    /// The largest durable-before mark of all valid frames behind the stop, wherever they begin; `None` if there is no such
+    /// frame. Marks never fall, so no mark below `mark_min` counts.
     pub(crate) fn search(&mut self, mark_min: u64) -> io::Result<Option<u64>> {
         let (mut at, mut budget, mut mark) = (self.offset + 1, SEARCH_BUDGET, None);
         while let Some(head) = self.bytes(at, FRAME_HEADER_LEN)?.first_chunk::<FRAME_HEADER_LEN>() {

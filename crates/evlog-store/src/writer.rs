@@ -1,17 +1,16 @@
-//! The one writer of a log: callers hand commits over, one thread at a time commits them in groups.
+//! The only writer of a log. Callers hand commits over, and one thread at a time commits them in groups.
 //!
-//! Does: give each commit its seq, position and numbers, encode it, acknowledge it under its class, find a stream's
-//! events again.
-//! Does not: judge what is appended beyond the format's limits, stamp times, draw the log's id.
+//! Does: give each commit its seq, position and numbers, encode it, acknowledge it according to its class, and find a stream's
+//! events again. Does not: judge what is appended beyond the format's limits, stamp times, draw the log's id.
 //!
 //! Invariants:
 //! - The order of calls to [`Writer::append`] is the order in the log.
-//! - A commit is acknowledged only when all before it are, under class `sync`: the log is synced as a prefix.
-//! - After a failed write or sync nothing is acknowledged; commits in flight are *unknown*, commits that never reached a
+//! - Under class `sync`, a commit is acknowledged only when all commits before it are: the log is synced as a prefix.
+//! - After a failed write or sync nothing is acknowledged. Commits in flight are *unknown*, and commits that never reached a
 //!   file are *not appended*.
 //!
-//! The tests of the feature `schedules` explore that no caller waits for ever, and that these invariants hold in any
-//! order of threads.
+//! The tests of the feature `schedules` explore that no caller waits for ever, and that these invariants hold in any order of
+//! threads.
 
 mod append;
 mod committer;
@@ -33,15 +32,15 @@ use state::{Shared, State};
 use std::path::Path;
 use std::sync::Arc;
 
-/// After this many bytes of commits that no caller waits for, a sync is begun in parallel with the next commits.
+/// How many bytes of commits that no caller waits for are written before a sync is begun in parallel with the next commits.
 const BEGIN_AFTER: u64 = 8 * 1024 * 1024;
 
-/// A commit to append. The store gives it its seq.
+/// A commit to append. The store assigns its seq.
 #[derive(Clone, Copy, Debug)]
 pub struct Append<'a> {
-    /// What the clock says, Unix time in nanoseconds.
+    /// The clock's time, as Unix time in nanoseconds.
     pub recorded_ns: i64,
-    /// When it happened, as the caller says, Unix time in nanoseconds.
+    /// When it happened according to the caller, as Unix time in nanoseconds.
     pub occurred_ns: Option<i128>,
     /// When to acknowledge it.
     pub class: Durability,
@@ -70,7 +69,7 @@ impl<'a> Append<'a> {
     }
 }
 
-/// An event to append. The store gives it its seq and its number within the stream.
+/// An event to append. The store assigns its seq and its number within the stream.
 #[derive(Clone, Copy, Debug)]
 pub struct AppendEvent<'a> {
     /// The run it belongs to, or `$log`.
@@ -88,15 +87,15 @@ pub struct AppendEvent<'a> {
 /// The earlier event that caused this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Causation {
-    /// None is known.
+    /// No cause is known.
     None,
-    /// One of the log.
+    /// An event of the log.
     Seq(Seq),
-    /// One of the same commit, by its index.
+    /// An event of the same commit, by its index.
     Earlier(usize),
 }
 
-/// A commit that was handed over: what to [`Writer::wait`] for.
+/// A commit that was handed over. Pass it to [`Writer::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// Seq of its first event.
@@ -116,19 +115,19 @@ pub struct Settled {
     pub end: Position,
     /// Seq after its last event.
     pub next_seq: Seq,
-    /// Root of all bytes before `end`, as it was kept while they were written.
+    /// Root of all bytes before `end`, as it was computed while they were written.
     pub root: Root,
 }
 
-/// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal;
-/// over blocks that were written before it does not. They are cut when the segment is sealed or the log closed.
+/// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal. A sync of
+/// blocks that were written before does not wait for it. The zeros are cut when the segment is sealed or the log is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
-    /// Zeros are written after this many short groups of commits in a row, so a session that appends little, or much at
-    /// once, writes none. Each of these groups waits for the journal, which takes milliseconds while other processes
+    /// How many short groups of commits in a row there must be before zeros are written. So a session that appends little, or
+    /// much at once, writes none. Each of these groups waits for the journal, which takes milliseconds while other processes
     /// write to the disk.
     pub after: u32,
-    /// How many bytes of zeros are written at once; 0: none, ever. Thousands of short groups share this cost.
+    /// How many bytes of zeros are written at once; 0 means never. Thousands of short groups share this cost.
     pub len: u64,
 }
 
@@ -143,7 +142,7 @@ impl Default for Ahead {
     }
 }
 
-/// The one writer of a log. Dropping it without [`close`](Writer::close) still tries to commit what waits, but the log
+/// The only writer of a log. Dropping it without [`close`](Writer::close) still tries to commit what waits, but then the log
 /// does not count as closed in order.
 #[derive(Debug)]
 pub struct Writer {
@@ -152,7 +151,7 @@ pub struct Writer {
     codec: FrameCodec,
     log_id: LogId,
     segment_limit: u64,
-    /// Which file the first segment is.
+    /// The identity of the first segment's file.
     first: FileId,
     thread: Option<JoinHandle<Option<Box<Committer>>>>,
     /// Dropped last, so that we hold the lock as long as we use the files.
@@ -165,7 +164,7 @@ impl Writer {
         Writer::start(open::create(Files::new(fs, dir), options, owner)?)
     }
 
-    /// Opens the log in `dir`, and recovers it where the session before did not close it.
+    /// Opens the log in `dir`, and recovers it if the previous session did not close it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Writer, Recovery), OpenError> {
         let (opened, recovery) = open::open(fs, dir, owner)?;
         Ok((Writer::start(opened)?, recovery))
@@ -244,8 +243,8 @@ impl Writer {
         self
     }
 
-    /// The same writer, which begins a sync in parallel with its writing after this many bytes that no commit asked to
-    /// sync; 0: never.
+    /// The same writer, but it begins a sync in parallel with its writing after this many bytes that no commit asked to sync; 0
+    /// means never.
     #[must_use]
     pub fn with_sync_begun_after(self, bytes: u64) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
@@ -274,7 +273,7 @@ impl Writer {
         self.log_id
     }
 
-    /// Where segments are cut, in bytes.
+    /// The length at which segments end, in bytes.
     pub fn segment_limit(&self) -> u64 {
         self.segment_limit
     }
@@ -284,8 +283,8 @@ impl Writer {
         self.shared.lock().next_seq
     }
 
-    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended
-    /// yet; `None` when the segment has no commit.
+    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended yet; `None`
+    /// if the segment has no commit.
     pub fn last_recorded_ns(&self) -> Result<Option<i64>, ReadError> {
         let (segment, last) = {
             let state = self.shared.lock();
@@ -300,7 +299,7 @@ impl Writer {
         Ok(Some(CommitReader::new(frame.body, frame.position)?.head.recorded_ns))
     }
 
-    /// Where the log ends, commits that wait included.
+    /// Where the log ends, including commits that wait.
     pub fn end(&self) -> Position {
         self.shared.lock().end
     }
@@ -316,7 +315,7 @@ impl Writer {
         (Position(tree.size()), tree.root())
     }
 
-    /// Syncs everything that was appended, and returns where the log ends then; `None` when other callers have appended
+    /// Syncs everything that was appended, and returns where the log ends then; `None` if other callers have appended
     /// meanwhile.
     pub fn settled(&self) -> Result<Option<Settled>, AppendError> {
         let (end, next_seq) = {
@@ -329,7 +328,7 @@ impl Writer {
         Ok((position == end).then_some(Settled { end, next_seq, root }))
     }
 
-    /// How many events a stream has, those of waiting commits included.
+    /// How many events a stream has, including those of waiting commits.
     pub fn stream_len(&self, stream: &str) -> Result<u64, ReadError> {
         let mut state = self.shared.lock();
         if let Some(at) = state.streams.find(stream) {
@@ -342,7 +341,7 @@ impl Writer {
         Ok(len)
     }
 
-    /// Visits a stream's events from a number on, in order; waits first until all of them are written.
+    /// Visits a stream's events from a number on, in order. First waits until all of them are written.
     pub fn read_stream<E: From<ReadError>>(
         &self,
         stream: &str,
@@ -365,7 +364,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns when nobody commits and nothing waits.
+    /// Returns when no thread commits and nothing waits.
     #[cfg(all(test, not(feature = "schedules")))]
     pub(crate) fn settle(&self) {
         let is_settled =

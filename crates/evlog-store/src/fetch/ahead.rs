@@ -1,7 +1,7 @@
-//! A thread that reads every second commit of a stream ahead, and hands over copies of the stream's events in each.
+//! A thread that reads every second commit of a stream ahead, and hands over copies of the stream's events in that commit.
 //!
-//! Each thread checks the commits that it reads, so what is handed over was checked. The order of the commits alone
-//! decides which thread reads which. So events, and the first failure, come as if one thread read all.
+//! Each thread checks the commits that it reads, so what is handed over was checked. Only the order of the commits decides
+//! which thread reads which commit. So events, and the first failure, arrive as if one thread read everything.
 
 use super::{Events, Fetch};
 use crate::error::Trouble;
@@ -44,7 +44,7 @@ struct CopiedEvent {
 }
 
 impl Helper {
-    /// Begins to read the second commit of the parts, the fourth, and so on; none where no thread can be started.
+    /// Begins to read the second commit of the parts, the fourth, and so on; `None` if no thread can be started.
     pub(super) fn begin<'s>(
         scope: &'s Scope<'s, '_>,
         files: &'s Files,

@@ -1,8 +1,7 @@
-//! Files by a directory's handle and a name in it: what both implementations on the real file system have in common.
+//! Operations on files by a directory's handle and a name in it. Both implementations on the real file system use them.
 //!
-//! Invariants: no link is followed in the last part of a path, only regular files are opened, and no call waits for
-//! anything but a disk. New files have the modes that are stated here; the umask can only remove rights of others than
-//! the owner.
+//! Invariants: no link is followed in the last part of a path, only regular files are opened, and no call waits for anything
+//! but a disk. New files have the modes that are stated here. The umask can remove rights only of users other than the owner.
 
 use super::{FileId, Stamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,17 +10,17 @@ use std::fs::File as OsFile;
 use std::io;
 use std::path::Path;
 
-/// Files of a log: who may read the directory may read them, and the owner alone writes.
+/// Mode of a log's files: everybody who may read the directory may read them, and only the owner may write.
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
-/// The lock: only the owner needs it, because only the owner may write.
+/// Mode of the lock: only the owner needs it, because only the owner may write.
 pub(super) const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
-/// Directories of a log.
+/// Mode of a log's directories.
 const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
 /// The rights that the owner always has, even if the umask removes them.
 const OWNERS: Mode = Mode::from_raw_mode(0o600);
 const OWNERS_DIR: Mode = Mode::from_raw_mode(0o700);
 
-/// Pipes and devices are opened without waiting for their other end, to be refused.
+/// Pipes and devices are opened without waiting for their other end. Then they are refused.
 const ALWAYS: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// The error for an entry that is not opened because it is of another type than expected.
@@ -63,8 +62,7 @@ pub(super) fn stamp_of_file(file: BorrowedFd<'_>) -> io::Result<Stamp> {
 fn open(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OsFile> {
     let regular = "a regular file";
     let file = rustix::fs::openat(dir, path, flags | ALWAYS, mode).map_err(|error| {
-        // The system has many errors for an entry that it refuses to open in this way: naming the entry's type is
-        // clearer.
+        // The system has many errors for an entry that it refuses to open in this way. Naming the entry's type is clearer.
         let found = rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW);
         match found.map(|stat| kind_of(&stat)) {
             Ok(kind) if kind != FileType::RegularFile && !flags.contains(OFlags::EXCL) => unlike(regular, word(kind)),
@@ -83,7 +81,7 @@ pub(super) fn open_write(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile>
     alone(open(dir, path, OFlags::RDWR, Mode::empty())?)
 }
 
-/// A file that has no other name.
+/// Checks that a file has no other name.
 fn alone(file: OsFile) -> io::Result<OsFile> {
     let names = rustix::fs::fstat(&file)?.st_nlink;
     if names > 1 {
@@ -105,13 +103,13 @@ pub(super) fn open_lock(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> 
     Ok(file)
 }
 
-/// Gives the owner back the rights that an umask has removed.
+/// Gives the owner back the rights that a umask has removed.
 fn keep_for_owner(file: BorrowedFd<'_>, owners: Mode) -> io::Result<()> {
     let mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
     if mode.contains(owners) { Ok(()) } else { Ok(rustix::fs::fchmod(file, mode | owners)?) }
 }
 
-/// Opens a directory, to reach its entries. Links on the way to it are followed; if `flags` say so, the directory
+/// Opens a directory, to reach its entries. Links on the way to the directory are followed. If `flags` say so, the directory
 /// itself must not be a link.
 pub(super) fn open_dir(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | flags;
@@ -163,7 +161,7 @@ pub(super) fn list(dir: impl AsFd) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names that `list` leaves out, as they are shown.
+/// The names that `list` leaves out, in a form to be shown.
 pub(super) fn list_unnameable(dir: impl AsFd) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(dir)? {
@@ -190,8 +188,8 @@ pub(super) fn rename(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<
     Ok(rustix::fs::renameat(dir, from, dir, to)?)
 }
 
-/// Renames without replacing. Where the file system cannot do that, the file gets a second name and then loses the
-/// first, which replaces nothing either.
+/// Renames without replacing. If the file system cannot do that, the file gets a second name and then loses the first, which
+/// replaces nothing either.
 pub(super) fn name(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {

@@ -1,7 +1,7 @@
-//! A log's directory by its handle: every operation reaches the files of the directory that was opened, even if that
-//! directory is moved or another one takes its name.
+//! A log's directory by its handle. Every operation reaches the files of the directory that was opened, even if that directory
+//! is moved or another one takes its name.
 //!
-//! Invariant: directories below it are opened once, without following links, and kept.
+//! Invariant: directories below it are opened once, without following links, and their handles are kept.
 
 use super::std_file::boxed;
 use super::{File, FileId, Fs, LockAttempt, Stamp, at, lock};

@@ -1,9 +1,9 @@
-//! Locks on open files, for writers against writers.
+//! Locks on open files, which keep other writers out.
 //!
-//! On Linux they are write locks of the open file description. Only a process that opened the file for writing gets
-//! one, they do not conflict with locks of another kind (`flock`), a process can ask whether one is held without taking
-//! it, and they end with the last handle, even if this process opens and closes the file elsewhere. Elsewhere they are
-//! those of the standard library.
+//! On Linux they are write locks of the open file description. Only a process that opened the file for writing can take such a
+//! lock. They do not conflict with locks of another kind (`flock`). A process can ask whether a lock is held without taking it.
+//! A lock ends with the last handle, even if this process opens and closes the file elsewhere. On other systems they are the
+//! locks of the standard library.
 
 use super::at::{LOCK_MODE, create, open_lock, remove, rename};
 use super::{Claim, Lock, LockAttempt};
@@ -21,7 +21,7 @@ const NOTE_LEN_MAX: u64 = 4096;
 const PATIENCE: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often we try to take a lock whose file somebody removes and makes again at the same time.
+/// How often we try to take a lock if somebody removes and makes its file again at the same time.
 const ATTEMPTS: usize = 20;
 
 /// The lock ends with the last handle of the open file; children of this process never get a handle (close-on-exec).
@@ -44,7 +44,7 @@ pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<
         match try_lock(&file)? {
             Claim::Taken => {}
             Claim::HeldByReaders => {
-                // They hold no lock on the new file that replaces this one.
+                // Those readers hold no lock on the new file that replaces this one.
                 replace(dir, path)?;
                 continue;
             }
@@ -54,7 +54,7 @@ pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<
                 return Ok(LockAttempt::HeldBy(String::from_utf8_lossy(&text).into_owned()));
             }
         }
-        // Between the opening and the locking somebody may have put another file there.
+        // Between opening and locking somebody may have put another file there.
         if !is_named(dir, path, &file)? {
             continue;
         }
@@ -100,7 +100,7 @@ mod system {
         libc::flock { l_type: narrow(kind), l_whence: narrow(libc::SEEK_SET), l_start: 0, l_len: 0, l_pid: 0 }
     }
 
-    /// Takes the lock of an open file; false when another holds it.
+    /// Takes the lock of an open file; false if another handle holds it.
     pub(in super::super) fn try_lock(file: &OsFile) -> io::Result<bool> {
         match fcntl(file, FcntlArg::F_OFD_SETLK(&whole(libc::F_WRLCK))) {
             Ok(_) => Ok(true),
@@ -122,7 +122,7 @@ mod system {
     use std::fs::{File as OsFile, TryLockError};
     use std::io;
 
-    /// Takes the lock of an open file; false when another holds it.
+    /// Takes the lock of an open file; false if another handle holds it.
     pub(in super::super) fn try_lock(file: &OsFile) -> io::Result<bool> {
         match file.try_lock() {
             Ok(()) => Ok(true),
@@ -131,7 +131,7 @@ mod system {
         }
     }
 
-    /// Whether another handle holds the lock of an open file. To find out, the lock is taken for an instant.
+    /// Whether another handle holds the lock of an open file. To find out, this takes the lock for an instant.
     pub(in super::super) fn is_locked(file: &OsFile) -> io::Result<bool> {
         match file.try_lock_shared() {
             Ok(()) => file.unlock().map(|()| false),
@@ -143,9 +143,9 @@ mod system {
 
 pub(super) use system::is_locked;
 
-/// Takes the lock of an open file, if no other handle holds one. If a process is killed while it starts a child, the
-/// child keeps its locks until it runs its own program. So we wait a moment before we report that another writer holds
-/// the lock.
+/// Takes the lock of an open file, if no other handle holds one. If a process is killed while it starts a child, the child
+/// keeps the process's locks until the child runs its own program. So we wait a moment before we report that another writer
+/// holds the lock.
 pub(super) fn try_lock(file: &OsFile) -> io::Result<Claim> {
     claim(&mut || system::try_lock(file), &mut || is_locked(file))
 }
@@ -160,8 +160,8 @@ fn claim(take: &mut Ask<'_>, is_held: &mut Ask<'_>) -> io::Result<Claim> {
             return Ok(Claim::Taken);
         }
         if !is_held()? {
-            // A writer may have released it between the two questions: a segment that is full is released while its writer
-            // goes on. Only a lock that cannot be taken although no writer holds it is one of readers.
+            // A writer may have released the lock between the two questions: a full segment is released while its writer goes
+            // on. If the lock still cannot be taken although no writer holds it, readers hold it.
             if take()? {
                 return Ok(Claim::Taken);
             }
@@ -178,7 +178,8 @@ fn claim(take: &mut Ask<'_>, is_held: &mut Ask<'_>) -> io::Result<Claim> {
 mod tests {
     use super::*;
 
-    /// The claim when the questions are answered so, in this order, and later ones as where a writer holds the lock.
+    /// The claim if the questions are answered like this, in this order. Later questions are answered as if a writer held the
+    /// lock.
     fn claimed(takes: &[bool], holds: &[bool]) -> Claim {
         fn script(answers: &[bool], then: bool) -> impl FnMut() -> io::Result<bool> {
             let mut left = answers.iter().copied();

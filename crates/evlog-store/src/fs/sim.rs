@@ -1,14 +1,13 @@
-//! A file system in memory that keeps apart what was written and what would survive a crash, and fails on demand.
+//! A file system in memory. It keeps what was written apart from what would survive a crash, and fails on demand.
 //!
-//! Does: everything that the contract of [`Fs`] allows a disk to do, and, to simulate a disk that breaks the contract,
-//! report syncs that did not happen. Does not: delay, reorder reads, or know the time: the same calls with the same
-//! [`Keep`] give the same image, and a [gate](SimFs::hold) lets a test decide how the calls of two threads follow each
-//! other.
+//! Does: everything that the contract of [`Fs`] allows a disk to do. To simulate a disk that breaks the contract, it can also
+//! report syncs that did not happen. Does not: delay, reorder reads, or know the time. The same calls with the same [`Keep`]
+//! give the same image, and a [gate](SimFs::hold) lets a test decide the order of the calls of two threads.
 //!
 //! Invariants:
-//! - A sync that fails drops what it was asked to keep: the bytes can still be read, and no later sync keeps them, as
-//!   on Linux, which marks a page that could not be written as clean.
-//! - After the power is cut nothing changes any more; the act that was under way may have happened or not.
+//! - A sync that fails drops what it was asked to keep. The bytes can still be read, and no later sync keeps them, as on Linux,
+//!   which marks a page that could not be written as clean.
+//! - After the power is cut nothing changes any more. The act that was in progress may have happened or not.
 
 mod change;
 mod gate;
@@ -60,7 +59,7 @@ pub struct Step {
     pub act: Act,
     /// The file or directory that it was done to.
     pub path: PathBuf,
-    /// The place in the file, or the length that it got.
+    /// The offset in the file, or the file's new length.
     pub offset: u64,
     /// How many bytes.
     pub len: usize,
@@ -94,14 +93,14 @@ struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
-    /// Each directory has an identity of its own, because another one may get its name later.
+    /// Each directory has its own identity, because another one may get its name later.
     dirs: BTreeMap<PathBuf, u64>,
     /// The note and the handle of the holder of each lock.
     locks: BTreeMap<PathBuf, (String, u64)>,
     /// Files whose lock a handle holds.
     file_locks: BTreeMap<usize, u64>,
     handles: u64,
-    /// For each act: how many more succeed, and the error of the one after them, once or for ever.
+    /// For each act: how many more succeed, and the error of the next one, once or for ever.
     faults: BTreeMap<Act, Fault>,
     counts: BTreeMap<Act, u64>,
     /// All acts that changed something, in order.
@@ -117,7 +116,7 @@ struct Disk {
 enum Power {
     #[default]
     On,
-    /// For this many more acts that change something.
+    /// The fault applies to this many more acts that change something.
     For(u64),
     Off,
 }
@@ -263,8 +262,8 @@ impl SimFs {
         (disk.lying, disk.forgetful) = (false, false);
     }
 
-    /// Cuts the power after `after` more acts that change something. The next such act fails, and
-    /// [`crash`](SimFs::crash) decides whether it happened; those after it fail and do nothing.
+    /// Cuts the power after `after` more acts that change something. The next such act fails, and [`crash`](SimFs::crash)
+    /// decides whether it happened. All acts after it fail and do nothing.
     pub fn cut_power(&self, after: u64) {
         lock(&self.0).power = Power::For(after);
     }
@@ -274,8 +273,8 @@ impl SimFs {
         lock(&self.0).trail.clone()
     }
 
-    /// Stops every thread but this one before its next act that changes something, until the gate is dropped. So a test
-    /// can choose the order of the acts.
+    /// Stops every thread except this one before its next act that changes something, until the gate is dropped. So a test can
+    /// choose the order of the acts.
     pub fn hold(&self) -> Gate {
         Gate::hold(&self.0)
     }
@@ -285,8 +284,8 @@ impl SimFs {
         lock(&self.0).counts.get(&act).copied().unwrap_or(0)
     }
 
-    /// The disk after a crash of the machine now. `keep` decides for each unsynced change, in order, what is left of
-    /// it. Locks are gone. This disk itself does not change.
+    /// The disk after a crash of the machine now. `keep` decides for each unsynced change, in order, what is left of it. No
+    /// lock is held any more. This disk itself does not change.
     #[must_use]
     pub fn crash(&self, keep: &mut dyn FnMut(&Unsynced) -> Keep) -> SimFs {
         let disk = lock(&self.0);
@@ -314,8 +313,8 @@ impl SimFs {
         SimFs(Arc::new(Shared::new(image)))
     }
 
-    /// The disk after the process was killed and the machine went on: unsynced changes are there, and a later crash may
-    /// still lose them.
+    /// The disk after the process was killed and the machine went on. Unsynced changes are there, and a later crash may still
+    /// lose them.
     #[must_use]
     pub fn kill(&self) -> SimFs {
         let disk = lock(&self.0).clone();
@@ -337,7 +336,7 @@ impl SimFs {
         disk.names.get(path).map(|node| disk.nodes[*node].now.clone())
     }
 
-    /// Puts a file there, synced.
+    /// Puts a file there, already synced.
     pub fn put(&self, path: &Path, bytes: Vec<u8>) {
         let mut disk = lock(&self.0);
         let node = disk.add(path, bytes);

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
-/// Room for some dozens of changes at once; more are read by further calls.
+/// Room for some dozens of changes. Further calls read more.
 const BUFFER_LEN: usize = 4096;
 
 /// A directory that is watched.

@@ -4,8 +4,8 @@
 //! length of name 1 | name | first number | first seq | events | frames | frames times: distance from the frame before
 //! ```
 //!
-//! All numbers have seven bits a byte, the lowest first, and the top bit where more follow. The first frame's distance is
-//! its offset in the segment.
+//! All numbers have seven bits in a byte, the lowest first; the top bit is set if more bytes follow. The first frame's distance
+//! is its offset in the segment.
 //!
 //! Invariant: streams whose names have the same hash are in the same block.
 
@@ -13,7 +13,7 @@ use super::{Entry, Found, Row};
 use evlog_format::Seq;
 use evlog_format::checksum::crc32;
 
-/// A block ends when it has this many bytes: about as many as one read takes in any case.
+/// A block ends when it has this many bytes: about as many as one read takes anyway.
 const BLOCK_LEN: usize = 2048;
 
 /// Blocks that are being made.
@@ -21,7 +21,7 @@ const BLOCK_LEN: usize = 2048;
 pub(super) struct Blocks {
     rows: Vec<Row>,
     bytes: Vec<u8>,
-    /// Hash of the first and of the last stream of the block that is being made, and where that begins.
+    /// The hashes of the first and the last stream of the block that is being made, and where that block begins.
     open: Option<(u32, u32, usize)>,
 }
 
@@ -65,7 +65,7 @@ impl Blocks {
     }
 }
 
-/// A stream's part, not read yet.
+/// A stream's part that is not decoded yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
     first_number: u64,
@@ -81,7 +81,7 @@ pub(super) fn take<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, Raw<'a>)> {
     let (name, mut tail) = tail.split_at_checked(usize::from(*name_len))?;
     let mut number = || take_number(&mut tail);
     let (first_number, first_seq, events, count) = (number()?, Seq(number()?), number()?, number()?);
-    // A number ends with the byte that has no top bit.
+    // The last byte of a number has no top bit.
     let ends = tail.iter().enumerate().filter(|(_, byte)| **byte < MORE);
     let last = usize::try_from(count.checked_sub(1)?).ok()?;
     let (frames, tail) = tail.split_at(ends.map(|(at, _)| at + 1).nth(last)?);

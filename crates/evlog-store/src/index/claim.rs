@@ -1,4 +1,4 @@
-//! For fuzzing: reads an index as that of the segment that its bytes name, and computes the checksums that it needs.
+//! For fuzzing: reads an index as belonging to the segment that its bytes name, and computes the checksums that it needs.
 
 use super::{
     BLOCKS_AT, CRC_LEN, FILTER_LEN, Of, ROW_LEN, STREAMS_AT, SealedIndex, Source, TABLE_AT, crc32, u32_at, u64_at,
@@ -10,7 +10,7 @@ const POSITION_AT: usize = LOG_ID_AT + 16;
 const LEN_AT: usize = POSITION_AT + 8;
 
 impl SealedIndex {
-    /// Reads an index as that of the segment that it names.
+    /// Reads an index as belonging to the segment that it names.
     pub(crate) fn claimed(bytes: &[u8]) -> Option<SealedIndex> {
         let head = bytes.get(..TABLE_AT)?;
         let mut log_id = LogId([0; 16]);

@@ -8,7 +8,7 @@ use evlog_format::{FRAME_HEADER_LEN, FrameCodec, LogId, Position, SEGMENT_HEADER
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// What stands at a position.
+/// What is at a position.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The position.
@@ -17,11 +17,11 @@ pub struct Place {
     pub path: PathBuf,
     /// What it is.
     pub what: What,
-    /// The bytes from there on: those of the frame or the header, or as many as a frame header states, if they are there.
+    /// The bytes from there on: those of the frame or of the header, or as many as a frame header states, if they are there.
     pub bytes: Vec<u8>,
-    /// The fields of a frame header, as these bytes have them; none in a segment header, or when there are too few.
+    /// The fields of a frame header, read from these bytes; `None` in a segment header, or if there are too few bytes.
     pub fields: Option<Fields>,
-    /// If these bytes are part of a frame: where that frame begins.
+    /// Where the frame begins that these bytes are a part of, if they are.
     pub within: Option<Position>,
 }
 
@@ -43,11 +43,11 @@ pub enum What {
     Frame,
     /// The header of a segment.
     SegmentHeader,
-    /// No frame, and why.
+    /// Not a frame, and why not.
     Other(String),
 }
 
-/// How many bytes are shown of a place that is no frame.
+/// How many bytes are shown of a place that is not a frame.
 const SHOWN: u64 = 256;
 
 pub(super) fn at(inspection: &Inspection, segment: &Segment, position: Position) -> Result<Place, Failure> {

@@ -10,14 +10,14 @@ use evlog_format::{CommitReader, FRAME_HEADER_LEN, Position, SEGMENT_HEADER_LEN,
 use evlog_verify::Verdict;
 use std::sync::Arc;
 
-/// The commits of a log, in order. Lends each from its own buffer.
+/// The commits of a log, in order. Each is lent from this value's own buffer.
 #[derive(Debug)]
 pub struct Commits<'r> {
     reader: &'r Reader,
-    /// The segment that comes after `walk`'s.
+    /// The segment after the one that `walk` is in.
     next_segment: usize,
     walk: Option<Walk>,
-    /// Seq of the next event, once one was read or a segment was entered at its start.
+    /// Seq of the next event, once an event was read or a segment was entered at its start.
     next_seq: Option<Seq>,
     /// The largest durable-before so far (rule F-24).
     mark: u64,
@@ -112,7 +112,7 @@ impl<'r> Commits<'r> {
         Ok(())
     }
 
-    /// Enters the next segment; false when there is none.
+    /// Enters the next segment; false if there is none.
     fn enter(&mut self) -> Result<bool, ReadError> {
         let reader = self.reader;
         let Some(segment) = reader.segments.get(self.next_segment) else { return Ok(false) };
@@ -146,7 +146,7 @@ impl<'r> Commits<'r> {
     }
 }
 
-/// From an offset of a segment to its committed end.
+/// A walk from an offset of a segment to its committed end.
 fn walk(reader: &Reader, segment: &SegmentInfo, file: Arc<dyn File>, offset: u64) -> Walk {
     Walk::new(file, reader.codec.clone(), segment.position.0, offset, segment.len)
 }

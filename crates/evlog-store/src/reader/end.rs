@@ -1,8 +1,9 @@
 //! How far a reader may see a log when it opens it.
 //!
-//! That depends on whether a writer is at work. If one is, only `HEAD` says what is committed, and bytes beyond it may
-//! be gone after a crash. If none is, the next writer will keep exactly what the recovery table keeps, so that may be
-//! shown. Behind a wrong number in a stream no writer goes on (V-17): a reader shows what an audit counts, and reports it.
+//! That depends on whether a writer is at work. If a writer is, only `HEAD` says what is committed, and bytes beyond it may be
+//! gone after a crash. If there is no writer, the next writer will keep exactly what the recovery table keeps, so that may be
+//! shown. No writer goes on behind a wrong number in a stream (V-17): there a reader shows what an audit counts, and reports
+//! it.
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
@@ -26,11 +27,11 @@ pub(super) struct End {
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
     pub(super) active: Active,
-    /// Where the last segment was closed in order, when it was not scanned.
+    /// Where the last segment was closed in order, if it was not scanned.
     pub(super) closed: Option<Position>,
     /// `HEAD` as it was read. It may claim more than there is.
     pub(super) head: Option<Head>,
-    /// Why a `HEAD` that is there said nothing.
+    /// Why an existing `HEAD` could not be used.
     pub(super) head_flaw: Option<String>,
     /// The damage behind the committed part, if there is any.
     pub(super) damage: Option<Trouble>,
@@ -136,16 +137,16 @@ fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEn
 /// The scan of the last segment, its streams, and the damage behind them.
 type Scanned = (Scan, Streams, Option<Trouble>);
 
-/// Used beside a writer: scans no further than `limit`. After a crash of the machine there may be less than an old
-/// `HEAD` claims, because commits of class `os` may be lost. Synced bytes have to be there.
+/// Used if a writer is at work: scans no further than `limit`. After a crash of the machine there may be less than an old
+/// `HEAD` claims, because commits of class `os` may be lost. Synced bytes must be there.
 fn up_to(files: &Files, open: &OpenSegment, limit: Position, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, Some(limit.0.saturating_sub(open.header.position.0)))?;
     let damage = judge(files, open, &scan, floor);
     Ok((scan, streams, damage))
 }
 
-/// Used beside a writer whose `HEAD` is gone: scans up to the position that the frames' own marks say was synced. All
-/// bytes before the last segment were synced, too.
+/// Used if a writer is at work whose `HEAD` is gone: scans up to the position that was synced according to the frames' own
+/// marks. All bytes before the last segment were synced too.
 fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> {
     let (scan, _) = scan_to(files, open, None)?;
     let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);
@@ -153,7 +154,8 @@ fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> 
     up_to(files, open, floor, floor)
 }
 
-/// Used without a writer: scans what the next writer will keep or, behind a wrong number in a stream, would keep without it.
+/// Used without a writer: scans what the next writer will keep. Behind a wrong number in a stream, what it would keep
+/// otherwise.
 fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, None)?;
     let damage = judge(files, open, &scan, floor);

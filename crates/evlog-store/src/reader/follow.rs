@@ -1,4 +1,4 @@
-//! Waiting for a log to grow: the system reports changes where it can; elsewhere the caller looks again after a pause.
+//! Waits for a log to grow. If the system can report changes, it does; otherwise the caller looks again after a pause.
 
 use crate::fs::{Fs, Watch};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// another machine.
 const WATCHED_PAUSE: Duration = Duration::from_millis(200);
 
-/// The shortest and the longest pause where the system reports no changes.
+/// The shortest and the longest pause if the system reports no changes.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 

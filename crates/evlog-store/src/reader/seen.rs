@@ -1,8 +1,8 @@
-//! The last bytes that a reader showed, so that it notices when they are not there any more.
+//! The last bytes that a reader showed, so that it notices if they are not there any more.
 //!
-//! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log then continues with
-//! other events under the same seqs, and a reader that showed the first ones has to report that. A reader of a log that
-//! was removed, moved or replaced has to report that, too, because no event would ever come.
+//! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log then continues with other
+//! events under the same seqs, and a reader that showed the first ones must report that. A reader of a log that was removed,
+//! moved or replaced must report that too, because no further event would ever arrive.
 
 use super::SegmentInfo;
 use crate::error::{Failure, ReadError, Trouble};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// How many bytes are compared: enough for the checksums of many commits.
 const LEN: u64 = 4096;
 
-/// The log's directory and `segments/`, as a reader opened them: a copy of the log in their place does not grow with it.
+/// The log's directory and `segments/`, as a reader opened them. A copy of the log in their place would not grow with the log.
 #[derive(Debug)]
 pub(super) struct Dirs([Option<FileId>; 2]);
 
@@ -49,7 +49,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Reads the last bytes of these segments, of which there is at least one.
+    /// Reads the last bytes of these segments. There must be at least one segment.
     pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Trouble> {
         let Some(last) = segments.last() else { unreachable!("a log has a segment") };
         let (path, offset) = (last.path.clone(), last.len.saturating_sub(LEN));
@@ -87,7 +87,7 @@ impl Seen {
         self.offset + self.bytes.len() as u64
     }
 
-    /// Checks that the file that is at the path now is of the same log, and holds the bytes that were shown.
+    /// Checks that the file at the path now belongs to the same log, and holds the bytes that were shown.
     pub(super) fn check(&self, files: &Files, log_id: LogId, shown: Position) -> Result<(), ReadError> {
         let open = match files.open(self.position, Access::Read) {
             Err(Trouble::Io(failure)) if is_gone(&failure.source) => return Err(moved(files)),

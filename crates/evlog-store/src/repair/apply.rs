@@ -14,10 +14,10 @@ use crate::writer::Writer;
 pub enum Repaired {
     /// Only derived files were made again: the log's bytes are what they were.
     Derived,
-    /// The log was recovered as opening it does; what was done is to be recorded in it.
+    /// The log was recovered as opening it does. The caller must record in it what was done.
     Opened(Writer, Recovery),
-    /// Synced bytes were given up. The log is refused to all others until the writer's first commit, which has to record
-    /// the loss, is synced.
+    /// Synced bytes were given up. The log is refused to everybody else until the writer's first commit is synced. That commit
+    /// must record the loss.
     GivenUp(Writer, Loss),
 }
 
@@ -46,8 +46,7 @@ impl Held {
                 Ok(Repaired::Opened(Writer::start(opened)?, recovery))
             }
             _ => {
-                // Opening the log makes the files that only a close in order leaves, and changes nothing else of such a
-                // log.
+                // Opening the log makes the files that only a close in order leaves, and changes nothing else of such a log.
                 open_locked(files, lock)?;
                 Ok(Repaired::Derived)
             }

@@ -1,8 +1,8 @@
-//! Giving up synced bytes at the end of the last segment: the only operation here that removes acknowledged commits.
+//! Gives up synced bytes at the end of the last segment. This is the only operation here that removes acknowledged commits.
 //!
-//! Invariants: the bytes that are there are kept and synced before anything changes; then `HEAD` claims everything that
-//! was synced, and only then the segment is cut. So if this is interrupted at any moment, the log is refused until the
-//! loss is recorded in it, and the same repair can be done again.
+//! Invariants: the bytes that are there are kept and synced before anything changes. Then `HEAD` claims everything that was
+//! synced, and only then the segment is cut. So if this is interrupted at any moment, the log is refused until the loss is
+//! recorded in it, and the same repair can be done again.
 
 use super::Loss;
 use super::survey::Last;
@@ -22,7 +22,7 @@ use evlog_verify::Verdict;
 use std::sync::Arc;
 
 impl Last {
-    /// Why the table refuses the segment, and what accepting that would give up.
+    /// Why the table refuses the segment, and what would be given up if that was accepted.
     pub(super) fn refusal(&self, row: &'static Row) -> (Refusal, Option<Loss>) {
         let floor = self.durable().max(self.scan.floor);
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
@@ -46,7 +46,7 @@ impl Last {
             return (*refused, None);
         }
         let len = self.scan.file_end.0 - self.scan.end.0;
-        // A `HEAD` that is older than the note does not say how many events the note covers.
+        // If `HEAD` is older than the note, it does not say how many events the note covers.
         let counted = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
         let known = counted.map(|head| head.next_seq).max(self.later_next_seq);
         let reason =
@@ -67,8 +67,8 @@ impl Last {
     }
 }
 
-/// Cuts the last segment behind its last whole commit. The caller's next commit has to record the loss: until that one
-/// is synced, `HEAD` goes on claiming what was given up.
+/// Cuts the last segment right behind its last whole commit. The caller's next commit must record the loss. Until that commit
+/// is synced, `HEAD` still claims what was given up.
 pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Loss) -> Result<Opened, OpenError> {
     let (header, path) = (last.header, &last.path);
     let file = files.fs.open_write(path).map_err(Failure::of("open", path))?;
@@ -137,7 +137,7 @@ pub(crate) mod broken {
         static SILENT: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// While it exists, this thread gives up bytes without making `HEAD` claim them first.
+    /// As long as this value exists, this thread gives up bytes without making `HEAD` claim them first.
     pub(crate) struct NoWitness;
 
     impl NoWitness {

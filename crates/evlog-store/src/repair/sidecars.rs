@@ -19,9 +19,9 @@ use std::path::PathBuf;
 pub enum Standing {
     /// It says what the log says.
     Holds,
-    /// There is none, and there need not be one.
+    /// It is missing, and need not be there.
     NotNeeded,
-    /// There is none, and there should be.
+    /// It is missing, and should be there.
     Missing,
     /// It is not whole, or contradicts the log.
     Spoilt(String),
@@ -32,7 +32,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The standing's word, as printed and as in JSON.
+    /// The word for it, as it is printed and as it is in JSON.
     pub fn word(&self) -> &'static str {
         match self {
             Standing::Holds => "holds",
@@ -45,7 +45,7 @@ impl Standing {
     }
 }
 
-/// A derived file, and what a survey found of it.
+/// A derived file, and what a survey found about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sidecar {
     /// The file.
@@ -54,7 +54,7 @@ pub struct Sidecar {
     pub kind: &'static str,
     /// Position of the segment that it belongs to.
     pub segment: Position,
-    /// What it says, in words; empty when it cannot be read.
+    /// Its content, in words; empty if it cannot be read.
     pub says: String,
     /// How it compares with the log.
     pub standing: Standing,
@@ -152,7 +152,7 @@ pub(super) fn end(
     sidecar(files, entry, says, Standing::Holds)
 }
 
-/// A sidecar of the last segment that only a close in order leaves, when the log was not closed so.
+/// A sidecar of the last segment that only a close in order leaves, if the log was not closed in order.
 pub(super) fn left_over(files: &Files, entry: SegmentEntry, entries: &[SegmentEntry]) -> Sidecar {
     let is_there = entries.binary_search(&entry).is_ok();
     let standing = if is_there { Standing::Outdated } else { Standing::NotNeeded };
@@ -192,8 +192,8 @@ pub(super) fn head(
     Ok((of(says, Standing::Holds), Some(head)))
 }
 
-/// Makes trees and indexes again that are missing or wrong, in order of position, because each tree needs the one
-/// before. The caller holds the lock.
+/// Makes trees and indexes again that are missing or wrong, in order of position, because each tree needs the one before it.
+/// The caller holds the lock.
 pub(super) fn make_again(
     files: &Files,
     log: LogIdentity,

@@ -1,8 +1,8 @@
-//! Reading a whole log, to see what is wrong with it. Writes nothing.
+//! Reads a whole log, to find out what is wrong with it. Writes nothing.
 //!
 //! Invariants:
-//! - The first flaw that cannot be repaired is kept; its consequences are not reported as further flaws.
-//! - Beside a writer only what it has committed is read.
+//! - The first flaw that cannot be repaired is kept. Its consequences are not reported as further flaws.
+//! - If a writer is at work, only what it has committed is read.
 
 use super::sidecars::{self, Sidecar};
 use super::{Act, Step};
@@ -27,14 +27,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most times that a log is read while a writer changes it, and the pause in between.
+/// The most times that a log is read while a writer changes it, and the pause between two times.
 const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Called with the progress of a survey: how many bytes were read, and of how many.
+/// Called with the progress of a survey: how many bytes were read, and how many there are.
 type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 
-/// A log that was read as a whole.
+/// A log that was read completely.
 #[derive(Debug)]
 pub struct Survey {
     pub(super) files: Files,
@@ -43,12 +43,12 @@ pub struct Survey {
     pub(super) sidecars: Vec<Sidecar>,
     /// What cannot be repaired, and the row of the table that says so.
     pub(super) refusal: Option<(Refusal, Option<&'static str>)>,
-    /// The last segment, unless that is what cannot be repaired.
+    /// The last segment, unless it is what cannot be repaired.
     pub(super) last: Option<Last>,
     is_moving: bool,
 }
 
-/// Equal marks before and after a reading show that nobody wrote meanwhile.
+/// If the marks before and after a reading are equal, nobody wrote meanwhile.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     head: Option<Head>,
@@ -62,7 +62,7 @@ impl Mark {
     }
 }
 
-/// A log that was read as a whole while we hold its lock, so that it cannot change before it is repaired.
+/// A log that was read completely while we hold its lock, so that it cannot change before it is repaired.
 #[derive(Debug)]
 pub struct Held {
     pub(super) survey: Survey,
@@ -88,7 +88,7 @@ impl Held {
         &self.survey
     }
 
-    /// What was found, so that the caller can add what else is known.
+    /// What was found, so that the caller can add what it knows in addition.
     pub fn survey_mut(&mut self) -> &mut Survey {
         &mut self.survey
     }
@@ -99,20 +99,20 @@ impl Held {
 pub(super) struct Last {
     pub(super) path: PathBuf,
     pub(super) header: SegmentHeader,
-    /// Why the header is one that was computed from the log before it, and not the file's.
+    /// If the header is not the file's own but was computed from the log before it, the reason.
     pub(super) mended: Option<String>,
     pub(super) scan: Scan,
     pub(super) head: Option<Head>,
     /// If one of the log's own checkpoints covers more than there is: how much it covers, and its path.
     pub(super) claimed: Option<(Position, PathBuf)>,
-    /// Seq after the last event of whole frames behind the stop.
+    /// Seq after the last event in the whole frames behind the stop.
     pub(super) later_next_seq: Option<Seq>,
     /// The name for the copy of the bytes from the stop on.
     pub(super) keep_name: String,
 }
 
 impl Survey {
-    /// Reads the log in `dir`, beside a writer or without one. If a writer changed it meanwhile, it is read again.
+    /// Reads the log in `dir`, with or without a writer at work. If a writer changed it meanwhile, it is read again.
     pub fn look(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
         let files = Files::new(fs, dir);
         let mut left = LOOKS;
@@ -131,12 +131,12 @@ impl Survey {
         }
     }
 
-    /// Whether a writer changed the log during every reading, so that the findings about its end may mix two moments.
+    /// Whether a writer changed the log during every reading. Then the findings about its end may mix two moments.
     pub fn is_moving(&self) -> bool {
         self.is_moving
     }
 
-    /// Whether a derived file seems wrong that a writer may just be changing: `HEAD`, or one of the last two segments.
+    /// Whether a derived file seems wrong that a writer may be changing now: `HEAD`, or a sidecar of the last two segments.
     fn doubts(&self, before: &Mark) -> bool {
         let moving = positions(&before.entries).iter().rev().nth(1).copied().unwrap_or(Position(0));
         self.sidecars.iter().any(|sidecar| sidecar.step().is_some() && (sidecar.is_head() || sidecar.segment >= moving))
@@ -200,12 +200,12 @@ impl Survey {
     }
 }
 
-/// How far the survey has come.
+/// How far the survey has read.
 struct Pass<'f> {
     files: &'f Files,
     entries: &'f [SegmentEntry],
     log: Option<LogIdentity>,
-    /// The tree over all bytes before the next segment; `None` behind damage.
+    /// The tree over all bytes before the next segment; `None` after damage.
     tree: Option<Tree>,
     next_seq: Option<Seq>,
     refusal: Option<(Refusal, Option<&'static str>)>,
@@ -238,7 +238,7 @@ impl<'f> Pass<'f> {
         }
     }
 
-    /// A segment that another follows.
+    /// Reads a segment that another segment follows.
     fn sealed(&mut self, position: Position, next: Position) -> Result<(), OpenError> {
         let of_it = [SegmentEntry::Tree(position), SegmentEntry::Index(position)];
         let open = match self.files.open(position, Access::Read) {
@@ -286,7 +286,7 @@ impl<'f> Pass<'f> {
         }
     }
 
-    /// Compares a segment's header with all that came before, and its tree with the header.
+    /// Compares a segment's header with everything before it, and its tree with the header.
     fn enter(&mut self, open: &OpenSegment) {
         let header = &open.header;
         let (at, first) = (header.position, header.position == Position(0));
@@ -314,7 +314,7 @@ impl<'f> Pass<'f> {
         self.next_seq = Some(header.first_seq);
     }
 
-    /// The header that the last segment must have, computed from all before it.
+    /// The header that the last segment must have, computed from everything before it.
     fn header_of(&self, position: Position) -> Option<SegmentHeader> {
         let (tree, first_seq) = (self.tree.as_ref()?, self.next_seq?);
         let LogIdentity { log_id, segment_limit } = self.log?;
@@ -323,7 +323,7 @@ impl<'f> Pass<'f> {
         fits.then_some(SegmentHeader { log_id, segment_limit, position, first_seq, root_before })
     }
 
-    /// The last segment, as far as `committed` when a writer is at work.
+    /// Reads the last segment; if a writer is at work, up to `committed`.
     fn last(
         &mut self,
         position: Position,
@@ -374,7 +374,7 @@ impl<'f> Pass<'f> {
     /// The sidecars that a close in order leaves.
     fn closed(&mut self, open: &OpenSegment, len: u64, head: Option<Head>, scan: &Scan, streams: &mut Streams) {
         let (files, position) = (self.files, open.header.position);
-        // A writer that goes on behind a close writes its first commit before `HEAD` says so.
+        // A writer that goes on after a close writes its first commit before `HEAD` says so.
         let is_end = scan.end == scan.file_end && scan.end.0 == position.0 + len;
         let closed = is_end && head.is_some_and(|head| head.closed && head.committed == scan.end);
         if closed && scan.last_commit.is_some() {
@@ -408,7 +408,7 @@ fn later_next_seq(ground: &Ground, stop: u64) -> io::Result<Option<Seq>> {
 }
 
 impl Last {
-    /// The position up to which every byte was synced, by `HEAD` and the log's own checkpoints.
+    /// The position up to which every byte was synced, according to `HEAD` and the log's own checkpoints.
     pub(super) fn durable(&self) -> Position {
         let claimed = self.claimed.as_ref().map_or(Position(0), |(size, _)| *size);
         self.head.map_or(Position(0), |head| head.durable).max(claimed)

@@ -1,4 +1,4 @@
-//! Zeros written ahead of commits: when they are written, how far, and that none are left in sealed segments or closed
+//! Zeros that are written ahead of commits: when they are written, how far, and that none are left in sealed segments or closed
 //! logs.
 
 use super::*;

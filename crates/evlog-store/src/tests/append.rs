@@ -238,7 +238,7 @@ fn a_second_writer_is_refused_and_the_error_names_the_holder() {
     assert_eq!((recovery.clean_close, recovery.cut), (false, None));
 }
 
-/// Four events of two streams, as they are encoded in a log, and as they are handed to the writer, which places them.
+/// Four events of two streams: as they are encoded in a log, and as they are given to the writer, which numbers them.
 fn placed(first: u64) -> (Vec<Event<'static>>, Vec<AppendEvent<'static>>) {
     let given: Vec<AppendEvent<'static>> =
         ["a", "b", "a", "a"].map(|stream| event(stream, b"payload")).into_iter().collect();

@@ -11,7 +11,7 @@ use crate::fs::sim::{Act, Keep, Unsynced};
 const SEED: &str = "EVLOG_SIM_SEED";
 /// How many stories an ordinary test run has.
 const STORIES: u64 = 3;
-/// Up to this many changes, every subset is tried; of more changes, only some subsets.
+/// The most changes for which every subset is tried. If there are more changes, only some subsets are tried.
 const BITS_MAX: u32 = 3;
 
 fn seeds() -> Vec<u64> {

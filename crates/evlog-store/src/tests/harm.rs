@@ -1,9 +1,9 @@
-//! Systematic damage to a log of three segments: every bit, every length, every pair of frames, frames of other logs.
-//! Opening, reading and auditing have to give the verdict of the recovery table (`docs/recovery.md`), and readers show
-//! a prefix of the log.
+//! Systematic damage to a log of three segments: every bit, every length, every pair of frames, frames of other logs. Opening,
+//! reading and auditing must give the verdict of the recovery table (`docs/recovery.md`), and readers must show a prefix of the
+//! log.
 //!
-//! Each damage is done to the log as it was closed, and to its segments alone: without `HEAD` only the marks in the log
-//! say what was synced, and without sidecars opening reads everything.
+//! Each damage is done to the log as it was closed, and to its segments alone. Without `HEAD` only the marks in the log show
+//! what was synced, and without sidecars opening reads everything.
 
 use super::*;
 use crate::fs::Fs;
@@ -128,8 +128,8 @@ fn check_bare(log: &Log, files: &[File], expected: Verdict, kept: usize, name: &
     assert!(!is_kept || next_seq == kept as u64, "{name}: {next_seq} of {kept} commits are kept");
 }
 
-/// Checks the log as it was closed: the audit detects the damage, opening may not have read it, and readers show
-/// nothing wrong.
+/// Checks the log as it was closed: the audit detects the damage, even if opening did not read it, and readers show nothing
+/// wrong.
 fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
     let fs = closed(log, files);
     assert!(expected.contains(&audit(&fs).verdict()), "{name}: audit, {:?}", audit(&fs).findings.kept());
@@ -140,8 +140,8 @@ fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
     assert!(verdict == Verdict::Clean || expected.contains(&verdict), "{name}: open says {verdict}");
 }
 
-/// The verdict for bytes that fail in a frame: V-15 in a sealed segment; in the last one V-05 when a mark behind them
-/// covers them, V-03 when none does.
+/// The verdict for bytes that fail in a frame. In a sealed segment it is V-15. In the last segment it is V-05 if a mark behind
+/// them covers them, and V-03 if none does.
 fn verdict_of_frame(log: &Log, nth: usize, frame: usize) -> Verdict {
     let file = &log.files[nth];
     if nth + 1 == log.files.len() && frame + 1 == file.frames() { Verdict::TornTail } else { Verdict::Damaged }
@@ -159,7 +159,7 @@ fn replaced(log: &Log, nth: usize, frame: usize, with: &[u8]) -> Vec<File> {
     files
 }
 
-/// Flips every bit of a segment. Of the log as it was closed, one bit of each byte that is in no header.
+/// Flips every bit of a segment. In the log as it was closed, flips one bit of each byte that is not in a header.
 fn flip(log: &Log, nth: usize) {
     let file = &log.files[nth];
     for at in 0..file.bytes.len() {
@@ -310,7 +310,7 @@ fn a_frame_of_another_log_is_no_frame_and_one_of_a_forged_history_is_tampering()
             let files = replaced(&log, nth, frame, other.files[nth].frame(frame));
             let (expected, kept) = (verdict_of_frame(&log, nth, frame), commits_before(&log, nth, frame));
             check_bare(&log, &files, expected, kept, &format!("segment {nth}, frame {frame} of another log"));
-            // In the last segment no root covers it yet (section 12 of the format).
+            // In the last segment no root covers the byte yet (section 12 of the format).
             if nth < 2 {
                 let fs = bare(&replaced(&log, nth, frame, forged.files[nth].frame(frame)));
                 assert_eq!(audit(&fs).verdict(), Verdict::Tampered, "segment {nth}, frame {frame} forged");

@@ -1,7 +1,7 @@
-//! `kill -9` in a loop: eight threads commit in a process that is killed at any moment, two readers in another one
+//! `kill -9` in a loop. Eight threads commit in a process that is killed at any moment, and two readers in another process
 //! follow all the time. Every acknowledged commit is there, and no event that a reader saw is gone later.
 //!
-//! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure; `EVLOG_KILLS=n` says how many: `just kill n`.
+//! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure. `EVLOG_KILLS=n` says how many: `just kill n`.
 
 use super::story::Dice;
 use super::*;
@@ -174,7 +174,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// A follower that opens the log once and refreshes, or one that opens it again each time.
+    /// A follower that opens the log once and refreshes, or a follower that opens it again each time.
     fn of(path: &Path, opens_anew: bool) -> Follower {
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (path, shared, stopped) = (path.to_path_buf(), Arc::clone(&seen), Arc::clone(&stop));

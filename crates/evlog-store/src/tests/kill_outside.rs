@@ -1,7 +1,7 @@
-//! Real processes whose log is removed, moved or replaced at any moment, in a loop. Each ends by itself, and what it
-//! acknowledged is in the directory that it had; where only `LOCK` was deleted, no second one gets in.
+//! Real processes whose log is removed, moved or replaced at any moment, in a loop. Each process ends by itself, and what it
+//! acknowledged is in the directory that it had. If only `LOCK` was deleted, no second process gets in.
 //!
-//! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure; `EVLOG_KILLS=n` says how many: `just kill n`.
+//! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure. `EVLOG_KILLS=n` says how many: `just kill n`.
 
 use super::kill::{Known, Running};
 use super::story::Dice;

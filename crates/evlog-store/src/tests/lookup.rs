@@ -1,4 +1,4 @@
-//! One stream among many, whose commits are long enough for two threads to read them.
+//! One stream among many. Its commits are long enough for two threads to read them.
 
 use super::*;
 use crate::Verdict;

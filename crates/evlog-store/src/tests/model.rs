@@ -1,4 +1,4 @@
-//! The store against the plainest model there is: a list.
+//! Compares the store with the simplest model there is: a list.
 
 use super::*;
 use proptest::prelude::*;
@@ -97,7 +97,7 @@ proptest! {
             prop_assert_eq!(stream(&reader, &name), expected);
         }
         writer.close().unwrap();
-        // Not before: zeros written ahead are cut at the close.
+        // The comparison comes only now, because the close cuts zeros that were written ahead.
         prop_assert_eq!((report.end, report.root), cat_root(&fs));
         prop_assert_eq!(cat_root(&fs), open(&fs).0.root());
     }

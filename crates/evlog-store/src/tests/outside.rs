@@ -1,6 +1,5 @@
-//! What other processes do to a log's directory beside a writer and its readers. In every case, at every moment:
-//! acknowledged commits are in the log that the path named then, no log gets bytes of another one, and afterwards
-//! nothing is acknowledged.
+//! What other processes do to a log's directory beside a writer and its readers. In every case, at every moment: acknowledged
+//! commits are in the log that the path named then, no log gets bytes of another log, and afterwards nothing is acknowledged.
 
 use super::story::Dice;
 use super::*;

@@ -287,7 +287,7 @@ fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_
                 put(&writer, "run", &[round, number].repeat(70));
             }
             drop(writer);
-            // The file as a writer leaves it that is killed during a write: with the beginning of a commit at its end.
+            // The file as a killed writer leaves it during a write: with the beginning of a commit at its end.
             let last = Reader::open(Arc::clone(&fs), &path).unwrap().segments().last().unwrap().path.clone();
             let file = fs.open_write(&last).unwrap();
             file.write_at(&[90, 0, 0, 0, 1, 2, 3, 4, 5], file.len().unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Repairing: the plan is what opening does, no loss happens without being accepted, and an accepted loss is recorded
-//! even if the repair is interrupted.
+//! Repairing: the plan does what opening does, no loss happens unless it is accepted, and an accepted loss is recorded even if
+//! the repair is interrupted.
 
 use super::story::Dice;
 use super::*;

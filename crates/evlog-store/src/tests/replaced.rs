@@ -63,7 +63,7 @@ fn real() -> Arc<dyn Fs> {
     Arc::new(StdFs)
 }
 
-/// Appends commits whose events say which log they are of.
+/// Appends commits whose events say which log they belong to.
 fn fill(writer: &Writer, of: u8, commits: usize) {
     for _ in 0..commits {
         let ticket = offer(writer, Durability::Os, "run", &[of; 90]).unwrap();
@@ -71,7 +71,8 @@ fn fill(writer: &Writer, of: u8, commits: usize) {
     }
 }
 
-/// Two logs of one beginning: that at `log` goes on with events that say `A`, that at `other` with events that say `B`.
+/// Two logs with the same beginning. The log at `log` goes on with events that say `A`, the log at `other` with events that say
+/// `B`.
 fn two(log: &Path, other: &Path) {
     let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
     let writer = Writer::create(real(), log, options, &owner()).unwrap();

@@ -1,4 +1,4 @@
-//! Each row of the recovery table, on a log made for it byte by byte, from the scan to what opening does.
+//! Each row of the recovery table, on a log that is made for it byte by byte, from the scan to what opening does.
 
 use super::*;
 use crate::head::Head;
@@ -192,7 +192,7 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
 
 #[test]
 fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audit() {
-    // F-34, V-17. The events behind it are where they were written: only a writer goes no further.
+    // F-34, V-17. The events behind it are where they were written; only a writer goes no further.
     let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
     let (second, end) = (Made::first().commit(FIRST).end(), Position(made.end()));
     let fs = disk(vec![made], None);
@@ -208,7 +208,7 @@ fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audi
 
 #[test]
 fn a_wrong_number_is_tampering_for_readers_also_if_the_segment_behind_it_cannot_be_opened() {
-    // V-17: an audit judges so, whatever else is wrong with the log.
+    // V-17: an audit judges likewise, whatever else is wrong with the log.
     let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
     let (second, end) = (Made::first().commit(FIRST).end(), made.end());
     let next = Made::new(end, 3, Root::EMPTY).commit(end).flip(end + 20);
@@ -243,8 +243,8 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_for_a_reader_that_meet
     }
 }
 
-/// Changes the first of two segments after the second was made. Checks its row, a reader's answer, and that of a writer
-/// that has to make its index again.
+/// Changes the first of two segments after the second was made. Checks its row, the answer of a reader, and the answer of a
+/// writer that must make its index again.
 fn check_sealed(id: Option<&str>, change: impl FnOnce(Made) -> Made, expected: Result<(u64, bool), Verdict>) {
     let whole = Made::first().commit(FIRST).commit(FIRST);
     let end = whole.end();

@@ -58,7 +58,7 @@ fn a_log_answers_the_same_without_any_of_its_sidecars_and_makes_them_again() {
         let without = fs.kill();
         crate::Fs::remove(&without, path).unwrap();
         assert_eq!(answers(&without), expected, "without {}", path.display());
-        // The tree of an earlier segment is needed, and made again, only when the last one's is missing.
+        // The tree of an earlier segment is needed, and made again, only if the last one's tree is missing.
         let needed = !is_tree(path) || path == last_tree;
         assert_eq!(sidecars(&without) == whole, needed, "{}", path.display());
     }
@@ -191,7 +191,7 @@ fn damage_in_a_sealed_segment_is_found_when_it_is_read() {
     let frame = frame_before(&bytes, bytes.len());
     fs.put(&second, bytes[..frame].to_vec());
     check(&fs, Verdict::Truncated);
-    // Its index cannot be made again from it.
+    // The index cannot be made again from the segment.
     let index = second.with_extension("idx");
     crate::Fs::remove(&fs, &index).unwrap();
     let error = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();

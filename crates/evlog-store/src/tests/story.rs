@@ -1,6 +1,6 @@
 //! Stories: the calls of a writer, generated from a number, run on a simulated disk, and compared with what is left.
 //!
-//! The same number gives the same story, down to the order of acts on the disk: commits that form a group wait behind the
+//! The same number gives the same story, even the same order of acts on the disk: commits that form a group wait behind the
 //! disk's gate until all of them are handed over, and every group ends with a sync.
 
 use super::*;
@@ -139,7 +139,7 @@ impl Played {
         self.commits.iter().position(|(_, fate)| *fate == Fate::NotAppended).unwrap_or(self.commits.len())
     }
 
-    /// The number of commits that these events form. They have to be the first ones, each whole.
+    /// The number of commits that these events form. They must be the first commits, and each must be whole.
     pub(super) fn matched(&self, seen: &[Seen], story: &dyn Display) -> usize {
         let (mut left, mut numbers) = (seen.iter().enumerate(), std::collections::BTreeMap::new());
         for (at, (offer, _)) in self.commits.iter().enumerate() {
@@ -186,7 +186,8 @@ pub(super) fn tell(story: &Story, fs: &SimFs) -> Played {
 /// Hands a group over: the first commit alone, the others while the gate holds back its write. False when one of them
 /// failed.
 fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], played: &mut Played) -> bool {
-    // Zeros are written after the group before was acknowledged: before the gate is shut, or the story would not be one.
+    // Zeros are written after the previous group was acknowledged. They must be written before the gate is shut, or the same
+    // number would not give the same story.
     writer.settle();
     let (gate, mut tickets) = (fs.hold(), Vec::new());
     for (nth, one) in group.iter().enumerate() {

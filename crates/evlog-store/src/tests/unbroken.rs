@@ -1,5 +1,5 @@
-//! Readers of a log with a flaw behind its start show everything before the flaw, nothing behind it, and give the
-//! auditor's verdict (rule F-05).
+//! Readers of a log with a flaw after its start show everything before the flaw and nothing behind it, and give the auditor's
+//! verdict (rule F-05).
 
 use super::*;
 use crate::inspect::Inspection;
@@ -22,7 +22,7 @@ fn log() -> (SimFs, Vec<Seen>) {
     (fs, truth)
 }
 
-/// Writes a header's field, and makes the checksum right again.
+/// Writes a header's field, and corrects the checksum.
 fn set(fs: &SimFs, path: &Path, at: usize, field: &[u8]) {
     let mut bytes = fs.bytes(path).unwrap();
     bytes[at..at + field.len()].copy_from_slice(field);

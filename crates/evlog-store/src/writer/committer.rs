@@ -1,13 +1,13 @@
-//! The committer: writes a group, syncs once, and writes into `HEAD` where the log ends.
+//! The committer: writes a group, syncs once, and records in `HEAD` where the log ends.
 //!
-//! Does not: know which callers wait. [`committing`](super::committing) hands it groups, and acknowledges them.
+//! Does not: know which callers wait. [`committing`](super::committing) gives it groups, and acknowledges them.
 //!
 //! Invariants:
-//! - The order within a group is: write, hash, sync, check that the log is still at its path, write `HEAD`. So `HEAD`
-//!   only claims what is already true.
-//! - Zeros are written ahead between two groups only, behind the last byte of the file.
-//! - A sync that was begun in parallel with the writing guarantees nothing by itself: its bytes count as synced only
-//!   after the next full sync, which first waits for it and fails if it failed.
+//! - The order within a group is: write, hash, sync, check that the log is still at its path, write `HEAD`. So `HEAD` only
+//!   claims what is already true.
+//! - Zeros are written ahead only between two groups, behind the last byte of the file.
+//! - A sync that was begun in parallel with the writing guarantees nothing by itself. Its bytes count as synced only after the
+//!   next full sync, which first waits for it, and fails if it failed.
 
 use super::Ahead;
 use super::pending::{Pending, Roll};
@@ -21,7 +21,8 @@ use evlog_verify::Tree;
 use std::io;
 use std::sync::Arc;
 
-/// Zeros written ahead have room for at least this many groups; with longer groups they cost more than they save.
+/// Zeros are written ahead only if there is room for at least this many groups. With longer groups they cost more than they
+/// save.
 const AHEAD_GROUPS_MIN: u64 = 64;
 
 /// One in this many groups with a sync looks up `HEAD` by its path, which costs more.
@@ -35,10 +36,10 @@ pub(crate) struct Committer {
     pub(crate) segment_limit: u64,
     pub(crate) file: Arc<dyn File>,
     pub(crate) segment: Position,
-    /// Which file `file` is.
+    /// The identity of `file`.
     pub(crate) file_id: FileId,
     pub(crate) head: Arc<dyn File>,
-    /// Which file `head` is.
+    /// The identity of `head`.
     pub(crate) head_id: FileId,
     /// How often `HEAD` was checked since it was last looked up by its path.
     pub(crate) head_asked: u32,
@@ -47,13 +48,13 @@ pub(crate) struct Committer {
     pub(crate) written: Position,
     pub(crate) durable: Position,
     pub(crate) next_seq: Seq,
-    /// Where the file ends: behind the last written byte, or behind the zeros ahead of it.
+    /// Where the file ends: behind the last written byte, or behind the zeros that were written ahead.
     pub(crate) file_end: Position,
     pub(crate) ahead: Ahead,
     /// How many short groups came one after the other.
     pub(crate) short_groups: u32,
-    /// After this many bytes that no commit asked to sync, a sync is begun in advance, so that the next sync that a
-    /// caller waits for is short; 0: never.
+    /// How many bytes that no commit asked to sync are written before a sync is begun in advance, so that the next sync that a
+    /// caller waits for is short; 0 means never.
     pub(crate) begin_after: u64,
     /// The sync that was begun last, if nothing has waited for it yet.
     pub(crate) begun: Option<Syncing>,
@@ -76,9 +77,9 @@ pub(crate) struct JustSealed {
 /// Why the committer is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Something waits.
+    /// Commits wait.
     Commit,
-    /// Something is not synced, and nothing came for a while.
+    /// Something is not synced, and no commit came for a while.
     Sync,
 }
 
@@ -273,7 +274,7 @@ impl Committer {
         write_head(self.head.as_ref(), &head).map_err(|source| Failure::of("write", &self.files.layout.head())(source))
     }
 
-    /// Whether zeros are to be written ahead before the next group.
+    /// Whether zeros should be written ahead before the next group.
     pub(super) fn lacks_zeros(&mut self) -> bool {
         let len = self.batch.bytes.len() as u64;
         let is_short = self.batch.sync && len <= self.ahead.len / AHEAD_GROUPS_MIN;
@@ -299,7 +300,7 @@ impl Committer {
         }
     }
 
-    /// Cuts what was written ahead, and syncs the cut.
+    /// Cuts the zeros that were written ahead, and syncs the cut.
     pub(super) fn cut_zeros(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.segment(self.segment);
         let len = self.written.0 - self.segment.0;

@@ -1,11 +1,11 @@
-//! Committing: takes everything that waits, has it written and synced, publishes the new end, acknowledges it.
+//! Commits: takes everything that waits, has it written and synced, publishes the new end, and acknowledges it.
 //!
-//! The committing thread does this, or a caller of [`Writer::commit`](super::Writer::commit) when no thread is committing.
+//! The committing thread does this. If no thread is committing, a caller of [`Writer::commit`](super::Writer::commit) does it.
 //!
 //! Invariants:
 //! - What is acknowledged was committed before.
-//! - After any failure the committer reports it and is gone. It does not try again: the sync that failed may have
-//!   dropped bytes, and a second sync would succeed without them.
+//! - After any failure the committer reports it and is gone. It does not try again: the sync that failed may have dropped
+//!   bytes, and a second sync would succeed without them.
 
 use super::committer::{Committer, Task};
 use super::state::{Poison, Shared, State, wait};
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How long commits of class `os` may wait for a sync when no other commit comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
-/// How often a committer lets other threads run, so that callers that were woken together come back together. After that
-/// the committer does not wait for those that are missing.
+/// How often a committer lets other threads run, so that callers that were woken together come back together. After that the
+/// committer does not wait for callers that are still missing.
 const GATHER: usize = 16;
 
 /// Reports a panic of the committing thread, so that no other thread waits for ever.
@@ -96,8 +96,8 @@ pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committe
     }
 }
 
-/// Callers that were woken together come back one after the other. A commit of only the first of them, or of only those
-/// that came during the last sync, would make all others wait for two syncs. So the committer lets them run first.
+/// Callers that were woken together come back one after the other. If only the first of them was committed, or only those that
+/// came during the last sync, all others would wait for two syncs. So the committer lets them run first.
 fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
     let mut turns = 0;
     while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {
@@ -109,7 +109,7 @@ fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuar
     state
 }
 
-/// Takes all that waits.
+/// Takes everything that waits.
 fn take(committer: &mut Committer, state: &mut State) {
     committer.batch.recycle();
     (committer.batch.end, committer.batch.next_seq) = (state.pending.end, state.pending.next_seq);
@@ -118,7 +118,7 @@ fn take(committer: &mut Committer, state: &mut State) {
     std::mem::swap(&mut state.pending, &mut committer.batch);
 }
 
-/// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
+/// After the last commit: cuts the file right after its last frame, and records in `HEAD` that the log was closed.
 pub(super) fn close(mut committer: Box<Committer>, shared: &Shared) -> Result<(), Failure> {
     committer.check_place()?;
     committer.cut_zeros()?;
@@ -141,7 +141,7 @@ fn keep_sidecars(committer: &Committer, shared: &Shared) {
 }
 
 impl Shared {
-    /// Waits until everything up to `end` is committed; if no thread is committing, this thread does it.
+    /// Waits until everything up to `end` is committed. If no thread is committing, this thread does it.
     pub(crate) fn commit_up_to<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,

@@ -4,7 +4,7 @@ use crate::sealed::SealedSegment;
 use evlog_format::{Position, Seq};
 use std::sync::Arc;
 
-/// A buffer that grew beyond this many bytes is shrunk to them after the commit.
+/// The most bytes of capacity that a buffer keeps after the commit. A larger buffer is shrunk to this.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
 /// Bytes that wait for the committing thread.

@@ -1,18 +1,16 @@
 //! The state that callers and the committing thread share.
 //!
-//! Only the thread that holds the [`Committer`] commits. That is the committing thread, or a caller that would otherwise
-//! wait for that thread; if the caller does the work itself, this saves two switches of threads. While no thread commits,
-//! the committer lies in [`State::committer`]. A thread that puts it back wakes the committing thread if commits came
-//! meanwhile.
+//! Only the thread that holds the [`Committer`] commits. That is the committing thread, or a caller that would otherwise wait
+//! for that thread. If the caller does the work itself, this saves two switches of threads. While no thread commits, the
+//! committer is in [`State::committer`]. A thread that puts it back wakes the committing thread if commits came meanwhile.
 //!
 //! Invariants:
-//! - `durable <= committed <= end`; each only grows. `committed` is the end of the commits that were acknowledged or
-//!   may be.
-//! - The bytes of `pending` are in the log's order. Segment headers are not among them, because each has the root of
-//!   all bytes before it, which only the committer knows. A `Roll` marks each place where a header belongs.
-//! - At most two groups are not acknowledged: the one that the committer took, and the pending one, which it takes only
-//!   after that. So two turns are enough to know which callers an acknowledgement concerns.
-//! - Once `stopped` is set by a failure, nothing is acknowledged any more.
+//! - `durable <= committed <= end`; each only grows. `committed` is the end of the commits that were acknowledged or may be.
+//! - The bytes of `pending` are in the log's order. Segment headers are not among them, because each header has the root of all
+//!   bytes before it, which only the committer knows. A `Roll` marks each place where a header belongs.
+//! - At most two groups are not acknowledged: the one that the committer took, and the pending one, which it takes only after
+//!   that. So two turns are enough to know which callers an acknowledgement concerns.
+//! - Once a failure has set `stopped`, nothing is acknowledged any more.
 
 use super::committer::Committer;
 use super::pending::Pending;
@@ -43,7 +41,7 @@ pub(crate) struct State {
     /// Position of the segment that the next frame goes to, if it fits.
     pub(crate) segment: Position,
     pub(crate) end: Position,
-    /// Position of the last commit, if there is any and this session met it.
+    /// Position of the last commit, if there is one and this session met it.
     pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     pub(crate) durable: Position,
@@ -51,7 +49,7 @@ pub(crate) struct State {
     pub(crate) committed: Position,
     pub(crate) stopped: Option<Poison>,
     pub(crate) closing: bool,
-    /// There while no thread commits. `None` while one does, and after a failure.
+    /// The committer while no thread commits. `None` while a thread commits, and after a failure.
     pub(crate) committer: Option<Box<Committer>>,
     /// Whether the committing thread sleeps and has not been woken yet.
     pub(crate) asleep: bool,
@@ -68,14 +66,14 @@ pub(crate) struct State {
     pub(crate) settling: usize,
     /// How many callers sleep until there is room among the pending bytes.
     pub(crate) crowded: usize,
-    /// Room for the numbers of one commit's events, kept between calls.
+    /// Space for the numbers of one commit's events, kept between calls.
     pub(crate) scratch: Vec<Number>,
 }
 
 /// The number that an event gets in its stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number {
-    /// Where the stream stands in the list.
+    /// The stream's place in the list.
     pub(crate) stream: usize,
     pub(crate) number: u64,
 }
@@ -86,8 +84,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Notified when there is something to commit.
     pub(crate) work: Condvar,
-    /// Notified when a group was committed, or when nothing more will be. There is one for each turn, so that only the
-    /// callers of that group wake.
+    /// Notified when a group was committed, or when nothing more will be committed. There is one for each turn, so that only
+    /// the callers of that group wake.
     done: [Condvar; 2],
     /// Notified when the pending bytes were taken.
     pub(crate) room: Condvar,
@@ -152,7 +150,7 @@ impl Shared {
         }
     }
 
-    /// Acknowledges all commits before a new end at once, and puts the committer back if it is free.
+    /// Acknowledges all commits before a new end at once. If the committer is free, puts it back.
     pub(crate) fn acknowledge(&self, durable: Position, committed: Position, free: Option<Box<Committer>>) {
         let mut state = self.lock();
         (state.durable, state.committed) = (durable, committed);
@@ -224,14 +222,14 @@ impl Shared {
             return Err(poison.clone());
         }
         let turn = if end <= state.taken { state.turn } else { 1 - state.turn };
-        // Set to 0 by the acknowledgement that wakes us.
+        // The acknowledgement that wakes us sets this to 0.
         state.waiting[turn] += 1;
         Ok(Some(wait(&self.done[turn], state)))
     }
 }
 
-/// Whether the committing thread must be woken: it sleeps, no thread is committing, and commits are pending or committed
-/// bytes are not synced. If true, it counts as woken: the answer is false until it sleeps again.
+/// Whether the committing thread must be woken: it sleeps, no thread is committing, and commits are pending or committed bytes
+/// are not synced. If the answer is true, the thread counts as woken, and the answer is false until it sleeps again.
 pub(crate) fn must_wake(state: &mut State) -> bool {
     let is_due = !state.pending.bytes.is_empty() || state.durable < state.committed;
     is_due && state.committer.is_some() && std::mem::take(&mut state.asleep)

@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-/// What a crash leaves of one unsynced change. A change of length is kept by all but `Nothing`.
+/// What a crash leaves of one unsynced change. All variants except `Nothing` keep a change of length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Nothing.
     Nothing,
     /// The first bytes of a write.
     First(usize),
-    /// Some of the sectors that a write touches, aligned in the file: the `n`th if bit `n % 64` of `kept` is set. New
-    /// bytes between the sectors that are kept read as zeros.
+    /// Some of the sectors that a write touches, aligned in the file: the `n`th if bit `n % 64` of `kept` is set. New bytes
+    /// between the sectors that are kept read as zeros.
     Sectors {
         /// Size of a sector in bytes.
         size: u64,
         /// Which are kept.
         kept: u64,
     },
-    /// The file's new length, and zeros where it grew: the file system noted the length and never wrote the bytes.
+    /// The file's new length, with zeros where it grew: the file system noted the length and never wrote the bytes.
     Zeros,
     /// Bytes that nobody wrote, made from this number.
     Noise(u64),

@@ -1,4 +1,4 @@
-//! The gate: a test holds other threads back, so that the acts of two threads have one order.
+//! The gate: a test holds other threads back, so that the acts of two threads have a fixed order.
 
 use super::Disk;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -61,7 +61,7 @@ impl Gate {
         Gate(Arc::clone(shared))
     }
 
-    /// Returns when another thread waits before the gate; false when none came in time.
+    /// Returns when another thread waits before the gate; false if no thread arrived in time.
     pub fn wait(&self) -> bool {
         let gate = lock(&self.0.gate);
         let waited = self.0.moved.wait_timeout_while(gate, PATIENCE, |gate| gate.waiting == 0);

@@ -1,4 +1,4 @@
-//! What other processes do to a log's directory while we use it, and the handles that protect us from it.
+//! What other processes do to a log's directory while we use it, and the handles that protect us.
 
 use super::{Disk, SimFs, lock, not_found};
 use crate::fs::{File, FileId, Fs, LockAttempt};
@@ -24,8 +24,7 @@ impl Disk {
 }
 
 impl SimFs {
-    /// Removes a file, as another process would. The removal survives a crash, also for processes that have the file
-    /// open.
+    /// Removes a file, as another process would. The removal survives a crash, even for processes that have the file open.
     pub fn take_away(&self, path: &Path) {
         let mut disk = lock(&self.0);
         disk.names.remove(path);

@@ -64,7 +64,7 @@ fn a_failed_sync_drops_what_it_was_to_keep_and_no_later_sync_brings_it_back() {
     file.sync_data().unwrap();
     assert_eq!(fs.bytes(&path("a")).unwrap(), b"onetwothree", "it can still be read");
     assert_eq!(left(&fs, Keep::All, "a").unwrap(), b"one\0\0\0three");
-    // Written again, it is kept.
+    // If it is written again, it is kept.
     file.write_at(b"two", 3).unwrap();
     file.sync_data().unwrap();
     assert_eq!(left(&fs, Keep::Nothing, "a").unwrap(), b"onetwothree");
