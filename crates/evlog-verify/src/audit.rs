@@ -1,19 +1,22 @@
 //! The audit: reads a whole log once, derives again everything that the log states about itself, and collects the
 //! differences.
 //!
-//! Does: check segment headers, frames, commits, order, idempotency and roots by the rules of `docs/format.md`; find
-//! how the log ends (rule F-26); hand each commit of the unbroken prefix to the caller, which folds contracts in the
-//! same pass. Does not: open files, repair, know payloads or contracts, stop at the first finding.
+//! Does:
+//! - check segment headers, frames, commits, order, idempotency and roots by the rules of `docs/format.md`;
+//! - find how the log ends (rule F-26);
+//! - pass each commit of the unbroken prefix to the caller, which folds contracts in the same pass.
+//!
+//! Does not: open files, repair, know payloads or contracts, stop at the first finding.
 //!
 //! Invariants:
 //! - Memory is bounded by one frame, one chunk, and an index of streams and idempotency keys; never by the log's length.
 //! - The report depends on the bytes alone, not on how they were cut into chunks.
-//! - Commits reach the caller in order and without a gap: after the first break nothing more is handed out, though the
-//!   bytes after it are still checked.
-//! - No findings means the verdict is clean, and the reverse.
+//! - Commits reach the caller in order and without a gap. After the first break no commit is passed on, but the bytes after it
+//!   are still checked.
+//! - If there are no findings, the verdict is clean, and the reverse.
 //!
-//! The caller does the I/O: `begin_segment`, `bytes` as often as needed, `end_segment`, for each file in the order of
-//! the names, then `finish`.
+//! The caller does the I/O: for each file in the order of the names it calls `begin_segment`, `bytes` as often as needed, and
+//! `end_segment`; at the end it calls `finish`.
 
 mod alone;
 mod contents;
@@ -50,33 +53,33 @@ pub type Visit<'v> = dyn FnMut(&Frame<'_>, &Commit<'_>) + 'v;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The log's identity; `None` when no segment header could be read.
+    /// The log's identity; `None` if no segment header could be read.
     pub log_id: Option<LogId>,
     /// How many segment files were read.
     pub segments: u64,
-    /// How many bytes they had, zeros and a torn tail included.
+    /// How many bytes they had, including zeros and a torn tail.
     pub size: u64,
-    /// How many commits were read and checked, those after a break included.
+    /// How many commits were read and checked, including those after a break.
     pub commits: u64,
-    /// How many events were read and checked, those after a break included.
+    /// How many events were read and checked, including those after a break.
     pub events: u64,
     /// How many streams these events belong to.
     pub streams: u64,
-    /// How many events are of a kind that this version does not know. Not a finding: a newer program may have written
-    /// them.
+    /// How many events have a kind that this version does not know. This is not a finding, because a newer program may have
+    /// written them.
     pub unknown_kinds: u64,
     /// Where the unbroken prefix ends: the position after its last frame.
     pub end: Position,
     /// The seq that follows its last event.
     pub next_seq: Seq,
-    /// Its root.
+    /// The root of the unbroken prefix.
     pub root: Root,
     /// The evidence, in the order in which it was found: see [`Findings::kept`].
     pub findings: Findings,
 }
 
 impl Report {
-    /// The worst of the findings.
+    /// The worst verdict of the findings.
     pub fn verdict(&self) -> Verdict {
         self.findings.verdict()
     }
@@ -128,9 +131,10 @@ enum State {
     Header,
     /// Reading frames.
     Frames,
-    /// Length 0 was read here; all that follows should be zero (rule F-25).
+    /// A length of 0 was read here. All that follows should be zero (rule F-25).
     Zeros { from: u64 },
-    /// The bytes here are not a frame; looking for one after them. `passed`: the whole frames behind them that change nothing.
+    /// The bytes here are not a frame, and the audit looks for a frame after them. `passed` is how many whole frames after them
+    /// were passed that change nothing.
     Search { from: u64, stop: Stop, passed: u64 },
     /// No header has been readable yet, so no frame can be checked.
     Unreadable,
@@ -163,7 +167,7 @@ pub struct Audit {
     identity: Option<Identity>,
     durable_claim: Option<Position>,
     tree: Tree,
-    /// For a segment that is read apart: its bytes, which `tree` then does not get.
+    /// For a segment that is read apart: its bytes, which are then not added to `tree`.
     apart: Option<Apart>,
     /// Whether the tree covers the bytes that the next header's root covers.
     roots_known: bool,
@@ -172,13 +176,13 @@ pub struct Audit {
     prefix: Option<Prefix>,
     segments: u64,
     size: u64,
-    /// Position of the first byte not dealt with yet.
+    /// Position of the first byte that is not processed yet.
     position: u64,
     /// Bytes from `position` on that wait for more.
     rest: Vec<u8>,
     state: State,
     segment: Segment,
-    /// Length of the segment before, if it was read without a break.
+    /// Length of the previous segment, if it was read without a break.
     previous_len: Option<u64>,
 }
 
@@ -190,11 +194,11 @@ struct Segment {
     /// Position of its header.
     base: u64,
     frames: u64,
-    /// No break in it so far.
+    /// Whether there was no break in it so far.
     whole: bool,
-    /// No segment file follows it.
+    /// Whether no segment file follows it.
     last: bool,
-    /// No more bytes come.
+    /// Whether no more bytes come.
     ending: bool,
     search_budget: u64,
 }
@@ -228,7 +232,7 @@ impl Audit {
         }
     }
 
-    /// Begins a segment file, whose name states this position. `last`: no segment file follows it.
+    /// Begins a segment file, whose name states this position. `last` is whether no segment file follows it.
     pub fn begin_segment(&mut self, name: Position, last: bool) {
         self.segments += 1;
         self.segment = Segment::new(name.0, self.position, last);
@@ -254,8 +258,7 @@ impl Audit {
     pub fn end_segment(&mut self) -> Result<(), OtherVersion> {
         self.segment.ending = true;
         let waiting = core::mem::take(&mut self.rest);
-        // The waiting bytes are not a whole frame, and after a break no commit is handed out, so this visitor is never
-        // called.
+        // The waiting bytes are not a whole frame, and after a break no commit is passed on. So this visitor is never called.
         let left = self.work(&waiting, &mut |_, _| ())?;
         if let State::Header = self.state {
             self.short_header(left.len());
@@ -350,8 +353,8 @@ impl Audit {
         self.position += done.len() as u64;
     }
 
-    /// Does one step, and returns how many bytes it processed, or `None` when it needs more. A step of no bytes changes
-    /// the state.
+    /// Does one step. Returns how many bytes it processed, or `None` if it needs more bytes. A step that processes no bytes
+    /// changes the state.
     fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<Option<usize>, OtherVersion> {
         match self.state {
             State::Header => self.header(bytes),
@@ -377,8 +380,8 @@ impl Audit {
         Ok(Some(SEGMENT_HEADER_LEN))
     }
 
-    /// Rule F-11: the header at the log's start states the version of the log, in whichever way the log is read; a
-    /// later header of another version is damage and does not end the audit.
+    /// Rule F-11: the header at the log's start states the version of the log, however the log is read. A later header with
+    /// another version is damage, and does not end the audit.
     fn is_at_the_start(&self) -> bool {
         self.segments == 1 && self.segment.name == 0
     }
@@ -438,7 +441,7 @@ impl Audit {
         }
     }
 
-    /// Whether a segment is not in its place, so that no reader shows its commits: F-02, F-12, F-16.
+    /// Whether a segment is in the wrong place, so that no reader shows its commits: F-02, F-12, F-16.
     fn is_misplaced(&self, header: &SegmentHeader) -> bool {
         let is_of_another = self.identity.as_ref().is_some_and(|identity| identity.log != header.identity());
         let is_read_apart = self.apart.is_some();
@@ -463,14 +466,14 @@ impl Audit {
         }
     }
 
-    /// The verdict for a contradiction: after damage it is a consequence of the damage; otherwise somebody made the
-    /// checksums match.
+    /// The verdict for a contradiction. After damage, the contradiction is a consequence of the damage. Otherwise somebody made
+    /// the checksums match.
     fn changed(&self) -> Verdict {
         let damaged = matches!(self.findings.verdict(), Verdict::Damaged | Verdict::Truncated);
         if damaged { Verdict::Damaged } else { Verdict::Tampered }
     }
 
-    /// Continues at another position than the bytes so far lead to.
+    /// Continues at another position than the one that follows from the bytes so far.
     fn move_to(&mut self, position: u64) {
         self.position = position;
         self.segment.base = position;

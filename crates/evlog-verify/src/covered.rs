@@ -1,8 +1,8 @@
-//! Compares a log with a checkpoint that was kept elsewhere: the covered bytes are there, and are those that were
+//! Compares a log with a checkpoint that was kept elsewhere: the covered bytes must be there, and must be those that were
 //! signed.
 //!
-//! Does: judge, by the rules C-50 to C-52 of `docs/checkpoint.md`. Does not: read the log, or verify the signature; the
-//! caller has done both.
+//! Does: judge, by the rules C-50 to C-52 of `docs/checkpoint.md`. Does not: read the log, or verify the signature; the caller
+//! has done both.
 
 use crate::audit::Report;
 use crate::verdict::{Finding, Verdict};
@@ -23,9 +23,9 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Adds differences to a report. `bytes` is how many bytes the log has; `root` is the root of the covered bytes, if
-    /// all of them are there. `within` is the range that holds the first byte that differs, as far as older checkpoints
-    /// narrow it down; without any, it is the range of all covered bytes.
+    /// Adds differences to a report. `bytes` is how many bytes the log has. `root` is the root of the covered bytes, if all of
+    /// them are there. `within` is the range that holds the first byte that differs, as far as older checkpoints narrow it
+    /// down. Without older checkpoints, it is the range of all covered bytes.
     pub fn judge(&self, report: &mut Report, bytes: u64, root: Option<Root>, within: &Range<u64>) {
         let Covered { log_id, size, root: signed } = *self;
         if let Some(found) = report.log_id.filter(|found| *found != log_id) {
@@ -39,7 +39,7 @@ impl Covered {
                 add(report, Verdict::Truncated, bytes, "C-51", message, expected, found);
             }
             Some(root) if root != signed => {
-                // Damage among the bytes of which the first differs is enough to make the root differ: nobody need have tampered.
+                // Damage among the bytes that may differ first is enough to make the root differ, so nobody need have tampered.
                 // Damage before them was signed.
                 let (verdict, why) = if report.findings.are_damage_in(within) {
                     (Verdict::Damaged, "; damage among these may be the cause")

@@ -1,8 +1,7 @@
 //! Verifies a log: the tree over the log's bytes, the audit of everything in it, and the verdict.
 //!
-//! Does: keep the root of a byte string while it grows, make and check proofs against it, derive again everything that
-//! a log states about itself, report differences. Does not: open files, write, sign, know contracts or payloads, trust
-//! a sidecar.
+//! Does: keep the root of a byte string while it grows, make and check proofs against it, derive again everything that a log
+//! states about itself, and report differences. Does not: open files, write, sign, know contracts or payloads, trust a sidecar.
 //!
 //! Read [`tree`] first, because the other guarantees depend on the root.
 #![no_std]

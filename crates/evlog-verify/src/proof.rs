@@ -1,18 +1,18 @@
 //! Proofs over the byte tree, made from the log's bytes and checked without them.
 //!
-//! Does: an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding),
-//! a consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and the check of
-//! each. Does not: know frames, signatures or files, or decide whether a root can be trusted.
+//! Does: make an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding) and
+//! a consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and check each of them.
+//! Does not: know frames, signatures or files, or decide whether a root can be trusted.
 //!
 //! Invariants:
 //! - A check needs the sizes and the roots, which the caller has from a signed checkpoint, and nothing else.
-//! - A proof has one form: a proof that is longer, shorter or different in any bit is refused.
-//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. If trees over
-//!   beginnings of the string are available, most bytes are not read at all; the proof is the same.
+//! - A proof has only one form: a proof that is longer, shorter or different in any bit is refused.
+//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. If trees over beginnings of the
+//!   string are available, most bytes are not read at all; the proof is the same.
 //!
-//! The tree is BLAKE3's: chunks of [`CHUNK_LEN`] bytes; a node over more than one chunk has at its left the largest
-//! power of two of chunks that leaves at least one byte for its right. A node's value is a chaining value, the topmost
-//! node's is the root.
+//! The tree is BLAKE3's. Its chunks have [`CHUNK_LEN`] bytes. In a node over more than one chunk, the left part is the largest
+//! power of two of chunks that leaves at least one byte for the right part. A node's value is a chaining value; the value of
+//! the topmost node is the root.
 
 mod consistency;
 mod slice;
@@ -46,7 +46,7 @@ pub enum ProofError {
         /// How many bytes the string has.
         size: u64,
     },
-    /// The proof is of a string of another length.
+    /// The proof is for a string of another length.
     Size {
         /// Length of the string whose root is known.
         expected: u64,
@@ -55,9 +55,9 @@ pub enum ProofError {
     },
     /// The older string is longer than the newer one.
     Shorter {
-        /// Length of the older one.
+        /// Length of the older string.
         old: u64,
-        /// Length of the newer one.
+        /// Length of the newer string.
         new: u64,
     },
     /// The proof ends early.
@@ -69,7 +69,7 @@ pub enum ProofError {
     },
     /// Bytes follow its end.
     Trailing {
-        /// How many.
+        /// How many bytes follow.
         found: usize,
     },
     /// The proof's values for a part of the string do not lead to the root.
@@ -145,7 +145,7 @@ impl Node {
         self.start + self.len
     }
 
-    /// Its two children; none for a chunk.
+    /// Its two children; `None` for a chunk.
     fn children(self) -> Option<(Node, Node)> {
         if self.len <= CHUNK_LEN {
             return None;
@@ -159,12 +159,12 @@ impl Node {
         self.start < range.end && range.start < self.end()
     }
 
-    /// Value of a node that is not the topmost, from all its bytes.
+    /// Value of a node that is not the topmost one, from all its bytes.
     fn value_of(self, bytes: &[u8]) -> ChainingValue {
         self.hasher().update(bytes).finalize_non_root()
     }
 
-    /// Value of a node that is not the topmost, from the bytes that a reader gives.
+    /// Value of a node that is not the topmost one, from the bytes that a reader returns.
     fn read_value<E>(self, read: &mut Read<'_, E>) -> Result<ChainingValue, E> {
         let (mut hasher, mut left) = (self.hasher(), self.len);
         read(self.start..self.end(), &mut |piece| {

@@ -1,14 +1,14 @@
-//! The tree over the log's byte string: BLAKE3's own, so that its root is the hash that anyone can compute (rule F-14).
+//! The tree over the log's byte string. It is BLAKE3's own tree, so its root is the hash that anyone can compute (rule F-14).
 //!
-//! Does: keep the root of a growing byte string at the cost of hashing it once, in memory that grows with the logarithm
-//! of its size; stop anywhere and continue from there. Does not: know segments, frames or files.
+//! Does: keep the root of a growing byte string at the cost of hashing it once, in memory that grows with the logarithm of its
+//! size; stop anywhere and continue from there. Does not: know segments, frames or files.
 //!
 //! Invariants:
 //! - The root equals `blake3::hash` of all bytes given so far, however they were cut into updates.
-//! - The bytes are held in groups of [`GROUP_LEN`]. A group enters the tree only when a byte after it is known, because
-//!   the node that turns out to be the topmost is hashed differently. So `tail` is empty only when nothing was given.
-//! - `subtrees` holds the complete subtrees of the groups in the tree, largest first: one for each 1 in the binary form
-//!   of their number, as a binary counter would.
+//! - The bytes are held in groups of [`GROUP_LEN`]. A group enters the tree only when a byte after it is known, because the
+//!   node that turns out to be the topmost one is hashed differently. So `tail` is empty only if no bytes were given.
+//! - `subtrees` holds the complete subtrees of the groups in the tree, largest first: one for each 1 in the binary form of
+//!   their number, as in a binary counter.
 
 mod span;
 
@@ -50,7 +50,7 @@ impl Tree {
         self.groups * GROUP + self.tail.len() as u64
     }
 
-    /// Appends bytes. Long ones are hashed in place, in subtrees as large as their position allows.
+    /// Appends bytes. If there are many, they are hashed in place, in subtrees as large as their position allows.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.tail.len() == GROUP_LEN {
@@ -68,7 +68,7 @@ impl Tree {
         }
     }
 
-    /// Puts the last group into the tree, which is whole or not there; more bytes are known to follow.
+    /// Puts the last group into the tree. The group is whole or empty, and more bytes are known to follow.
     fn push_tail(&mut self) {
         let mut full = core::mem::take(&mut self.tail);
         if !full.is_empty() {
@@ -85,8 +85,8 @@ impl Tree {
 
     /// Puts a subtree into the tree by its value.
     fn push_value(&mut self, count: u64, value: ChainingValue) {
-        // Works like a binary counter: if there is a subtree of the same size already, the two become one, which is
-        // carried on.
+        // This works like a binary counter: if there is a subtree of the same size already, the two become one subtree, which
+        // is carried on.
         let (mut right, mut carry) = (value, count);
         while self.groups & carry != 0 {
             let Some(left) = self.subtrees.pop() else {
@@ -122,13 +122,13 @@ impl Tree {
         })
     }
 
-    /// The state that is needed to continue from here later.
+    /// The state that is needed to continue later.
     pub fn frontier(&self) -> Frontier {
         Frontier(self.clone())
     }
 }
 
-/// The value of the subtree over `bytes`, which stand at `offset` and are not the whole string.
+/// The value of the subtree over `bytes`, which begin at `offset` and are not the whole string.
 fn subtree(offset: u64, bytes: &[u8]) -> ChainingValue {
     Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root()
 }
@@ -151,16 +151,16 @@ const CRC_LEN: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrontierError {
-    /// They do not begin as a frontier does, or are of another version.
+    /// They do not begin like a frontier, or belong to another version.
     Magic,
     /// The size is beyond what a log can have.
     Size {
         /// The size found.
         found: u64,
     },
-    /// There are more or fewer bytes than the size calls for.
+    /// There are more or fewer bytes than the size requires.
     Length {
-        /// How many a frontier has, of that size, or at least.
+        /// How many bytes a frontier of that size has, or at least has.
         expected: usize,
         /// How many there are.
         found: usize,
@@ -188,7 +188,7 @@ impl Frontier {
         self.0.root()
     }
 
-    /// The bytes of the last group, which end where the string ends, so that they can be compared with the string.
+    /// The bytes of the last group. They end where the string ends, so they can be compared with the string.
     pub fn tail(&self) -> &[u8] {
         &self.0.tail
     }

@@ -1,7 +1,7 @@
 //! The five verdicts on a log, and the findings that lead to them.
 //!
-//! Does: say what each verdict means, which is worse, and carry the evidence. Does not: search for evidence (module
-//! [`audit`](crate::audit)).
+//! Does: say what each verdict means and which is worse, and carry the evidence. Does not: search for evidence (module
+//! [`audit`](crate::audit) does).
 
 mod places;
 
@@ -16,8 +16,8 @@ use places::Places;
 /// The state of a log, worst first. Of several verdicts, the smallest is the verdict on the whole log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// Bytes are well-formed, and contradict a root, an order or a digest that the log states elsewhere. No accident
-    /// does this: checksums were made to match.
+    /// Bytes are well-formed, and contradict a root, an order or a digest that the log states elsewhere. An accident cannot do
+    /// this: somebody made the checksums match.
     Tampered,
     /// Bytes are missing that a header, HEAD or a durable-before mark covers.
     Truncated,
@@ -34,7 +34,7 @@ impl Verdict {
     pub const ALL: [Verdict; 5] =
         [Verdict::Tampered, Verdict::Truncated, Verdict::Damaged, Verdict::TornTail, Verdict::Clean];
 
-    /// The verdict's word, as printed and as in JSON.
+    /// The verdict's word, as it is printed and as it is in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Tampered => "tampered",
@@ -50,7 +50,7 @@ impl Verdict {
         Verdict::ALL.into_iter().find(|verdict| verdict.word() == word)
     }
 
-    /// What to do about it, as a clause without a full stop.
+    /// What to do in case of this verdict, as a clause without a full stop.
     pub fn advice(self) -> &'static str {
         match self {
             Verdict::Tampered => "compare with a copy or a checkpoint that was kept elsewhere",
@@ -75,7 +75,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Position of the first byte concerned.
     pub position: Position,
-    /// Seq of the event concerned, when it is one event.
+    /// Seq of the event concerned, if it is a single event.
     pub seq: Option<Seq>,
     /// Its stream.
     pub stream: Option<String>,
@@ -85,13 +85,13 @@ pub struct Finding {
     pub expected: String,
     /// What is there.
     pub found: String,
-    /// What it is about, without place, expectation and finding.
+    /// What the finding is about, without place, expectation and what was found.
     pub message: String,
 }
 
 impl Finding {
-    /// Whether bytes of the log are damaged or missing at its position. A header that contradicts the bytes before it (F-14, F-16)
-    /// may do so because of earlier damage; its own bytes are whole.
+    /// Whether bytes of the log are damaged or missing at its position. A header that contradicts the bytes before it (F-14,
+    /// F-16) may do so because of earlier damage, although its own bytes are whole.
     fn is_place_of_damage(&self) -> bool {
         match self.verdict {
             Verdict::Damaged => self.rule.starts_with("F-") && !["F-14", "F-16"].contains(&self.rule),
@@ -115,15 +115,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings in the order they were made; beyond a number they are counted and no longer kept, so that a ruined log of
-/// many gigabytes cannot fill the memory. The first of those that make the verdict is always kept.
+/// Findings in the order in which they were made. Beyond a certain number they are counted but no longer kept, so that a ruined
+/// log of many gigabytes cannot fill the memory. The first finding that leads to the verdict is always kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     kept: Vec<Finding>,
     count: u64,
     verdict: Verdict,
-    /// Where the log's bytes are damaged or missing, kept findings and others. A copy of the list shares them, because one is made
-    /// for each note of a log.
+    /// Where the log's bytes are damaged or missing, according to all findings, kept or not. Copies of the list share the
+    /// places, because a copy is made for each note of a log.
     damaged: Arc<Places>,
 }
 
@@ -131,12 +131,12 @@ impl Findings {
     /// How many findings are kept.
     pub const KEPT_MAX: usize = 1000;
 
-    /// None yet: the verdict is clean.
+    /// No findings yet: the verdict is clean.
     pub fn new() -> Findings {
         Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean, damaged: Arc::default() }
     }
 
-    /// Adds one. The verdict follows the worst, kept or not.
+    /// Adds a finding. The verdict follows from the worst one, kept or not.
     pub fn add(&mut self, finding: Finding) {
         if finding.is_place_of_damage() {
             let at = finding.position.0;
@@ -157,15 +157,15 @@ impl Findings {
         }
     }
 
-    /// Adds those of another list.
+    /// Adds the findings of another list.
     pub fn extend(&mut self, other: &Findings) {
         other.kept.iter().cloned().for_each(|finding| self.keep(finding));
         self.count += other.count - other.kept.len() as u64;
         Arc::make_mut(&mut self.damaged).extend(&other.damaged);
     }
 
-    /// Whether bytes of the log are damaged or missing at a place within these. Of tens of thousands of such places, the
-    /// answer may be yes for bytes between two of them.
+    /// Whether bytes of the log are damaged or missing at a place within this range. If there are tens of thousands of such
+    /// places, the answer may be yes for bytes between two of them.
     pub fn are_damage_in(&self, within: &Range<u64>) -> bool {
         self.damaged.are_in(within)
     }
@@ -180,7 +180,7 @@ impl Findings {
         self.count
     }
 
-    /// The worst of all.
+    /// The worst verdict of all findings.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }

@@ -1,7 +1,7 @@
 //! Audits one segment alone. A sample of a log consists of such segments.
 //!
-//! Does: check the bytes of one segment, the header included, and the root before it if the tree there is known; report
-//! findings. Does not: compare with other segments. The first number of each stream is accepted as it is.
+//! Does: check the bytes of one segment, including the header, and the root before it if the tree there is known; report
+//! findings. Does not: compare it with other segments. The first number of each stream is accepted as it is.
 
 use super::order::Order;
 use super::{Audit, Identity, Segment};
@@ -13,15 +13,15 @@ use evlog_format::{Position, SegmentHeader, Seq};
 pub struct Alone {
     /// The position that its name states.
     pub position: Position,
-    /// The seq in its header; `None` when the header cannot be read, which becomes a finding.
+    /// The seq in its header; `None` if the header cannot be read, which becomes a finding.
     pub first_seq: Option<Seq>,
     /// Length of the file before it.
     pub previous_len: Option<u64>,
-    /// The tree over all bytes before it. Without one the root in the header is not compared, and the report has none.
+    /// The tree over all bytes before it. Without it, the root in the header is not compared, and the report has no root.
     pub tree: Option<Tree>,
     /// The header that fixes the log's id and segment limit.
     pub first_header: Option<SegmentHeader>,
-    /// No segment file follows it.
+    /// Whether no segment file follows it.
     pub last: bool,
 }
 

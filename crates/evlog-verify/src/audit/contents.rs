@@ -1,14 +1,14 @@
-//! The next number of each stream, and the content of each idempotency key: tables of 24 and 32 bytes a name, for logs
+//! The next number of each stream, and the content of each idempotency key: tables of 24 and 32 bytes for each name, for logs
 //! with many millions of names.
 //!
-//! A hash table by hand, because the names are hashes already and this crate has no `std`. It only grows, and its order
-//! has no effect on a report.
+//! The hash table is written by hand, because the names are hashes already and this crate has no `std`. It only grows, and its
+//! order has no effect on a report.
 
 use super::left::Left;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a name keep the tables small.
+/// First half of a BLAKE3 hash. Accidental collisions are out of reach, and 16 bytes for each name keep the tables small.
 pub(super) type Half = [u8; 16];
 
 /// Marks a free place. A stream or key has this name only with a probability of 2^-128.
@@ -17,7 +17,7 @@ const FREE: Half = [0; 16];
 /// Values by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table<V> {
-    /// A power of two of places, or none; at most three quarters are taken.
+    /// The places: a power of two, or none. At most three quarters are taken.
     places: Vec<(Half, V)>,
     taken: usize,
 }
@@ -47,7 +47,7 @@ impl<V: Copy + Default> Table<V> {
         (known == *name).then_some(value)
     }
 
-    /// All names with their values, in no order that means anything.
+    /// All names with their values. The order has no meaning.
     pub(super) fn into_pairs(self) -> impl Iterator<Item = (Half, V)> {
         self.places.into_iter().filter(|(name, _)| *name != FREE)
     }
@@ -63,8 +63,7 @@ impl<V: Copy + Default> Table<V> {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote. Room is made as names are read, and not by the number that the bytes
-    /// state.
+    /// Reads what [`save`](Self::save) wrote. Memory is taken as names are read, whatever number the bytes state.
     pub(super) fn resume<const N: usize>(saved: &mut Left<'_>, value: impl Fn([u8; N]) -> V) -> Option<Table<V>> {
         let mut table = Table::default();
         for _ in 0..saved.number()? {
@@ -96,17 +95,17 @@ impl<V: Copy + Default> Table<V> {
     }
 }
 
-/// Which content each idempotency key first came with.
+/// The content with which each idempotency key first came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contents(Table<Half>);
 
 impl Contents {
-    /// Whether the key of this stream comes for the first time, or with the content it first came with.
+    /// Whether the key of this stream comes for the first time, or with the same content as the first time.
     pub(super) fn agrees(&mut self, stream: &str, key: &str, content: &[u8; 32]) -> bool {
         self.agrees_by_name(name(stream, key), first_half(content))
     }
 
-    /// Adds the contents of a later part of the log; false when a key has another content there.
+    /// Adds the contents of a later part of the log; false if a key has another content there.
     pub(super) fn join(&mut self, later: Contents) -> bool {
         later.0.into_pairs().all(|(name, content)| self.agrees_by_name(name, content))
     }

@@ -7,7 +7,7 @@ use evlog_format::ids::{LOG_STREAM, is_stream_name};
 use evlog_format::json::check_canonical;
 use evlog_format::{CommitHead, Event, Kind, PLAIN};
 
-/// A rule that an event does not obey.
+/// A rule that an event breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFlaw {
     /// The rule.
@@ -33,7 +33,7 @@ impl<'a> Judge<'a> {
         Judge { head, is_own: None }
     }
 
-    /// The flaws of the next event. Only a writer other than evlog makes an event with flaws.
+    /// The flaws of the next event. Only another writer than evlog makes an event with flaws.
     pub fn flaws(&mut self, event: &Event<'_>) -> impl Iterator<Item = EventFlaw> + use<> {
         let name = (!is_stream_name(event.stream)).then(|| EventFlaw {
             rule: "F-33",
@@ -44,7 +44,7 @@ impl<'a> Judge<'a> {
         [name, self.own_flaw(event), payload_flaw(event)].into_iter().flatten()
     }
 
-    /// Checks that the log's own events are in `$log`, in commits of their own, without occurred, correlation and idempotency
+    /// Checks that the log's own events are in `$log`, in separate commits, without occurred, correlation and idempotency
     /// (F-49).
     fn own_flaw(&mut self, event: &Event<'_>) -> Option<EventFlaw> {
         let is_own = event.kind.is_of_log();

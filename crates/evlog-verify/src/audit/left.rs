@@ -1,4 +1,4 @@
-//! Reads the bytes of a saved audit from their beginning: numbers are little-endian.
+//! Reads the bytes of a saved audit from their beginning. Numbers are little-endian.
 
 /// The bytes that are left.
 pub(super) struct Left<'b>(&'b [u8]);

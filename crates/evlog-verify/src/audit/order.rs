@@ -1,12 +1,12 @@
-//! Checks the order of a log: seqs are dense, numbers are dense in each stream, durable-before never falls, each
-//! idempotency key has one content. It also checks each event beyond its fields' types: its stream's name, and the form
-//! of a user's payload.
+//! Checks the order of a log: seqs are dense, numbers are dense in each stream, durable-before never falls, each idempotency
+//! key has one content. It also checks more of each event than the types of its fields: its stream's name, and the form of a
+//! user's payload.
 //!
-//! A segment can be read apart from those before it. The first number of each stream in it is then accepted as it is,
-//! and is compared with the events before it when the two are joined.
+//! A segment can be read apart from those before it. The first number of each stream in it is then accepted as it is, and is
+//! compared with the events before it when the two are joined.
 //!
-//! Invariant: after a gap in the bytes, only findings are reported that are still certain: numbers may then skip, but
-//! never repeat.
+//! Invariant: after a gap in the bytes, only findings are reported that are still certain: numbers may then skip, but never
+//! repeat.
 
 mod recent;
 
@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use evlog_format::{Commit, CommitHead, CommitReader, Corruption, Event, Frame, Idempotency, Position, Seq};
 use recent::{Recent, Stream};
 
-/// The state of what was read so far, as far as later events are compared with it.
+/// The state of what was read so far, as far as later events must be compared with it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     /// The seq that comes next.
@@ -57,8 +57,8 @@ impl Order {
         self.next_numbers.len() as u64
     }
 
-    /// Adds the next segment, which was read apart; false when it does not continue the events before it. After that
-    /// this order must not be used.
+    /// Adds the next segment, which was read apart; false if it does not continue the events before it. After that this order
+    /// must not be used.
     pub(super) fn join(&mut self, mut later: Order) -> bool {
         self.settle();
         later.settle();
@@ -102,7 +102,7 @@ impl Order {
         })
     }
 
-    /// Records that bytes are missing or not readable here.
+    /// Records that bytes are missing or cannot be read here.
     pub(super) fn gap(&mut self) {
         self.seq_unknown = true;
         self.lossy = true;
@@ -112,7 +112,7 @@ impl Order {
         if self.seq_unknown { seq.0 >= self.next_seq } else { seq.0 == self.next_seq }
     }
 
-    /// Whether a commit is not in its place, so that no reader shows it: F-24, F-31.
+    /// Whether a commit is in the wrong place, so that no reader shows it: F-24, F-31.
     pub(super) fn is_misplaced(&self, frame: &Frame<'_>, head: &CommitHead<'_>) -> bool {
         frame.durable_before < self.durable_before || !self.expects(head.first_seq)
     }
@@ -132,9 +132,8 @@ impl Order {
         self.end(&place);
     }
 
-    /// Checks a commit that is not handed out, without holding all its events. Events that were read before an error
-    /// have already changed this order, so after an error it must not be used. Returns whether an event is one of the
-    /// log's own.
+    /// Checks a commit that is not passed on, without holding all its events. Events that were read before an error have
+    /// already changed this order, so after an error it must not be used. Returns whether an event is one of the log's own.
     pub(super) fn walk(
         &mut self,
         frame: &Frame<'_>,
@@ -197,7 +196,7 @@ impl Order {
         place.seq.0 += 1;
     }
 
-    /// The number that was expected next in the stream. From now on the number after `number` is expected.
+    /// Returns the number that was expected next in the stream. From now on the number after `number` is expected.
     fn next_number(&mut self, stream: &str, number: u64) -> u64 {
         let after = number + 1;
         let place = recent::Place::of(stream);
@@ -241,7 +240,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Adds the finding for a well-formed commit that contradicts the ones before it. Only a writer makes such bytes.
+    /// Adds the finding for a well-formed commit that contradicts those before it. Only a writer makes such bytes.
     fn tell(
         &self,
         findings: &mut Findings,

@@ -1,10 +1,10 @@
 //! Audits a segment apart from those before it, and joins the result, so that many threads can audit a log.
 //!
-//! Does: audit one segment that ends with a frame. Its header is accepted as it is, and is compared with the segments
-//! before it when the part is joined. Does not: report findings. If anything is wrong, there is no part, or it does not
-//! join; to find the reason, the caller reads the log again in order.
+//! Does: audit one segment that ends with a frame. Its header is accepted as it is, and is compared with the segments before it
+//! when the part is joined. Does not: report findings. If anything is wrong, there is no part, or it does not join. To find the
+//! reason, the caller reads the log again in order.
 //!
-//! Invariant: an audit that joined parts gives the same report as one that read them.
+//! Invariant: an audit that joined parts gives the same report as an audit that read the same segments in order.
 
 use super::order::Order;
 use super::{Audit, OtherVersion, Segment, State};
@@ -16,7 +16,7 @@ use evlog_format::{Position, SegmentHeader};
 #[derive(Clone, Debug)]
 pub struct Part {
     header: SegmentHeader,
-    /// Length of the segment before, as its caller said.
+    /// Length of the previous segment, as the caller stated it.
     previous_len: Option<u64>,
     len: u64,
     order: Order,
@@ -32,9 +32,9 @@ pub(super) struct Apart {
 }
 
 impl Audit {
-    /// Begins with a segment whose name states `position`: one that another one follows, or the last one, which is a
-    /// part only if it ends with a frame, like a sealed one. `previous_len` is the length of the file before it. Only
-    /// commits of the log's own events are handed out. Then `bytes` as often as needed, and
+    /// Begins with a segment whose name states `position`. It must be followed by another segment, or be the last one; the last
+    /// segment is a part only if it ends with a frame, like a sealed one. `previous_len` is the length of the file before it.
+    /// Only commits of the log's own events are passed on. Then call `bytes` as often as needed, and
     /// [`end_part`](Self::end_part).
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
@@ -47,7 +47,7 @@ impl Audit {
         audit
     }
 
-    /// Ends the segment file. `None` when anything is wrong in it.
+    /// Ends the segment file. Returns `None` if anything is wrong in it.
     pub fn end_part(mut self) -> Result<Option<Part>, OtherVersion> {
         self.end_segment()?;
         let Some(Apart { header: Some(header), span, previous_len }) = self.apart else { return Ok(None) };
@@ -57,8 +57,8 @@ impl Audit {
         Ok(is_whole.then_some(part))
     }
 
-    /// Joins the next part; false when it does not continue the segments before it, or when there were findings before.
-    /// After that this audit must not be used.
+    /// Joins the next part; false if it does not continue the segments before it, or if there were findings before. After that
+    /// this audit must not be used.
     #[must_use]
     pub fn join(&mut self, part: Part) -> bool {
         let previous_len = self.previous_len;

@@ -1,11 +1,11 @@
 //! Saves an audit between two segments as bytes, so that an audit that was interrupted can continue.
 //!
-//! Does: write and read the state of an audit without findings: the values that the headers fix, the tree, and the
-//! tables of streams and idempotency keys. Does not: keep findings, or protect the bytes. The caller that keeps them
-//! adds a digest, and the caller that continues compares the tree with the log. The state is trusted, because the
-//! beginning of the log is not read again.
+//! Does: write and read the state of an audit without findings: the values that the headers fix, the tree, and the tables of
+//! streams and idempotency keys. Does not: keep findings, or protect the bytes. The caller that keeps the bytes adds a digest,
+//! and the caller that continues compares the tree with the log. The state is trusted, because the beginning of the log is not
+//! read again.
 //!
-//! Invariant: an audit that was continued gives the same report as one that was not interrupted.
+//! Invariant: an audit that was continued gives the same report as an audit that was not interrupted.
 
 use super::left::Left;
 use super::order::Order;
@@ -30,8 +30,8 @@ impl fmt::Display for NotSaved {
 impl core::error::Error for NotSaved {}
 
 impl Audit {
-    /// The bytes that are needed to continue after the last segment that was ended. `None` if there are findings up to
-    /// there, because a saved audit has no findings.
+    /// The bytes that are needed to continue after the last segment that was ended. `None` if there are findings so far,
+    /// because a saved audit has no findings.
     pub fn save(&self) -> Option<Vec<u8>> {
         let log = self.identity.as_ref()?.log;
         let is_well = self.findings.count() == 0 && self.prefix.is_none() && self.roots_known && self.apart.is_none();
@@ -54,7 +54,7 @@ impl Audit {
         read(bytes, durable_claim).ok_or(NotSaved)
     }
 
-    /// The log's identity; none before a header was readable.
+    /// The log's identity; `None` until a header could be read.
     pub fn log_id(&self) -> Option<LogId> {
         self.identity.as_ref().map(|identity| identity.log.log_id)
     }

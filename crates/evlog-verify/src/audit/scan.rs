@@ -1,4 +1,4 @@
-//! Goes from frame to frame, over zeros, and past bytes that are no frame to the next frame.
+//! Goes from frame to frame, over zeros, and past bytes that are not a frame to the next frame.
 
 use super::{Audit, State, Stop, Visit, wording};
 use crate::verdict::Verdict;
@@ -12,13 +12,13 @@ use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, SE
 /// length.
 pub(super) const SEARCH_BUDGET: u64 = 4 << 30;
 
-/// The shortest body: eight bytes of head (with an actor of no letters), five for the list of one stream with a name of
+/// The shortest body: eight bytes of head (with an empty actor), five for the list of one stream with a name of
 /// one letter and for the count of events, and seven for an event.
 const BODY_LEN_MIN: u32 = 20;
 
 impl Audit {
-    /// Reads whole frames as far as they go. Stops before the first bytes that are no whole frame, so that the tree and
-    /// the position are exactly there when those bytes are judged.
+    /// Reads whole frames as far as they go. Stops before the first bytes that are not a whole frame, so that the tree and the
+    /// position are exactly there when those bytes are judged.
     pub(super) fn frames(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Option<usize> {
         let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
             unreachable!("frames are read only under a header");
@@ -55,18 +55,18 @@ impl Audit {
         Some(0)
     }
 
-    /// Looks for the next frame behind bytes that are none.
+    /// Begins to look for the next frame after bytes that are not a frame.
     fn failing(&self, stop: Stop) -> State {
         State::Search { from: self.position, stop, passed: 0 }
     }
 
-    /// Processes a frame. False when it ends the unbroken prefix, and the bytes before it have to be added to the tree
+    /// Processes a frame. Returns false if it ends the unbroken prefix, and the bytes before it must be added to the tree
     /// first.
     fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<bool, Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
-            // After an error the part is dropped. Only commits of the log's own events are handed out, so the others
-            // are checked without being kept.
+            // After an error the part is dropped. Only commits of the log's own events are passed on, so the others are checked
+            // without being kept.
             let commit = CommitReader::new(frame.body, at)?;
             self.check_roll(frame);
             if self.order.walk(frame, commit, &mut self.findings)? {
@@ -97,7 +97,7 @@ impl Audit {
         self.order.gap();
     }
 
-    /// Rule F-15: every writer cuts at the same places.
+    /// Rule F-15: every writer ends segments at the same places.
     fn check_roll(&mut self, frame: &Frame<'_>) {
         let Some(limit) = self.identity.as_ref().map(|identity| identity.log.segment_limit) else { return };
         let (before, len) = (frame.position - self.segment.base, frame.len() as u64);
@@ -105,8 +105,8 @@ impl Audit {
             let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
             self.tell(Verdict::Tampered, frame.position, "F-15", "segment beyond its limit", &expected, &found);
         }
-        // The first frame that can be read need not be the first. If a writer stopped between a header and its first frame, the
-        // next session continues that segment, and its first frame states that the header was durable.
+        // The first frame that can be read need not be the first frame. If a writer stopped between a header and its first
+        // frame, the next session continues that segment, and its first frame states that the header was durable.
         let is_first = before == SEGMENT_HEADER_LEN as u64;
         let same_session = is_first && frame.durable_before <= self.segment.base;
         if let Some(previous) = self.previous_len.filter(|_| same_session)

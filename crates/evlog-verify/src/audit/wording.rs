@@ -1,4 +1,4 @@
-//! The words of the audit's findings: rule, expectation, finding. No decisions.
+//! The words of the audit's findings: rule, expectation, finding. It makes no decisions.
 
 use super::Stop;
 use alloc::format;
@@ -34,12 +34,12 @@ pub(super) fn stop(stop: &Stop) -> (&'static str, &'static str, String, String) 
     }
 }
 
-/// Some whole frames, at least one.
+/// A number of whole frames, at least one.
 pub(super) fn whole_frames(number: u64) -> String {
     if number == 1 { "1 whole frame".to_string() } else { format!("{number} whole frames") }
 }
 
-/// Bytes between the frame before a failing place and the one after it that the log goes on with.
+/// The bytes between the frame before a failing place and the frame with which the log goes on after it.
 pub(super) fn gap(len: u64, passed: u64) -> String {
     match passed {
         0 => format!("{len} bytes that are no frame"),

@@ -2,13 +2,12 @@
 //!
 //! The proof follows the way from the top of the newer tree down to the chunk that holds the older string's last byte:
 //!
-//! - the values of the nodes to the left of that way, largest first: the same nodes stand in both trees;
-//! - the bytes of that chunk, as the newer string has them. The older one had the first of them;
+//! - the values of the nodes to the left of that way, largest first: both trees have these nodes;
+//! - the bytes of that chunk in the newer string. The older string had the first of them;
 //! - the values of the nodes to the right of that way, from the bottom up: only the newer tree has them.
 //!
-//! The topmost node of a tree is hashed differently from all others, so neither root is the value of a node: the check
-//! computes both roots from the same values. Nothing is needed where the older string is empty, or as long as the
-//! newer.
+//! The topmost node of a tree is hashed differently from all others, so neither root is the value of a node. The check computes
+//! both roots from the same values. If the older string is empty, or as long as the newer, the proof is empty.
 
 use super::source::Source;
 use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, Trees, parent, root_of, top_parent};
@@ -41,7 +40,7 @@ pub fn consistency<E>(old: u64, new: u64, read: &mut Read<'_, E>, trees: &mut Tr
     Ok(out)
 }
 
-/// Checks that a string of `old` bytes with its root is the beginning of one of `new` bytes with its root.
+/// Checks that a string of `old` bytes with its root is the beginning of a string of `new` bytes with its root.
 pub fn check_consistency(proof: &[u8], old: (u64, &Root), new: (u64, &Root)) -> Result<(), ProofError> {
     let ((old_size, old_root), (new_size, new_root)) = (old, new);
     if old_size > new_size {

@@ -1,6 +1,6 @@
-//! Inclusion: a slice of the tree in the Bao encoding. The length of the whole string as a little-endian u64, then the
-//! tree from the top, left before right: of each node that the range meets, the values of both children; of each chunk
-//! that it meets, the bytes.
+//! Inclusion: a slice of the tree in the Bao encoding. First comes the length of the whole string as a little-endian u64. Then
+//! comes the tree from the top, left before right: for each node that the range meets, the values of both children; for each
+//! chunk that it meets, the bytes.
 
 use super::source::Source;
 use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, Trees, VALUE_LEN, parent, root_of, top_parent};
@@ -70,7 +70,7 @@ fn write<E>(node: Node, source: &mut Source<'_, '_, E>, making: &mut [&mut Makin
     Ok(parent(&left, &right))
 }
 
-/// Checks that a slice leads to the root of a string of `size` bytes, and gives the bytes of `range`.
+/// Checks that a slice leads to the root of a string of `size` bytes, and returns the bytes of `range`.
 pub fn check_slice(slice: &[u8], size: u64, root: &Root, range: &Range<u64>) -> Result<Vec<u8>, ProofError> {
     if range.start >= range.end || range.end > size {
         return Err(ProofError::Range { start: range.start, end: range.end, size });
@@ -88,7 +88,7 @@ pub fn check_slice(slice: &[u8], size: u64, root: &Root, range: &Range<u64>) -> 
     Ok(bytes)
 }
 
-/// Reads a node whose value is known; the topmost node's is the root.
+/// Reads a node whose value is known. The value of the topmost node is the root.
 fn read_node(
     node: Node,
     value: Option<&ChainingValue>,

@@ -1,7 +1,7 @@
-//! Gives the values of nodes, from the bytes or from trees that were kept over beginnings of the string.
+//! Returns the values of nodes, from the bytes or from trees that were kept over beginnings of the string.
 //!
 //! A tree that was kept at a position holds the values of all complete subtrees before it. So the value of any part of the
-//! string follows from the latest tree within the part, and the bytes from there to its end.
+//! string follows from the latest tree within the part, and from the bytes between that tree and the part's end.
 //!
 //! Does not: check a tree. A wrong value leads to another root, so the check of the proof fails.
 
@@ -13,15 +13,15 @@ use blake3::hazmat::ChainingValue;
 use core::ops::{Range, RangeInclusive};
 use evlog_format::Root;
 
-/// Gives the bytes of a range of the log, in order, in pieces of any length. Missing bytes are left out: the proof then
+/// Passes on the bytes of a range of the log, in order, in pieces of any length. Missing bytes are left out: then the proof
 /// leads to another root, so its check fails.
 pub type Read<'r, E> = dyn FnMut(Range<u64>, &mut dyn FnMut(&[u8])) -> Result<(), E> + 'r;
 
-/// Gives the latest tree over the bytes before a position in the range; `None` if there is none, or if it was given
+/// Returns the latest tree over the bytes before a position in the range; `None` if there is none, or if it was returned
 /// before.
 pub type Trees<'t> = dyn FnMut(RangeInclusive<u64>) -> Option<Tree> + 't;
 
-/// Bytes, trees, and the values that the trees gave so far.
+/// The bytes, the trees, and the values that the trees gave so far.
 pub(super) struct Source<'s, 'f, E> {
     read: &'s mut Read<'f, E>,
     trees: &'s mut Trees<'f>,
@@ -46,7 +46,7 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
         (self.read)(node.start..node.end(), visit)
     }
 
-    /// Value of a node that is not the topmost.
+    /// Value of a node that is not the topmost one.
     pub(super) fn value(&mut self, node: Node) -> Result<ChainingValue, E> {
         if node.len > GROUP_LEN as u64 {
             self.look(node.start + 1..=node.end());
@@ -66,8 +66,7 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
         }
     }
 
-    /// Value of a node that is not the topmost. The bytes in the ranges are read, even where a tree already has the
-    /// values.
+    /// Value of a node that is not the topmost one. The bytes in the ranges are read, even if a tree already has the values.
     fn value_through(&mut self, node: Node, ranges: &[Range<u64>]) -> Result<ChainingValue, E> {
         let those: Vec<Range<u64>> = ranges.iter().filter(|range| node.meets(range)).cloned().collect();
         if those.is_empty() {
@@ -81,9 +80,9 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
     }
 }
 
-/// The root of `size` bytes, computed from the bytes in these ranges, and elsewhere from trees as far as there are any.
-/// If the result equals a root that is known to be right, then the bytes in these ranges are the bytes that this root
-/// was computed over.
+/// The root of `size` bytes. It is computed from the bytes in these ranges, and elsewhere from trees as far as there are any.
+/// If the result equals a root that is known to be right, then the bytes in these ranges are the bytes that this root was
+/// computed over.
 pub fn root_through<E>(
     size: u64,
     ranges: &[Range<u64>],

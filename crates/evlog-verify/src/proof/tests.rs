@@ -172,7 +172,7 @@ fn a_proof_shows_nothing_of_other_sizes_ranges_or_roots() {
     assert_eq!(check((3000, &old_root), (size, &root)), Ok(()));
     assert!(matches!(check((3000, &other), (size, &root)), Err(ProofError::OldRoot { .. })));
     assert!(matches!(check((3000, &old_root), (size, &other)), Err(ProofError::NewRoot { .. })));
-    // The same values and chunk show every older log that ended within that chunk, and no other.
+    // The same values and chunk show every older log that ended within that chunk, and no other log.
     assert_eq!(check((2999, &other), (size, &root)), Ok(()));
     assert!(check((2048, &by_blake3(&bytes[..2048])), (size, &root)).is_err());
     assert_eq!(check((size, &root), (3000, &old_root)), Err(ProofError::Shorter { old: size, new: 3000 }));

@@ -1,25 +1,25 @@
 //! A part of the byte string, hashed apart from the bytes before it, so that segments can be hashed in parallel and
 //! joined.
 //!
-//! Does: keep the values of the subtrees that are wholly within the part, and the bytes at its two ends that do not
-//! fill a group. Does not: have a root; only the tree that it is joined to has one.
+//! Does: keep the values of the subtrees that are wholly within the part, and the bytes at its two ends that do not fill a
+//! group. Does not: have a root; only the tree that it is joined to has a root.
 //!
-//! Invariant: after the bytes of the head, the subtrees stand one after the other, each as large as its place allows, and
-//! the tail is empty only when nothing was given behind the head.
+//! Invariant: after the bytes of the head, the subtrees follow one after the other, each as large as its place allows. The tail
+//! is empty only if no bytes were given after the head.
 
 use super::{GROUP, GROUP_LEN, Tree, subtree};
 use alloc::vec::Vec;
 use blake3::hazmat::{ChainingValue, Mode, merge_subtrees_non_root};
 
-/// The bytes of the string from a position on, hashed.
+/// The bytes of the string from a position on, in hashed form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     start: u64,
-    /// Bytes up to where the first whole group begins.
+    /// The bytes before the first whole group.
     head: Vec<u8>,
     /// The index of the next group in the string.
     group: u64,
-    /// How many groups each holds, and its value.
+    /// How many groups each subtree holds, and its value.
     subtrees: Vec<(u64, ChainingValue)>,
     tail: Vec<u8>,
 }
@@ -67,8 +67,8 @@ impl Span {
     }
 }
 
-/// The largest power of two of groups, in bytes, that may be hashed at once from a group on and leaves at least one of the
-/// `available` bytes, which are more than a group, for later.
+/// How many bytes may be hashed at once from a group on: the largest power of two of groups that leaves at least one of the
+/// `available` bytes for later. `available` is more than a group.
 pub(super) fn subtree_len(group: u64, available: usize) -> usize {
     let fitting = ((available - 1) / GROUP_LEN).ilog2();
     let aligned = if group == 0 { fitting } else { group.trailing_zeros() };

@@ -1,4 +1,4 @@
-//! Every claim here compares with `blake3::hash` of the whole prefix, which shares no code with the tree but the crate.
+//! Every claim here compares with `blake3::hash` of the whole prefix, which shares only the crate with the tree.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Where a log is damaged, in bounded memory: what a comparison with a checkpoint asks, however many findings there are.
+//! Where a log is damaged, in bounded memory however many findings there are. The comparison with a checkpoint asks this.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -6,8 +6,8 @@ use core::ops::Range;
 /// How many ranges are kept.
 const KEPT_MAX: usize = 65_536;
 
-/// Places of a log. Beyond a number, those that are nearest to each other become one range, which also covers what is between
-/// them.
+/// Places of a log. If there are too many, those that are nearest to each other become one range, which also covers what is
+/// between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places(Vec<Range<u64>>);
 

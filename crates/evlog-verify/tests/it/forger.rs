@@ -1,5 +1,5 @@
-//! An attacker who owns the machine: changes any byte, and makes all checksums, headers and roots right again. A
-//! checkpoint that was kept elsewhere still detects the change.
+//! An attacker who owns the machine changes any byte, and corrects all checksums, headers and roots. A checkpoint that was kept
+//! elsewhere still detects the change.
 
 use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, found, head, key};
 use evlog_format::checksum::crc32;
@@ -109,7 +109,8 @@ fn mend_headers(files: &mut [File]) {
     }
 }
 
-/// The log with a commit in its first segment that does not decode. All that follows from it is mended, so a checkpoint could sign it.
+/// The log with a commit in its first segment that does not decode. Everything that follows from it is corrected, so a
+/// checkpoint could sign it.
 pub(crate) fn with_signed_damage(sound: &[File]) -> Vec<File> {
     let frames = SEGMENT_HEADER_LEN as u64..sound[1].position;
     frames.map(|at| forge(sound, at, 0x80)).find(|files| is_damaged(&audit_of(files))).unwrap()
@@ -191,7 +192,7 @@ fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_di
     broken[3].bytes[200] ^= 1;
     assert_eq!(verdict(&broken, older..size), Verdict::Damaged);
     assert_eq!(verdict(&broken, broken[3].position - 1..broken[3].position), Verdict::Tampered);
-    // Damage to a note of the log is none to its bytes.
+    // Damage to a note of the log is not damage to its bytes.
     let mut report = audit_of(&sound);
     let damage = audit_of(&broken).findings.kept().last().unwrap().clone();
     report.findings.add(Finding { rule: "C-55", ..damage });

@@ -1,8 +1,8 @@
-//! The streams of the most recent events, with the number that each expects next. Most events belong to one of these,
-//! so their stream's name need not be hashed.
+//! The streams of the most recent events, each with the number that it expects next. Most events belong to one of these
+//! streams, so the name of their stream need not be hashed.
 //!
-//! Invariants: names are compared in full, so that two names with the same checksum only cost time; the expected number
-//! of a stream is in here or in the table of all streams, and the one in here is newer.
+//! Invariants: names are compared in full, so two names with the same checksum only cost time. The expected number of a stream
+//! is here or in the table of all streams. If it is in both, the one here is newer.
 
 use super::Half;
 use alloc::string::String;
@@ -36,7 +36,7 @@ impl Place {
 }
 
 impl Recent {
-    /// The number that the stream expects, if it is here; from now on it expects `next`.
+    /// Returns the number that the stream expects, if the stream is here. From now on it expects `next`.
     pub(super) fn replace(&mut self, Place(at): Place, stream: &str, next: u64) -> Option<u64> {
         let (known, known_stream) = self.0.get_mut(at)?.as_mut()?;
         (known == stream).then(|| core::mem::replace(&mut known_stream.next, next))
