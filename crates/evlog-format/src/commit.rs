@@ -1,7 +1,7 @@
 //! A commit: one or more events appended together (rules F-30 to F-50). The body of a frame.
 //!
-//! The codec library encodes. Decoding is written here, strict and borrowing, and is tested against the library. A
-//! commit names each stream once, and an event names its stream by the place in that list: `streams`.
+//! The codec library encodes. Decoding is written here: it is strict and borrows, and it is tested against the library. A
+//! commit names each stream once, in the list `streams`. An event names its stream by the place in that list.
 
 mod streams;
 
@@ -20,7 +20,7 @@ use bincode::error::EncodeError;
 use core::fmt;
 use streams::{Rows, Streams, Taken};
 
-/// The fewest bytes that an event takes: one for its stream, one for its length, and those of its kind, version,
+/// The fewest bytes that an event takes: one for its stream, one for its length, and one or more each for its kind, version,
 /// causation and protection.
 const EVENT_LEN_MIN: usize = 7;
 
@@ -47,21 +47,21 @@ pub enum Durability {
     Os = 2,
 }
 
-/// What all events of a commit share.
+/// The members that all events of a commit have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitHead<'a> {
     /// Seq of the first event; the others follow without a gap.
     pub first_seq: Seq,
-    /// What the engine's clock said when the commit was made, as Unix time in nanoseconds. May repeat or go backwards;
-    /// never decides order.
+    /// The engine's clock when the commit was made, as Unix time in nanoseconds. It may repeat or go backwards, and never
+    /// decides order.
     pub recorded_ns: i64,
-    /// When it happened, as the caller says, as Unix time in nanoseconds: in the years 1970 to 9999.
+    /// When it happened according to the caller, as Unix time in nanoseconds, in the years 1970 to 9999.
     pub occurred_ns: Option<i128>,
     /// When the commit was to be acknowledged.
     pub class: Durability,
     /// Who asked for it, as the caller says.
     pub actor: &'a str,
-    /// Who was authenticated, as the engine found out.
+    /// Who was authenticated, as the engine determined it.
     pub principal: Option<&'a str>,
     /// What ties it to commits of other runs: the id of a request, a trace.
     pub correlation: Option<&'a str>,
@@ -70,13 +70,13 @@ pub struct CommitHead<'a> {
 }
 
 impl<'a> CommitHead<'a> {
-    /// A head that says only what every commit must.
+    /// A head with only the members that every commit must have.
     pub fn new(first_seq: Seq, recorded_ns: i64, class: Durability, actor: &'a str) -> CommitHead<'a> {
         let (occurred_ns, principal, correlation, idempotency) = (None, None, None, None);
         CommitHead { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency }
     }
 
-    /// When it happened: as the caller says, or else when it was recorded.
+    /// When it happened according to the caller, or else when it was recorded.
     #[inline]
     pub fn time_ns(&self) -> i128 {
         self.occurred_ns.unwrap_or(i128::from(self.recorded_ns))
@@ -98,7 +98,7 @@ pub struct Event<'a> {
     pub causation: Option<Seq>,
     /// How the payload is kept: [`PLAIN`], or in a way that this version does not know.
     pub protection: u8,
-    /// The details, as the kind's table says, unless they are protected.
+    /// The details, in the form of the kind's table, unless they are protected.
     pub payload: &'a [u8],
 }
 
@@ -114,9 +114,9 @@ pub struct Idempotency<'a> {
 /// A decoded commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit<'a> {
-    /// What its events share.
+    /// The members that its events have in common.
     pub head: CommitHead<'a>,
-    /// At least one.
+    /// The events; at least one.
     pub events: Vec<Event<'a>>,
 }
 
@@ -171,7 +171,7 @@ impl<'a> Encoded<'a> {
         Ok(Encoded { head, events, body })
     }
 
-    /// What its events share.
+    /// The members that its events have in common.
     pub fn head(&self) -> &CommitHead<'a> {
         &self.head
     }
@@ -248,8 +248,8 @@ fn write(
     table: &mut Rows<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeRefusal> {
-    // The encoder fails only if its writer does, and appending to memory does not fail. The error is still handled, so
-    // that nothing can panic.
+    // The encoder fails only if its writer fails, and appending to memory does not fail. The error is still handled, so that
+    // nothing can panic.
     let failed = |_: EncodeError| EncodeRefusal::Invalid(Flaw::Truncated { of: "commit" });
     let config = bincode::config::standard();
     bincode::encode_into_writer((head, table.rows(), events.len() as u64), Appender(out), config).map_err(failed)?;
@@ -287,7 +287,7 @@ fn text(of: &'static str, text: &str, max: u64) -> Result<(), EncodeRefusal> {
     if has_control(text) { Err(EncodeRefusal::Invalid(Flaw::Text { of })) } else { Ok(()) }
 }
 
-/// Text that is left out rather than empty.
+/// Checks text that must be left out rather than be empty.
 fn given(of: &'static str, given: Option<&str>, max: u64) -> Result<(), EncodeRefusal> {
     match given {
         Some("") => Err(EncodeRefusal::Invalid(Flaw::Empty { of })),
@@ -349,7 +349,7 @@ fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
 /// Walks a commit's events. It allocates only for the names of streams, and only if there is more than one.
 #[derive(Clone, Debug)]
 pub struct CommitReader<'a> {
-    /// What the events share.
+    /// The members that the events have in common.
     pub head: CommitHead<'a>,
     streams: Streams<'a>,
     cursor: Cursor<'a>,
@@ -358,7 +358,7 @@ pub struct CommitReader<'a> {
 }
 
 impl<'a> CommitReader<'a> {
-    /// Reads what the events share; `position` is that of the body's first byte.
+    /// Reads the members that the events have in common. `position` is the position of the body's first byte.
     pub fn new(body: &'a [u8], position: u64) -> Result<CommitReader<'a>, Corruption> {
         let mut cursor = Cursor::new(body, position);
         let head = read_head(&mut cursor)?;
@@ -379,16 +379,16 @@ impl<'a> CommitReader<'a> {
         self.left
     }
 
-    /// Gives the events of wanted streams alone. The others are skipped by their lengths and their contents are not
-    /// checked, so use this only on bytes that were checked before.
+    /// Returns only the events of wanted streams. The others are skipped by their lengths and their contents are not checked,
+    /// so use this only on bytes that were checked before.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> CommitReader<'a> {
         self.streams.want(wanted);
         self
     }
 
-    /// The events of one stream, with their seqs. The whole commit is read; if any part of it cannot be, the answer is
-    /// an error.
+    /// The events of one stream, with their seqs. The whole commit is read. If any part of it cannot be read, the result is an
+    /// error.
     pub fn events_of(mut self, stream: &str) -> Result<Vec<(Seq, Event<'a>)>, Corruption> {
         let (wanted, mut events) = (self.streams.place(stream), Vec::new());
         for seq in (self.next_seq..).take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
@@ -458,7 +458,7 @@ fn read_head<'a>(cursor: &mut Cursor<'a>) -> Result<CommitHead<'a>, Corruption> 
     Ok(CommitHead { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency })
 }
 
-/// Text that is left out rather than empty.
+/// Reads text that must be left out rather than be empty.
 fn read_given<'a>(cursor: &mut Cursor<'a>, max: u64, of: &'static str) -> Result<Option<&'a str>, Corruption> {
     if !cursor.option(of)? {
         return Ok(None);

@@ -1,17 +1,17 @@
 //! A strict reader of the codec's primitives: the inverse of bincode 2 `standard()`, for the types that bodies use.
 //!
-//! Stricter than the library: an integer in more bytes than it needs is refused, so that a commit has one encoding.
+//! It is stricter than the library: an integer in more bytes than it needs is refused, so that a commit has only one encoding.
 
 use crate::error::{Corruption, Flaw};
 use crate::limits::TIME_MAX_NS;
 
-/// Integers up to this one are their own single byte; the three numbers after it announce 2, 4 and 8 bytes.
+/// The largest integer that is written as its own single byte. The three numbers after it announce 2, 4 and 8 bytes.
 const SINGLE_BYTE_MAX: u8 = 250;
 
 /// Announces 16 bytes; allowed only in times.
 const SIXTEEN_BYTES: u8 = 254;
 
-/// A place in a body. Each method reads one value and moves on, or says what is wrong and where.
+/// A place in a body. Each method reads one value and moves on, or returns what is wrong and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
     rest: &'a [u8],
@@ -82,7 +82,7 @@ impl<'a> Cursor<'a> {
         if value < min { Err(at.corrupt(Flaw::Overlong)) } else { Ok(value) }
     }
 
-    /// An unsigned integer that is at most `max`.
+    /// An unsigned integer that must be at most `max`.
     #[inline]
     pub fn varint_max(&mut self, max: u64, of: &'static str) -> Result<u64, Corruption> {
         let at = *self;
@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
         if found > max { Err(at.corrupt(Flaw::Length { of, max, found })) } else { Ok(found) }
     }
 
-    /// A signed integer: zigzag, then as an unsigned one.
+    /// A signed integer: zigzag, then like an unsigned one.
     #[inline]
     pub fn varint_signed(&mut self, of: &'static str) -> Result<i64, Corruption> {
         let zigzag = self.varint(of)?;
@@ -142,7 +142,7 @@ impl<'a> Cursor<'a> {
         Ok(Cursor { rest: bytes, position: self.position.saturating_sub(bytes.len() as u64) })
     }
 
-    /// All that is left.
+    /// All bytes that are left.
     #[inline]
     pub fn rest(self) -> &'a [u8] {
         self.rest
@@ -171,7 +171,7 @@ pub(crate) fn check_time(of: &'static str, found: i128) -> Result<i128, Flaw> {
 pub fn has_control(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (words, rest) = bytes.as_chunks::<8>();
-    // The last eight bytes, which may overlap those before, or fewer than eight one by one.
+    // The last eight bytes, which may overlap those before. If there are fewer than eight, one by one.
     let in_rest = match bytes.last_chunk::<8>() {
         Some(last) => !rest.is_empty() && word_has_control(*last),
         None => rest.iter().any(u8::is_ascii_control),
@@ -179,7 +179,7 @@ pub fn has_control(text: &str) -> bool {
     in_rest || words.iter().any(|word| word_has_control(*word))
 }
 
-/// Checks eight bytes at once: in the subtraction, a byte that is less than the subtrahend borrows, which sets its
+/// Checks eight bytes at once. In the subtraction, a byte that is smaller than the number subtracted borrows, which sets its
 /// highest bit.
 #[inline]
 fn word_has_control(word: [u8; 8]) -> bool {

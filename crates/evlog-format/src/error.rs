@@ -1,18 +1,18 @@
-//! Why bytes are not what they claim to be.
+//! The reasons why bytes are not what they claim to be.
 
 use crate::limits::TIME_MAX_NS;
 use core::fmt;
 
-/// Bytes that are present and wrong: where, and in which way.
+/// Bytes that are present and wrong: where they are, and what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corruption {
     /// Position in the log of the first byte that is wrong, as precisely as it can be determined.
     pub position: u64,
-    /// In which way.
+    /// What is wrong.
     pub flaw: Flaw,
 }
 
-/// The ways in which bytes can be wrong. Each tells what was expected and what was found.
+/// The ways in which bytes can be wrong. Each states what was expected and what was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -75,7 +75,7 @@ pub enum Flaw {
         /// What it is the text of.
         of: &'static str,
     },
-    /// Names of streams are not in the order of their bytes, each once.
+    /// Names of streams are not in the order of their bytes, or one occurs twice.
     Unsorted,
     /// A number breaks an order that the format promises.
     Order {

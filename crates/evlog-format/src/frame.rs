@@ -5,7 +5,7 @@
 //!  | length | crc    | durable-before | body: `length` bytes
 //! ```
 //!
-//! A length of 0 means that no frame is here: zeros that were written ahead of the log's end.
+//! A length of 0 means that there is no frame here, but zeros that were written ahead of the log's end.
 
 use crate::checksum::Seed;
 use crate::commit::CommitReader;
@@ -23,7 +23,8 @@ const _: () = assert!(FRAME_HEADER_LEN == 16);
 
 /// The largest fourth byte of a length.
 const LENGTH_HIGH_MAX: u8 = FRAME_BODY_LEN_MAX.to_le_bytes()[CRC_AT - 1];
-/// The most bytes that are checksummed to find a frame within a body: the first number, and the second one times the body's length.
+/// The most bytes that are checksummed to find a frame within a body: the first number, plus the second one times the body's
+/// length.
 const WITHIN_WORK_MIN: usize = 1024 * 1024;
 const WITHIN_WORK_TIMES: usize = 16;
 
@@ -44,7 +45,7 @@ impl Frame<'_> {
         FRAME_HEADER_LEN + self.body.len()
     }
 
-    /// Whether the body is empty, which no decoded frame's is.
+    /// Whether the body is empty. The body of a decoded frame never is.
     pub fn is_empty(&self) -> bool {
         self.body.is_empty()
     }
@@ -62,7 +63,7 @@ pub enum Decoded<'a> {
     Frame(Frame<'a>),
     /// Length 0: no frame here.
     Empty,
-    /// The bytes end before the frame does. To decode further, `need` bytes from its first one are needed.
+    /// The bytes end before the frame does. To decode it, `need` bytes from its first byte on are needed.
     Incomplete {
         /// How many bytes the frame, or its header, has.
         need: usize,
@@ -86,13 +87,13 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 impl FrameCodec {
-    /// The codec for one log; its id is part of every checksum.
+    /// The codec for one log. The log's id is part of every checksum.
     pub fn new(log_id: LogId) -> FrameCodec {
         FrameCodec { seed: Seed::new(log_id) }
     }
 
-    /// Appends a frame to `out`. `body` is appended by the closure, after room for the header; a body that is empty or
-    /// longer than its limit leaves `out` as it was and gives its length as the error.
+    /// Appends a frame to `out`. The closure appends the body, after room for the header. If the body is empty or longer than
+    /// its limit, `out` is left as it was, and the error is the body's length.
     pub fn encode<E>(
         &self,
         position: u64,
@@ -121,13 +122,13 @@ impl FrameCodec {
         Ok(Ok(FRAME_HEADER_LEN + body_len))
     }
 
-    /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51). If
-    /// too many places look like frames, the search stops and counts the place that it reached as one.
+    /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51). If too many
+    /// places look like frames, the search stops and counts the place that it reached as a frame.
     pub fn frame_within(&self, position: u64, body: &[u8]) -> Option<usize> {
         // Only bytes that somebody made for this purpose look like a frame at more than a few places.
         let mut work_left = WITHIN_WORK_MIN + body.len() * WITHIN_WORK_TIMES;
         for at in 0..body.len().saturating_sub(FRAME_HEADER_LEN) {
-            // No valid length has a larger byte here, and almost all bytes that are no frame do.
+            // No valid length has a larger byte here. Almost all bytes that are not a frame have.
             if body[at + CRC_AT - 1] > LENGTH_HIGH_MAX {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Numbers and names that could be confused with each other, each with a type of its own.
+//! Numbers and names that could be confused with each other. Each has its own type.
 
 use alloc::string::String;
 use core::fmt;
@@ -32,12 +32,12 @@ pub fn is_run_id(text: &str) -> bool {
     first && text.len() <= RUN_ID_LEN_MAX && text.bytes().all(rest)
 }
 
-/// Whether text can name a stream: a run's, or the log's own (rule F-33).
+/// Whether text can name a stream: a run, or the log's own stream (rule F-33).
 pub fn is_stream_name(text: &str) -> bool {
     is_run_id(text) || text == LOG_STREAM
 }
 
-/// Whether text is a path within a bundle: names with `/` between them, none of which leads elsewhere.
+/// Whether text is a path within a bundle: names with `/` between them, none of which leads out of it.
 pub fn is_bundle_path(text: &str) -> bool {
     let is_name = |name: &str| !matches!(name, "" | "." | "..");
     text.split('/').all(is_name) && !text.chars().any(|char| char.is_control() || char == '\\')

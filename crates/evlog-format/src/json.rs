@@ -1,6 +1,6 @@
-//! Whether bytes are JSON text in the form of RFC 8785: what payloads of custom kinds are (rule F-39).
+//! Checks whether bytes are JSON text in the form of RFC 8785, as payloads of custom kinds must be (rule F-39).
 //!
-//! Does: say where the first byte is that differs, and what was expected there. Does not: make a value, or allocate.
+//! Does: return the first byte that differs, and what was expected there. Does not: make a value, or allocate.
 //!
 //! Invariant: a text that passes is the only spelling of its value.
 
@@ -12,7 +12,7 @@ pub const DEPTH_MAX: usize = 127;
 /// The most digits with which a double represents every integer exactly.
 const DIGITS_CARRIED: usize = 15;
 
-/// Where a text is not in the form of RFC 8785.
+/// The place where a text is not in the form of RFC 8785.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical {
     /// Offset within the text of the first byte that differs, as precisely as it can be determined.
@@ -181,13 +181,13 @@ fn is_long_escape(escape: &[u8]) -> bool {
     }
 }
 
-/// Whether one member's name, as it is spelt, comes before another.
+/// Whether one member's name, as it is spelled, comes before another.
 fn is_before(left: &str, right: &str) -> bool {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && byte != b'\\');
     if is_plain(left) && is_plain(right) { left < right } else { units(left).lt(units(right)) }
 }
 
-/// The UTF-16 code units of a name as it is spelt, with the escapes that were checked.
+/// The UTF-16 code units of a name as it is spelled. Its escapes were checked before.
 fn units(name: &str) -> impl Iterator<Item = u16> + '_ {
     let mut chars = name.chars();
     let mut low = None;
@@ -230,7 +230,7 @@ fn is_short_integer(token: &str) -> bool {
     is_short && (!digits.starts_with('0') || token == "0")
 }
 
-/// Whether a number is spelt as ECMAScript writes the double that it means.
+/// Whether a number is spelled as ECMAScript writes the double that it stands for.
 fn is_shortest(token: &str) -> bool {
     let Ok(double) = token.parse::<f64>() else { return false };
     double.is_finite() && ryu_js::Buffer::new().format_finite(double) == token

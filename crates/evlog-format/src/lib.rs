@@ -1,12 +1,12 @@
 //! The bytes of an evlog log: segment headers, frames, commits and events, in format version 2.
 //!
-//! Does: turn values into bytes and bytes into values, exactly as `docs/format.md` says, and name every limit.
+//! Does: turn values into bytes and bytes into values, exactly as `docs/format.md` specifies, and name every limit.
 //! Does not: open files, know what a payload means, judge digests, ask the time.
 //!
 //! Invariants:
-//! - No decoder panics, and none allocates by a number it has not compared with [`limits`].
+//! - No decoder panics. No decoder allocates by a number that it has not compared with [`limits`].
 //! - Decoding answers *frame*, *empty*, *incomplete* or *corrupt*; the four are never mixed up.
-//! - Each value has one encoding: bytes that decode encode to the same bytes.
+//! - Each value has only one encoding: bytes that decode encode to the same bytes.
 //!
 //! Read [`segment`], then [`frame`], then [`commit`].
 #![no_std]

@@ -1,4 +1,4 @@
-//! Every maximum of the format, with its unit, its reason, and the error it raises.
+//! Every maximum of the format, with its unit, its reason, and the error if it is exceeded.
 //!
 //! A length is compared with its limit before anything is allocated or added, by readers and writers alike.
 
@@ -42,8 +42,8 @@ pub const SEGMENT_LIMIT_MAX: u64 = 1024 * 1024 * 1024;
 /// The default segment size limit of a log, in bytes.
 pub const SEGMENT_LIMIT_DEFAULT: u64 = 64 * 1024 * 1024;
 
-/// The last time of a caller or a contract, in nanoseconds since 1970-01-01T00:00:00Z, which is the first:
-/// 9999-12-31T23:59:59.999999999Z, the last that RFC 3339 can write. Exceeded: [`Flaw::Time`](crate::Flaw::Time).
+/// The latest time that a caller or a contract can give: 9999-12-31T23:59:59.999999999Z, the last that RFC 3339 can write. It
+/// is in nanoseconds since 1970-01-01T00:00:00Z, which is the earliest time. Exceeded: [`Flaw::Time`](crate::Flaw::Time).
 pub const TIME_MAX_NS: i128 = 253_402_300_799_999_999_999;
 
 /// The largest position and the largest seq: they fit a signed 64-bit integer in every language.

@@ -1,6 +1,6 @@
 //! Payloads of built-in kinds: bincode 2 `standard()` of the tables in `docs/format.md`.
 //!
-//! The one place, with [`commit`](crate::commit), that names the codec library.
+//! With [`commit`](crate::commit), this is the only place that names the codec library.
 
 mod strict;
 
@@ -16,7 +16,7 @@ use strict::Strict;
 const CLAIM_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(CLAIM_MAX as u64 == PAYLOAD_LEN_MAX);
 
-/// Why a payload is not what its kind's table says, or cannot be written.
+/// Why a payload does not match its kind's table, or cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadError {
     what: String,
@@ -44,8 +44,8 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, PayloadError> {
     Ok(bytes)
 }
 
-/// Reads a payload, all of it, and only in its one encoding. The library also accepts integers in more bytes than they
-/// need, so this crate has a reader of its own, which tests compare with the library's.
+/// Reads a whole payload, only in its only valid encoding. The library also accepts integers in more bytes than they need, so
+/// this crate has a reader of its own, which tests compare with the library's.
 #[inline]
 pub fn decode<'de, T: Serialize + Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, PayloadError> {
     let mut strict = Strict::new(bytes);

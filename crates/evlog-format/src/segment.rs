@@ -9,7 +9,7 @@ use core::fmt;
 
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"evlogseg";
-/// The version this crate writes, and the newest it reads.
+/// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 2;
 /// The codec of commit bodies: bincode 2 `standard()`.
 pub const CODEC: u32 = 1;
@@ -33,7 +33,7 @@ const _: () = assert!(SEGMENT_HEADER_LEN == 96);
 pub struct LogIdentity {
     /// The log.
     pub log_id: LogId,
-    /// Where its writer cuts, in bytes per segment, header included (rule F-15).
+    /// The length at which its writer ends segments, in bytes, including the header (rule F-15).
     pub segment_limit: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct LogIdentity {
 pub struct SegmentHeader {
     /// The log it belongs to.
     pub log_id: LogId,
-    /// Where the writer cuts, in bytes per segment, header included (rule F-15).
+    /// The length at which the writer ends segments, in bytes, including the header (rule F-15).
     pub segment_limit: u64,
     /// Position of the header's first byte in the log.
     pub position: Position,
@@ -61,9 +61,9 @@ pub enum HeaderError {
         /// How many there are.
         found: usize,
     },
-    /// Not a segment of an evlog log.
+    /// It is not a segment of an evlog log.
     Magic,
-    /// Of another version of the format: a newer one, or that of pre-releases.
+    /// It belongs to another version of the format: a newer one, or the version of pre-releases.
     Version {
         /// The version found.
         found: u32,
@@ -129,7 +129,7 @@ fn u64_at(bytes: &[u8; SEGMENT_HEADER_LEN], at: usize) -> u64 {
 }
 
 impl SegmentHeader {
-    /// Which log the segment is of.
+    /// The log that the segment belongs to.
     pub fn identity(&self) -> LogIdentity {
         LogIdentity { log_id: self.log_id, segment_limit: self.segment_limit }
     }
@@ -199,9 +199,9 @@ impl SegmentHeader {
         })
     }
 
-    /// Whether a frame of `frame_len` bytes (header included) still belongs into a segment that has `segment_len`
-    /// bytes. A segment without a frame takes any frame; otherwise the limit is kept (rule F-15). The result depends
-    /// only on the arguments, so every writer of a log cuts at the same places.
+    /// Whether a frame of `frame_len` bytes (including the header) still belongs into a segment that has `segment_len` bytes. A
+    /// segment without a frame takes any frame; otherwise the limit is kept (rule F-15). The result depends only on the
+    /// arguments, so every writer of a log ends segments at the same places.
     pub fn takes(segment_limit: u64, segment_len: u64, frame_len: u64) -> bool {
         segment_len <= SEGMENT_HEADER_LEN as u64 || segment_len.saturating_add(frame_len) <= segment_limit
     }

@@ -1,4 +1,4 @@
-//! A bundle: the projected files of one run, as bytes with a name, a version and a digest each.
+//! A bundle: the projected files of one run, as bytes, each with a name, a version and a digest.
 
 use evlog_format::Seq;
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Names one.
+    /// Names a projection and its version.
     pub const fn new(name: &'static str, version: u16) -> Projection {
         Projection { name, version }
     }
 
-    /// A file that it made.
+    /// A file that this projection made.
     pub fn file(self, path: impl Into<String>, bytes: Vec<u8>) -> File {
         File { path: path.into(), projection: self.name, version: self.version, bytes }
     }
@@ -27,7 +27,8 @@ impl Projection {
 /// One projected file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Path within the bundle, with `/`, such as `logs/health.json`: at most 1024 bytes, and 240 for each name in it.
+    /// Path within the bundle, with `/`, such as `logs/health.json`. It has at most 1024 bytes, and each name in it at most
+    /// 240.
     pub path: String,
     /// Name of the projection that made it, such as `status.run`.
     pub projection: &'static str,

@@ -1,12 +1,12 @@
-//! Canonical JSON: RFC 8785. [`strict`](mod@crate::strict) reads what is written here.
+//! Canonical JSON: RFC 8785. [`strict`](mod@crate::strict) reads it back.
 
 use serde_json::Value;
 
-/// The largest integer that RFC 8785 carries exactly: 2^53 - 1.
+/// The largest integer that RFC 8785 can represent exactly: 2^53 - 1.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// The value's RFC 8785 bytes, without a newline. RFC 8785 writes numbers as doubles: an integer beyond [`INTEGER_MAX`] is rounded,
-/// unless [`number`](mod@crate::number) was asked first.
+/// The value's RFC 8785 bytes, without a newline. RFC 8785 writes numbers as doubles: an integer beyond [`INTEGER_MAX`] is
+/// rounded, unless [`number`](mod@crate::number) was applied first.
 pub fn canonical(value: &Value) -> Vec<u8> {
     // The plain writer takes a tenth of the time.
     let written = if is_plain(value) {
@@ -18,8 +18,8 @@ pub fn canonical(value: &Value) -> Vec<u8> {
     written.unwrap_or_else(|error| unreachable!("a JSON value serializes: {error}"))
 }
 
-/// Whether the compact form is the canonical one: no fraction, whose digits RFC 8785 prescribes, and no name beyond ASCII,
-/// which it would sort by UTF-16. Strings have the same escapes in both.
+/// Whether the compact form is the canonical form. It is if there is no fraction, whose digits RFC 8785 prescribes, and no name
+/// beyond ASCII, which RFC 8785 would sort by UTF-16. Strings have the same escapes in both forms.
 fn is_plain(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => true,

@@ -1,9 +1,9 @@
 //! A contract: the rules of one kind of run, as pure functions over plain values.
 //!
-//! `decide(state, command) -> events or refusal`, `evolve(state, event) -> state`, `project(state) -> files`. The
-//! engine holds a contract behind a guard: it loads the run's state, asks [`Contract::decide`] under the writer's lock,
-//! and commits the events as one commit. Replay calls only `start`, `evolve` and `project`: rules that react to a
-//! command run only when a command is decided, never when history is read.
+//! `decide(state, command) -> events or refusal`, `evolve(state, event) -> state`, `project(state) -> files`. The engine holds
+//! a contract behind a guard: it loads the run's state, calls [`Contract::decide`] under the writer's lock, and commits the
+//! events as one commit. Replay calls only `start`, `evolve` and `project`. Rules that react to a command run only when a
+//! command is decided, never when history is read.
 
 use crate::bundle::{File, Projection};
 use evlog_format::{CommitHead, Kind, KindBuf, Seq};
@@ -21,7 +21,7 @@ pub struct Fact<'a> {
     pub event: evlog_format::Event<'a>,
 }
 
-/// A command that cannot be read: a key or a value that the action does not take. Nothing is recorded for it.
+/// A command that cannot be read, because the action does not take a key or a value. Nothing is recorded for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// JSON pointer to the part that is wrong, within the command; empty for the command itself.
@@ -46,13 +46,12 @@ pub enum Outcome {
     Accepted,
     /// The contract's rule for invalid requests was applied, and recorded.
     Rejected,
-    /// The contract does not take this input; the run is untouched. A refusal event is recorded where the contract
-    /// asks for one.
+    /// The contract refuses this input; the run is untouched. A refusal event is recorded if the contract asks for one.
     Refused,
 }
 
 impl Outcome {
-    /// The word of result lines.
+    /// The word that result lines use for it.
     pub fn word(self) -> &'static str {
         match self {
             Outcome::Accepted => "accepted",
@@ -76,7 +75,7 @@ pub enum Target {
 pub enum Cause {
     /// The command alone (or the causation that the command names).
     Command,
-    /// The event at this index of the same decision, an earlier one.
+    /// An earlier event of the same decision, at this index.
     Decided(usize),
 }
 
@@ -85,21 +84,22 @@ pub enum Cause {
 pub struct NewEvent {
     /// Where it goes.
     pub target: Target,
-    /// What happened. The name of a user's kind is any text of at most 120 bytes without control characters (F-35, F-44): a
-    /// contract that wants only some names checks them itself, as contract `custom` does.
+    /// What happened. The name of a user's kind is any text of at most 120 bytes without control characters (F-35, F-44). A
+    /// contract that accepts only some names must check them itself, as contract `custom` does.
     pub kind: KindBuf,
     /// Version of the payload's table.
     pub kind_version: u16,
     /// What caused it.
     pub cause: Cause,
-    /// The details. Of a custom kind: JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it (F-39). The
-    /// engine refuses a decision with any other, and records nothing. The engine knows no tables of built-in kinds: a contract
-    /// that owns such a kind reads its payload where it folds it, and a decision that cannot be folded is refused, too.
+    /// The details. For a custom kind they are JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it
+    /// (F-39). The engine refuses a decision with any other payload, and records nothing. The engine knows no tables of
+    /// built-in kinds. A contract that owns such a kind reads its payload when it folds it. A decision that cannot be folded is
+    /// refused too.
     pub payload: Vec<u8>,
 }
 
 impl NewEvent {
-    /// An event of version 1, to the command's run, caused by the command.
+    /// An event of version 1, for the command's run, caused by the command.
     pub fn new(kind: Kind<'_>, payload: Vec<u8>) -> NewEvent {
         NewEvent { target: Target::Run, kind: kind.into(), kind_version: 1, cause: Cause::Command, payload }
     }
@@ -107,9 +107,11 @@ impl NewEvent {
 
 /// The answer of [`Contract::decide`]: the events of one commit, and the answer to the caller.
 ///
-/// The engine refuses a decision that breaks a rule, and records nothing of it: it has an error if and only if it is not accepted;
-/// its events are of kinds that the contract [owns](Contract::owns), all in the run or all in `$log`, and each is caused by an earlier
-/// one or by the command.
+/// The engine refuses a decision that breaks one of these rules, and records nothing of it:
+/// - it has an error if, and only if, it is not accepted;
+/// - its events have kinds that the contract [owns](Contract::owns);
+/// - its events are all in the run or all in `$log`;
+/// - each event is caused by an earlier one or by the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// How the command ended.
@@ -117,7 +119,7 @@ pub struct Decision {
     /// The events, which are committed together. Empty if the command is refused without a record, or asks for something that
     /// is already so.
     pub events: Vec<NewEvent>,
-    /// Present unless accepted.
+    /// Present unless the command is accepted.
     pub error: Option<ContractError>,
 }
 
@@ -127,12 +129,12 @@ impl Decision {
         Decision { outcome: Outcome::Accepted, events, error: None }
     }
 
-    /// The contract's rule for invalid requests applies; `events` record it.
+    /// The contract's rule for invalid requests applies; `events` record this.
     pub fn rejected(events: Vec<NewEvent>, code: &str, message: String) -> Decision {
         Decision { outcome: Outcome::Rejected, events, error: Some(ContractError { code: code.into(), message }) }
     }
 
-    /// The contract does not take this input.
+    /// The contract refuses this input.
     pub fn refused(events: Vec<NewEvent>, code: &str, message: String) -> Decision {
         Decision { outcome: Outcome::Refused, events, error: Some(ContractError { code: code.into(), message }) }
     }
@@ -147,11 +149,11 @@ pub struct Asked<'a, S> {
     pub state: Option<&'a S>,
     /// The state of the run that [`Contract::reads`] named, if it exists and is of this contract.
     pub related: Option<&'a S>,
-    /// When it happens: as the command says, or else by the clock; Unix nanoseconds.
+    /// When it happens, according to the command or else by the clock; Unix nanoseconds.
     pub time_ns: i128,
     /// Who asks.
     pub actor: &'a str,
-    /// The command's content, for those events that record its digest.
+    /// The command's content, for events that record its digest.
     pub content: Content<'a>,
 }
 
@@ -173,7 +175,7 @@ impl fmt::Debug for Content<'_> {
     }
 }
 
-/// The facts about a run that the fold itself keeps, for projections.
+/// The facts about a run that the fold itself keeps for projections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunHead<'a> {
     /// The run's id, its stream's name.
@@ -213,7 +215,7 @@ impl FoldError {
         FoldError { is_of_rule: true, ..FoldError::new(fact, message) }
     }
 
-    /// The error for a run as it is after its last event.
+    /// The error for a run in its state after its last event.
     pub fn of_run(head: &RunHead<'_>, message: impl Into<String>) -> FoldError {
         FoldError { seq: head.last_seq, run: head.run.to_owned(), message: message.into(), is_of_rule: false }
     }
@@ -248,7 +250,7 @@ impl std::error::Error for ContractError {}
 
 /// The rules of one kind of run.
 pub trait Contract: Send + Sync + 'static {
-    /// State of an existing run: what `decide` and `project` need, and no more.
+    /// State of an existing run: what `decide` and `project` need, and nothing else.
     type State: Clone + Send + Sync + 'static;
     /// A command, parsed.
     type Command: Send + Sync + 'static;
@@ -256,25 +258,25 @@ pub trait Contract: Send + Sync + 'static {
     /// The contract's name, as commands give it.
     fn name(&self) -> &'static str;
 
-    /// A second name that commands may give in its place. Default: none.
+    /// A second name that commands may give instead. Default: none.
     fn alias(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run is of the one
-    /// that was added first.
+    /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run belongs to
+    /// the contract that was added first.
     fn begins_with(&self, kind: Kind<'_>) -> bool;
 
-    /// Whether events of this kind are the contract's own. A decision with any other is not recorded. Default: all kinds of users,
-    /// `custom/…`; the contracts that come with evlog have built-in kinds of their own.
+    /// Whether events of this kind belong to the contract. A decision with any other event is not recorded. Default: all kinds
+    /// of users, `custom/…`. The contracts that come with evlog have built-in kinds of their own.
     fn owns(&self, kind: Kind<'_>) -> bool {
         matches!(kind, Kind::Custom(_))
     }
 
-    /// Reads the members of a command that are the contract's own (`do` is `action`). Unknown ones are refused by name.
+    /// Reads the members of a command that belong to the contract (`do` is `action`). Unknown members are refused by name.
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Self::Command, Malformed>;
 
-    /// Another run whose state `decide` needs.
+    /// Names another run whose state `decide` needs.
     fn reads<'a>(&self, command: &'a Self::Command) -> Option<&'a str> {
         let _ = command;
         None
@@ -289,15 +291,15 @@ pub trait Contract: Send + Sync + 'static {
     /// The state after one more event.
     fn evolve(&self, state: &mut Self::State, fact: &Fact<'_>) -> Result<(), FoldError>;
 
-    /// The answer to the command whose commit this event belongs to: `None` when it was accepted. With it a second
-    /// delivery of the command gets the first answer again, from the log alone: so the event has to have all that the answer
-    /// says. The engine refuses a decision whose events give another answer than the decision, and records nothing.
+    /// The answer to the command whose commit this event belongs to; `None` if the command was accepted. From this a second
+    /// delivery of the command gets the first answer again, from the log alone. So the event must hold everything that the
+    /// answer says. The engine refuses a decision whose events give another answer than the decision, and records nothing.
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
 
     /// The run's state in one word, for result lines and lists.
     fn status<'a>(&self, state: &'a Self::State) -> &'a str;
 
-    /// The name of the definition that the run brought, where runs of this contract bring one.
+    /// The name of the definition that the run brought, if runs of this contract bring one.
     fn definition<'a>(&self, state: &'a Self::State) -> Option<&'a str> {
         let _ = state;
         None
@@ -306,7 +308,8 @@ pub trait Contract: Send + Sync + 'static {
     /// Whether the run has ended.
     fn is_terminal(&self, state: &Self::State) -> bool;
 
-    /// The line that this event adds to `audit_events.jsonl`, given the state before it (none for the first) and after.
+    /// The line that this event adds to `audit_events.jsonl`, given the state before it (`None` for the first event) and after
+    /// it.
     fn audit_line(
         &self,
         before: Option<&Self::State>,
@@ -314,17 +317,17 @@ pub trait Contract: Send + Sync + 'static {
         after: &Self::State,
     ) -> Result<Value, FoldError>;
 
-    /// The projections whose files [`project`](Contract::project) gives: a trail names their versions, so that it is not compared with
-    /// what other versions make. Default: none.
+    /// The projections whose files [`project`](Contract::project) returns. A trail names their versions, so that it is not
+    /// compared with what other versions make. Default: none.
     fn projections(&self) -> &'static [Projection] {
         &[]
     }
 
-    /// The files of the bundle, `audit_events.jsonl` excepted.
+    /// The files of the bundle, except `audit_events.jsonl`.
     fn project(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
 
-    /// The files that earlier versions of the projections make of the same state. What was published by them is compared with
-    /// these, so no version is ever removed. Default: none, for projections of which there is one version.
+    /// The files that earlier versions of the projections make from the same state. Files that those versions published are
+    /// compared with these, so no version is ever removed. Default: none, for projections that have only one version.
     fn project_earlier(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         let _ = (state, head);
         Ok(Vec::new())

@@ -1,4 +1,4 @@
-//! The contracts that a log knows, and the state of one run under whichever contract it has.
+//! The contracts that a log knows, and the state of one run under the contract that it has.
 //!
 //! The contracts' own types are hidden here, so that the engine can hold contracts of different types.
 
@@ -23,7 +23,7 @@ type State = Box<dyn Any + Send + Sync>;
 /// A command whose type only its contract knows.
 pub struct Command(Box<dyn Any + Send + Sync>);
 
-/// The set hands a contract only values that the same contract made.
+/// The value as the contract's own type. The set hands a contract only values that the same contract made.
 fn own<T: 'static>(value: Option<&T>) -> &T {
     value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
 }
@@ -52,7 +52,7 @@ trait Erased: Send + Sync {
 
 struct Typed<C>(C);
 
-/// Checks that a payload is plain, because a contract cannot read any other.
+/// Checks that a payload is plain, because a contract cannot read any other payload.
 fn is_plain(fact: &Fact<'_>) -> Result<(), FoldError> {
     match fact.event.protection {
         PLAIN => Ok(()),
@@ -162,27 +162,27 @@ pub struct Contracts {
 }
 
 impl Contracts {
-    /// No contract at all.
+    /// An empty set.
     pub fn new() -> Contracts {
         Contracts::default()
     }
 
-    /// Adds one. If several begin a run with the same kind, the one that was added first counts: add your own before those of
-    /// `evlog::contracts`, of which `custom` begins with every kind of users.
+    /// Adds a contract. If several begin a run with the same kind, the contract that was added first counts. So add your own
+    /// before those of `evlog::contracts`, because `custom` begins with every kind of users.
     ///
     /// # Panics
     ///
-    /// When there is one of its name or its alias already: a mistake of the program.
+    /// If there is a contract with its name or its alias already, which is a mistake of the program.
     #[must_use]
     pub fn with<C: Contract>(self, contract: C) -> Contracts {
         self.and(Contracts { known: vec![Arc::new(Typed(contract))] })
     }
 
-    /// Adds all of others, after those that are there.
+    /// Adds all contracts of another set, after those that are there.
     ///
     /// # Panics
     ///
-    /// When a name or an alias is there already: a mistake of the program.
+    /// If a name or an alias is there already, which is a mistake of the program.
     #[must_use]
     pub fn and(mut self, others: Contracts) -> Contracts {
         let names = |contract: &Arc<dyn Erased>| std::iter::once(contract.name()).chain(contract.alias());
@@ -193,7 +193,7 @@ impl Contracts {
         self
     }
 
-    /// Their names, as added.
+    /// Their names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.known.iter().map(|contract| contract.name())
     }
@@ -252,7 +252,7 @@ impl ContractRef {
         self.0.name()
     }
 
-    /// Whether events of this kind are the contract's own, which it may decide.
+    /// Whether events of this kind belong to the contract, so that it may decide them.
     pub fn owns(&self, kind: Kind<'_>) -> bool {
         self.0.owns(kind)
     }
@@ -263,7 +263,7 @@ impl ContractRef {
         self.0.parse(action, members.clone())
     }
 
-    /// Another run whose state the decision needs.
+    /// Names another run whose state the decision needs.
     pub fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
         self.0.reads(command)
     }
@@ -287,7 +287,7 @@ impl ContractRef {
         self.0.decide(&asked, command)
     }
 
-    /// The answer to the command whose commit this event belongs to; `None` when it was accepted.
+    /// The answer to the command whose commit this event belongs to; `None` if the command was accepted.
     pub fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
         self.0.answer(fact)
     }
@@ -348,7 +348,7 @@ impl RunFold {
         self.contract.0.status(&self.state)
     }
 
-    /// The name of the definition that the run brought, where runs of its contract bring one.
+    /// The name of the definition that the run brought, if runs of its contract bring one.
     pub fn definition(&self) -> Option<&str> {
         self.contract.0.definition(&self.state)
     }
@@ -369,7 +369,7 @@ impl RunFold {
         }
     }
 
-    /// The bundle's files, `audit_events.jsonl` excepted.
+    /// The bundle's files, except `audit_events.jsonl`.
     pub fn project(&self) -> Result<Vec<File>, FoldError> {
         let files = self.contract.0.project(&self.state, &self.head())?;
         match files_flaw(&files) {
@@ -384,12 +384,12 @@ impl RunFold {
     }
 }
 
-/// The longest path within a bundle, and the longest name in it, in bytes. File systems take names of 255 bytes, and a file is
-/// written under a name that is a few bytes longer.
+/// The longest path within a bundle, and the longest name in it, in bytes. File systems accept names of 255 bytes, and a file
+/// is first written under a name that is a few bytes longer.
 const PATH_LEN_MAX: usize = 1024;
 const NAME_LEN_MAX: usize = 240;
 
-/// Why these files and the audit cannot stand in one bundle.
+/// Why these files and the audit cannot be in the same bundle.
 fn files_flaw(files: &[File]) -> Option<String> {
     let mut paths = BTreeSet::from([AUDIT_PATH]);
     for path in files.iter().map(|file| file.path.as_str()) {
@@ -419,7 +419,7 @@ pub struct BundleFold<'c> {
 }
 
 impl<'c> BundleFold<'c> {
-    /// Nothing folded yet.
+    /// A fold of no events yet.
     pub fn new(contracts: &'c Contracts) -> BundleFold<'c> {
         BundleFold { contracts, fold: None, audit: Vec::new() }
     }
@@ -435,12 +435,12 @@ impl<'c> BundleFold<'c> {
         self.audit.len()
     }
 
-    /// The run folded so far.
+    /// The run as folded so far.
     pub fn run(&self) -> Option<&RunFold> {
         self.fold.as_ref()
     }
 
-    /// The bundle as of the events pushed so far; `None` when there were none.
+    /// The bundle as of the events pushed so far; `None` if there were none.
     pub fn bundle(&self) -> Result<Option<Bundle>, FoldError> {
         let Some(fold) = &self.fold else {
             return Ok(None);
@@ -458,7 +458,7 @@ impl<'c> BundleFold<'c> {
     }
 }
 
-/// Folds a run's next event; gives its line of the audit file.
+/// Folds a run's next event; returns its line of the audit file.
 pub(crate) fn fold_line(
     contracts: &Contracts,
     run: &mut Option<RunFold>,

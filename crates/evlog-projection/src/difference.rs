@@ -1,17 +1,17 @@
-//! Finds where two files differ, in a form in which a person finds the place: line, JSON pointer, expected, found.
+//! Finds where two files differ, in a form that leads a person to the place: line, JSON pointer, expected, found.
 
 use serde_json::Value;
 
 /// The first difference between what a file should hold and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// 1-based line, for JSON Lines files.
+    /// The line, from 1, for JSON Lines files.
     pub line: Option<usize>,
     /// JSON pointer to the first difference in value, in document order; empty for the whole document.
     pub pointer: String,
     /// The expected value, as JSON text, or `nothing`.
     pub expected: String,
-    /// The value found, likewise; or the first differing byte where the values agree and only the bytes differ.
+    /// The value found, in the same form. If the values agree and only the bytes differ, the first differing byte.
     pub found: String,
 }
 
@@ -20,7 +20,7 @@ const JSON_LINES_SUFFIX: &str = ".jsonl";
 /// The longest value that is quoted whole, in bytes.
 const QUOTE_LEN_MAX: usize = 200;
 
-/// A value as JSON text, cut if it is long; `nothing` for none.
+/// A value as JSON text, cut if it is long; `nothing` for `None`.
 pub fn quote(value: Option<&Value>) -> String {
     let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
     match text.char_indices().nth(QUOTE_LEN_MAX) {
@@ -39,8 +39,8 @@ pub(crate) fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Compares a file's bytes with the expected ones; `None` when they are equal. Files whose name ends in `.jsonl` are
-/// compared line by line.
+/// Compares a file's bytes with the expected ones; `None` if they are equal. Files whose name ends in `.jsonl` are compared
+/// line by line.
 pub fn first_difference(path: &str, expected: &[u8], found: &[u8]) -> Option<Difference> {
     if expected == found {
         return None;

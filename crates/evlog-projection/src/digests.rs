@@ -1,10 +1,10 @@
-//! The digests of a run's bundle, without its bytes, to compare a bundle with its recorded digests.
+//! The digests of a run's bundle, without its bytes, for the comparison with recorded digests.
 //!
-//! Does: fold many runs at the same time. Does not: keep the lines of a run's audit file, which are as long as its
+//! Does: fold many runs at the same time. Does not: keep the lines of a run's audit file, which is as long as the run's
 //! history.
 //!
 //! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::contracts::BundleFold) gives for the
-//! same events, and fails where it fails.
+//! same events, and fails if that fails.
 
 use crate::bundle::{File, Projection};
 use crate::contract::{Fact, FoldError};
@@ -55,7 +55,7 @@ pub struct DigestFold<'c> {
 }
 
 impl<'c> DigestFold<'c> {
-    /// Nothing folded yet.
+    /// A fold of no events yet.
     pub fn new(contracts: &'c Contracts) -> DigestFold<'c> {
         DigestFold { contracts, fold: None, audit: Hashed::default() }
     }
@@ -67,12 +67,12 @@ impl<'c> DigestFold<'c> {
         Ok(line)
     }
 
-    /// The run folded so far.
+    /// The run as folded so far.
     pub fn run(&self) -> Option<&RunFold> {
         self.fold.as_ref()
     }
 
-    /// The digests as of the events pushed so far; `None` when there were none.
+    /// The digests as of the events pushed so far; `None` if there were none.
     pub fn digests(&self) -> Result<Option<BundleDigests>, FoldError> {
         let Some(fold) = &self.fold else {
             return Ok(None);
@@ -104,7 +104,7 @@ struct Hashed {
     len: u64,
     /// The bytes that the hasher does not have yet.
     short: Vec<u8>,
-    /// The hasher, once there were more than [`SHORT_MAX`] bytes.
+    /// The hasher, once there are more than [`SHORT_MAX`] bytes.
     hasher: Option<Box<blake3::Hasher>>,
 }
 

@@ -1,12 +1,12 @@
 //! A value as a program gives it to a builder.
 //!
-//! `serde_json` makes `null` of a float that is not finite. That is not what was given, so such a float is kept apart here, and
-//! the builder refuses it. What `json!` has made of one before is `null` already.
+//! `serde_json` turns a float that is not finite into `null`. That is not what the program gave. So such a float is kept
+//! separately here, and the builder refuses it. If `json!` was applied to the float before, it is `null` already.
 
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
-/// A value, or the float that JSON cannot state.
+/// A value, or a float that JSON cannot represent.
 #[derive(Clone, Debug)]
 pub struct Given(pub(crate) Result<Value, f64>);
 

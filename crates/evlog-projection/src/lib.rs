@@ -1,9 +1,14 @@
 //! Deterministic folds of events, and the files that are projected from them.
 //!
-//! Does: define what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or
-//! into the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
-//! [`difference`], [`patch`](mod@patch)), decide which numbers are accepted ([`mod@number`]), read commands ([`request`], [`members`]), keep
-//! the contracts that a log knows ([`contracts`]). Does not: touch files, ask the time, know any contract.
+//! Does:
+//! - define what a contract is ([`contract`]);
+//! - fold a run's events into the files of its bundle ([`bundle`]) or into their digests ([`digests`]);
+//! - write, read and compare canonical JSON ([`mod@canonical`], [`strict`], [`difference`], [`patch`](mod@patch));
+//! - decide which numbers are accepted ([`mod@number`]);
+//! - read commands ([`request`], [`members`]);
+//! - keep the contracts that a log knows ([`contracts`]).
+//!
+//! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
 //! - A projection is a function of events alone: no clock, no randomness, no environment, no unordered map, no
@@ -37,6 +42,6 @@ pub use contracts::{Contracts, RunFold};
 pub use given::Given;
 pub use members::Members;
 pub use request::{Request, RequestBuilder};
-/// The crate whose values commands, contracts and projections have.
+/// The crate that defines the values of commands, contracts and projections.
 pub use serde_json;
 pub use strict::{JsonError, parse};

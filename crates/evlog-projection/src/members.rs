@@ -41,7 +41,7 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The largest part of text that is at most `max` bytes long and ends between characters.
+/// The longest beginning of text that has at most `max` bytes and ends between characters.
 pub fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
@@ -49,7 +49,7 @@ pub fn cut(text: &str, max: usize) -> &str {
 /// How much of a caller's text a message repeats, in bytes.
 const QUOTED_LEN_MAX: usize = 120;
 
-/// The beginning of text as messages quote it: control characters are escaped, so that it stays on its line and a
+/// The beginning of text as messages quote it. Control characters are escaped, so that the text stays on its line and a
 /// terminal does not obey it.
 pub fn quoted(text: &str) -> String {
     cut(text, QUOTED_LEN_MAX).chars().fold(String::new(), |mut quoted, char| {
@@ -62,7 +62,7 @@ pub fn quoted(text: &str) -> String {
     })
 }
 
-/// Checks that text can name a run. It becomes a directory's name.
+/// Checks that text can name a run. The name becomes a directory's name.
 pub fn check_run_id(text: &str) -> Result<(), String> {
     if is_run_id(text) {
         return Ok(());

@@ -1,9 +1,9 @@
-//! The two times of a commit: when it was recorded, and when it happened, as its caller says. They may differ, which is
-//! no fault; a mark shows people where they do.
+//! The two times of a commit: when it was recorded, and when it happened according to its caller. They may differ, which is not
+//! a fault. A mark shows people where they differ.
 
 use evlog_format::CommitHead;
 
-/// Times that are further apart get a mark, in nanoseconds.
+/// The distance in nanoseconds beyond which two times get a mark.
 pub const APART_NS: u128 = 60 * 1_000_000_000;
 
 /// One of the two times of a commit.
@@ -11,7 +11,7 @@ pub const APART_NS: u128 = 60 * 1_000_000_000;
 pub enum Moment {
     /// When it was recorded.
     Recorded,
-    /// When it happened: as the caller says, or else when it was recorded.
+    /// When it happened according to the caller, or else when it was recorded.
     Happened,
 }
 
@@ -30,7 +30,7 @@ impl Moment {
 pub struct Times {
     /// When it was recorded.
     pub recorded_ns: i64,
-    /// When it happened, where the caller says so.
+    /// When it happened, if the caller says so.
     pub occurred_ns: Option<i128>,
 }
 
@@ -51,12 +51,12 @@ impl Times {
         Times { recorded_ns: head.recorded_ns, occurred_ns: head.occurred_ns }
     }
 
-    /// When it happened: as the caller says, or else when it was recorded.
+    /// When it happened according to the caller, or else when it was recorded.
     pub fn happened_ns(self) -> i128 {
         self.occurred_ns.unwrap_or(i128::from(self.recorded_ns))
     }
 
-    /// The mark, where the two times are further apart than this.
+    /// The mark, if the two times are further apart than `apart_ns`.
     pub fn mark(self, apart_ns: u128) -> Option<Mark> {
         let (occurred_ns, recorded_ns) = (self.occurred_ns?, i128::from(self.recorded_ns));
         let distance_ns = occurred_ns.abs_diff(recorded_ns);

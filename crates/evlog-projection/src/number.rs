@@ -1,16 +1,16 @@
 //! Which numbers are accepted: the one rule for all input (ADR 0012).
 //!
-//! A number is accepted if RFC 8785 writes it in a form with exactly the same decimal value. So a recorded number reads
-//! back as the same number, and the canonical form of every accepted number is accepted, too.
+//! A number is accepted if RFC 8785 writes it in a form with exactly the same decimal value. So a recorded number reads back as
+//! the same number, and the canonical form of every accepted number is accepted too.
 //!
 //! Invariants:
-//! - Nothing is rounded: a number that a double does not represent with all its digits is refused.
-//! - Spellings of one number are one value: `1.0`, `1e0` and `1`; `1e16` and `10000000000000000`; `-0` and `0`.
+//! - Nothing is rounded: a number is refused if a double cannot represent all its digits.
+//! - Different spellings of a number are the same value: `1.0`, `1e0` and `1`; `1e16` and `10000000000000000`; `-0` and `0`.
 
 use crate::canonical::{INTEGER_MAX, canonical};
 use serde_json::{Number, Value};
 
-/// The largest integer that this crate keeps as an integer; larger ones are doubles, however they are spelt.
+/// The largest integer that this crate keeps as an integer. Larger integers are doubles, however they are spelled.
 const INTEGER_MAX_DOUBLE: f64 = 9_007_199_254_740_991.0;
 
 /// No double needs more significant digits than these.
@@ -19,7 +19,7 @@ const DIGITS_MAX: usize = 17;
 /// How many significant digits every double of ordinary size represents exactly.
 const DIGITS_CARRIED: usize = 15;
 
-/// Powers of ten within which doubles are of ordinary size, with room to spare.
+/// The powers of ten within which doubles have ordinary size, with some reserve.
 const EXPONENT_ORDINARY: i64 = 290;
 
 /// How much of a refused number a message repeats, in bytes.
@@ -50,8 +50,8 @@ pub fn integer(value: i128) -> Result<Number, String> {
     }
 }
 
-/// Applies the rule to every number in a value that the program itself made, and replaces each by its one representation, so
-/// that `1.0` becomes `1`.
+/// Applies the rule to every number in a value that the program itself made, and replaces each number by its only
+/// representation. So `1.0` becomes `1`.
 pub fn settle(value: &mut Value) -> Result<(), String> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
@@ -134,7 +134,7 @@ fn shown(token: &str) -> String {
 #[derive(PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
-    /// Significant digits, zeros behind them.
+    /// The significant digits, followed by zeros.
     digits: [u8; DIGITS_MAX],
     len: usize,
     /// Whether there are more significant digits than fit.

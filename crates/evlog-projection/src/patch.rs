@@ -1,7 +1,7 @@
-//! How one JSON document becomes another: a JSON Patch (RFC 6902), with what was there before for people.
+//! How one JSON document becomes another: a JSON Patch (RFC 6902), which also holds the earlier values, for people.
 //!
-//! Does not: find the shortest patch. The items of two lists are compared by their place between what both lists begin with and what
-//! both end with.
+//! Does not: find the shortest patch. In two lists, the common beginning and the common end are left out, and the items between
+//! them are compared by their place.
 //!
 //! Invariant: the patch of two documents, applied to the first, gives the second.
 
@@ -15,12 +15,12 @@ pub struct Operation {
     pub pointer: String,
     /// What was there; `None` if nothing was.
     pub before: Option<Value>,
-    /// What is there then; `None` if nothing is.
+    /// What is there afterwards; `None` if nothing is.
     pub after: Option<Value>,
 }
 
 impl Operation {
-    /// In the form of RFC 6902.
+    /// The operation in the form of RFC 6902.
     pub fn to_json(&self) -> Value {
         match (&self.before, &self.after) {
             (_, None) => json!({"op": "remove", "path": self.pointer}),
@@ -29,7 +29,7 @@ impl Operation {
         }
     }
 
-    /// In words: the sign `+`, `-` or `~`, and the rest of the line. Long values are cut.
+    /// The operation in words: the sign `+`, `-` or `~`, and the rest of the line. Long values are cut.
     pub fn words(&self) -> (char, String) {
         let pointer = if self.pointer.is_empty() { "the whole file" } else { &self.pointer };
         match (&self.before, &self.after) {
@@ -40,7 +40,7 @@ impl Operation {
     }
 }
 
-/// A projected file as one document: of JSON Lines, the list of its lines. `None` if it is no JSON.
+/// A projected file as one document; a JSON Lines file becomes the list of its lines. `None` if it is not JSON.
 pub fn document(path: &str, bytes: &[u8]) -> Option<Value> {
     if is_json_lines(path) {
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -49,7 +49,7 @@ pub fn document(path: &str, bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// The operations that make `to` of `from`, in order; none if they are equal.
+/// The operations that turn `from` into `to`, in order; empty if they are equal.
 pub fn patch(from: &Value, to: &Value) -> Vec<Operation> {
     let mut operations = Vec::new();
     values(String::new(), from, to, &mut operations);
@@ -91,7 +91,7 @@ fn lists(pointer: &str, from: &[Value], to: &[Value], operations: &mut Vec<Opera
     for (index, (before, after)) in from.iter().zip(to).enumerate() {
         values(place(index), before, after, operations);
     }
-    // From behind, so that a place is still that of its item.
+    // It goes backwards, so that each place is still the place of its item.
     for (index, before) in from.iter().enumerate().skip(to.len()).rev() {
         operations.push(Operation { pointer: place(index), before: Some(before.clone()), after: None });
     }

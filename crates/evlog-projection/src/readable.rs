@@ -1,7 +1,7 @@
 //! Payloads as JSON: the fields of a table, as people and scripts read them.
 //!
-//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text as JSON
-//! again. The functions are for `#[serde(serialize_with = "…")]`: in the bytes of a log the same fields stay as they are, so a
+//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text again as
+//! JSON. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log the same fields stay as they are, so a
 //! table is declared once. Does not: know any table.
 //!
 //! Invariant: the names of the fields, and these forms, are a stable interface (`docs/json.md`).
@@ -16,10 +16,10 @@ use serde_json::Value;
 /// The only version of any table so far.
 const TABLE_VERSION: u16 = 1;
 
-/// Gives the payload of an event as JSON, as `--json` shows it. A payload that cannot be read is an object with `hex`.
+/// Returns the payload of an event as JSON, as `--json` shows it. A payload that cannot be read becomes an object with `hex`.
 pub type PayloadJson = fn(&Event<'_>) -> Value;
 
-/// The payload of an event as JSON, by its table; `None` if it is protected, of a later version, or not of this table.
+/// The payload of an event as JSON, by its table. `None` if it is protected, has a later version, or does not match this table.
 pub fn payload_json<T: Serialize + DeserializeOwned>(event: &Event<'_>) -> Option<Value> {
     if event.protection != PLAIN || event.kind_version != TABLE_VERSION {
         return None;
@@ -32,7 +32,7 @@ pub fn digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, 
     if serializer.is_human_readable() { hex(digest).serialize(serializer) } else { digest.serialize(serializer) }
 }
 
-/// JSON that is carried as text. Text that is no JSON is a string.
+/// JSON that is carried as text. Text that is not JSON becomes a string.
 pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match serializer.is_human_readable().then(|| json(text.as_ref())).flatten() {
         Some(value) => value.serialize(serializer),
@@ -40,7 +40,7 @@ pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::
     }
 }
 
-/// The same of a text that may be absent.
+/// The same for a text that may be absent.
 pub fn optional_text<T: AsRef<str>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     let text = text.as_ref().map(AsRef::as_ref);
     if serializer.is_human_readable() {
@@ -63,7 +63,7 @@ pub fn time<N: Serialize + Into<i128> + Copy, S: Serializer>(time_ns: &N, serial
     }
 }
 
-/// The same of a time that may be absent.
+/// The same for a time that may be absent.
 pub fn optional_time<N: Serialize + Into<i128> + Copy, S: Serializer>(
     time_ns: &Option<N>,
     serializer: S,

@@ -1,6 +1,6 @@
 //! A command as a caller gives it: one JSON object, as `submit` takes it, or made by a builder.
 //!
-//! The members that every contract shares are read here, strictly; the rest is the contract's.
+//! The members that every contract shares are read here, strictly. All other members belong to the contract.
 //!
 //! Invariant: a request was checked when it was made, and does not change. Its content digest covers its contents.
 
@@ -35,7 +35,7 @@ pub struct Request {
     run: String,
     /// The word of `do`.
     action: String,
-    /// The contract's own.
+    /// The contract's own members.
     members: Map<String, Value>,
     id: Option<String>,
     at: Option<Instant>,
@@ -55,7 +55,7 @@ pub struct Instant {
     pub time_ns: i128,
 }
 
-/// Makes a [`Request`]: what is given is checked by [`build`](RequestBuilder::build).
+/// Makes a [`Request`]. [`build`](RequestBuilder::build) checks what is given.
 #[derive(Debug)]
 #[must_use = "a builder is no request until `build`"]
 pub struct RequestBuilder {
@@ -63,7 +63,7 @@ pub struct RequestBuilder {
     at: Option<String>,
     /// The first member that was given more than once.
     twice: Option<String>,
-    /// The first member that is a float that JSON cannot state.
+    /// The first member that is a float that JSON cannot represent.
     endless: Option<(String, f64)>,
 }
 
@@ -114,17 +114,17 @@ impl Request {
         self.id.as_deref()
     }
 
-    /// When it happened; when it is recorded, if absent.
+    /// When it happened; if absent, when it is recorded.
     pub fn at(&self) -> Option<&Instant> {
         self.at.as_ref()
     }
 
-    /// Who asks; the session's default, if absent.
+    /// Who asks; if absent, the session's default.
     pub fn actor(&self) -> Option<&str> {
         self.actor.as_deref()
     }
 
-    /// What ties it to other commands, of other runs too; the session's default, if absent.
+    /// What ties it to other commands, even of other runs; if absent, the session's default.
     pub fn correlation(&self) -> Option<&str> {
         self.correlation.as_deref()
     }
@@ -134,7 +134,7 @@ impl Request {
         self.causation
     }
 
-    /// How many events the run must have now, or the command is refused.
+    /// How many events the run must have now; if it has another number, the command is refused.
     pub fn expect(&self) -> Option<u64> {
         self.expect
     }
@@ -144,8 +144,8 @@ impl Request {
         (&self.action, &self.members)
     }
 
-    /// BLAKE3 of the command in canonical form, without `id` and `correlation`. A second delivery must have the same
-    /// digest; it may belong to another request, so the correlation is left out. Computed when first asked for.
+    /// BLAKE3 of the command in canonical form, without `id` and `correlation`. A second delivery must have the same digest. It
+    /// may belong to another request, so the correlation is left out. Computed when it is first needed.
     pub fn content(&self) -> [u8; 32] {
         *self.content.get_or_init(|| self.digest())
     }
@@ -182,7 +182,8 @@ impl RequestBuilder {
         RequestBuilder { request, at: None, twice: None, endless: None }
     }
 
-    /// Gives a member. Each can be given once, also where a contract's function gave it. A float that is not finite is refused.
+    /// Gives a member. Each can be given only once, even if a contract's function gave it. A float that is not finite is
+    /// refused.
     pub fn member(mut self, name: impl Into<String>, value: impl Into<Given>) -> RequestBuilder {
         match (name.into(), value.into()) {
             (name, Given(Ok(value))) => self.members([(name, value)]),
@@ -203,7 +204,7 @@ impl RequestBuilder {
         self
     }
 
-    /// The idempotency key: a command that is given again under it is answered as the first time, and recorded once.
+    /// The idempotency key. A command that is given again under the same key is recorded once, and gets the first answer again.
     pub fn id(mut self, id: impl Into<String>) -> RequestBuilder {
         self.request.id = Some(id.into());
         self
@@ -233,7 +234,7 @@ impl RequestBuilder {
         self
     }
 
-    /// How many events the run must have now, or the command is refused.
+    /// How many events the run must have now; if it has another number, the command is refused.
     pub fn expect(mut self, events: u64) -> RequestBuilder {
         self.request.expect = Some(events);
         self
@@ -281,8 +282,8 @@ impl RequestBuilder {
     }
 }
 
-/// Whether lists and objects are nested in at most `levels` levels. Not recursive: a value that a program made can be deeper than
-/// the stack.
+/// Whether lists and objects are nested in at most `levels` levels. It is not recursive, because a value that a program made
+/// can be too deep for the stack.
 fn is_within(value: &Value, levels: usize) -> bool {
     let is_container = |value: &&Value| value.is_array() || value.is_object();
     let mut level: Vec<&Value> = Some(value).into_iter().filter(is_container).collect();

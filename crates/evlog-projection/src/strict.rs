@@ -1,5 +1,5 @@
-//! Strict reading of JSON: text without a single meaning is refused, such as duplicate keys, and numbers that the
-//! canonical form would round.
+//! Strict reading of JSON: text that does not have a single meaning is refused, such as text with duplicate keys or with
+//! numbers that the canonical form would round.
 
 use crate::canonical::INTEGER_MAX;
 use crate::number;
@@ -11,9 +11,9 @@ use std::fmt;
 /// Why text is not accepted as JSON: a sentence with line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
-    /// 1-based.
+    /// The line, from 1.
     pub line: usize,
-    /// 1-based, in bytes.
+    /// The column, from 1, in bytes.
     pub column: usize,
     /// What was expected or found.
     pub message: String,
@@ -54,7 +54,7 @@ fn placed(text: &[u8], at: usize, message: String) -> JsonError {
 
 #[derive(Clone, Copy)]
 struct Strict<'c> {
-    /// Set when there is a number whose digits have to be checked.
+    /// Set if there is a number whose digits must be checked.
     is_doubtful: &'c Cell<bool>,
 }
 

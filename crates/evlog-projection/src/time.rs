@@ -1,16 +1,16 @@
-//! Times as text: RFC 3339 in UTC, spelled `Z`; and lengths of time. No time zone, no locale, no clock.
+//! Times as text (RFC 3339 in UTC, spelled `Z`) and durations. No time zone, no locale, no clock.
 
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::{SignedDuration, civil};
 
-/// Nanoseconds of a millisecond.
+/// How many nanoseconds are a millisecond.
 const MILLISECOND: i128 = 1_000_000;
 
-/// Nanoseconds of a second.
+/// How many nanoseconds are a second.
 const SECOND: i64 = 1_000_000_000;
 
-/// Units of lengths of time, and their seconds, the longest first.
+/// Units of durations, and their seconds, the longest first.
 const UNITS: [(&str, i64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 /// Where Unix time begins. The calendar is used without a time zone: with one, it would end before the year 9999 does.
@@ -49,7 +49,7 @@ fn is_shaped(text: &[u8]) -> bool {
     is_fraction && whole.iter().zip(SHAPE).all(fits) && !whole.ends_with(b"60")
 }
 
-/// Reads a length of time in nanoseconds: whole numbers, each with `d`, `h`, `m` or `s`, as `90s` or `1h30m`.
+/// Reads a duration in nanoseconds: whole numbers, each with `d`, `h`, `m` or `s`, such as `90s` or `1h30m`.
 pub fn from_span(text: &str) -> Result<i64, String> {
     summed(text).ok_or_else(|| {
         format!(
@@ -72,7 +72,7 @@ fn summed(text: &str) -> Option<i64> {
     }
 }
 
-/// Writes a length of time, in whole seconds, in the largest unit that gives a whole number. [`from_span`] reads it.
+/// Writes a duration of whole seconds in the largest unit that gives a whole number. [`from_span`] reads it.
 pub fn to_span(ns: i64) -> String {
     let seconds = ns / SECOND;
     let unit = UNITS.iter().find(|(_, unit)| seconds % unit == 0 && seconds >= *unit);

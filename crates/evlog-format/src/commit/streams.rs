@@ -1,6 +1,6 @@
-//! The streams of a commit: each named once, in the order of their names' bytes, with the number of its first event
-//! here (rules F-34, F-46, F-47). An event names its stream by the place in this list, and its number follows from that
-//! of the stream's event before it.
+//! The streams of a commit. Each is named once, in the order of their names' bytes, with the number of its first event here
+//! (rules F-34, F-46, F-47). An event names its stream by the place in this list. Its number is one more than the number of the
+//! stream's event before it.
 
 use super::Event;
 use crate::cursor::Cursor;
@@ -19,7 +19,7 @@ type Row<'a> = (&'a str, u64);
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
     list: Vec<Row<'a>>,
-    /// The number that the next event of each has.
+    /// The number of the next event of each stream.
     nexts: Vec<u64>,
     last: usize,
 }
@@ -66,7 +66,7 @@ struct Stream<'a> {
     is_wanted: bool,
 }
 
-/// The stream and number of an event, as they follow from the place of its stream.
+/// The stream and number of an event, which follow from the place of its stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken<'a> {
     pub(super) stream: &'a str,

@@ -1,11 +1,11 @@
 //! A strict and borrowing reader of payloads, for serde: the inverse of bincode 2 `standard()`.
 //!
-//! Does: read what the tables of `docs/format.md` use, each value in its one encoding, by the same cursor that reads
-//! commits. Does not: check the order of a map's keys, which depends on the type; the caller encodes the value again
-//! and compares.
+//! Does: read what the tables of `docs/format.md` use, each value in its only valid encoding, with the same cursor that reads
+//! commits. Does not: check the order of a map's keys, which depends on the type. The caller encodes the value again and
+//! compares.
 //!
-//! Invariants: no count is accepted that is larger than the bytes that are left; an integer of 128 bits is a time;
-//! floats and characters are refused, because no table has them.
+//! Invariants: a count that is larger than the number of bytes left is refused. An integer of 128 bits is a time. Floats and
+//! characters are refused, because no table has them.
 
 use super::PayloadError;
 use crate::cursor::Cursor;
@@ -67,7 +67,7 @@ impl<'de> Strict<'de> {
         core::str::from_utf8(bytes).map_err(PayloadError::custom)
     }
 
-    /// A count of elements, none of which is longer than what is left.
+    /// A count of elements. It must not be larger than the number of bytes left.
     #[inline]
     fn count(&mut self) -> Result<usize, PayloadError> {
         let found = self.cursor.varint_max(PAYLOAD_LEN_MAX, "count")?;

@@ -1,4 +1,4 @@
-//! `docs/format.md` says what the code does: kinds, limits, layouts, payload tables and the worked example are compared.
+//! `docs/format.md` agrees with the code: kinds, limits, layouts, payload tables and the worked example are compared.
 //!
 //! Blocks between `<!-- begin ... -->` and `<!-- end -->` are made here; `EVLOG_BLESS=1` writes them.
 

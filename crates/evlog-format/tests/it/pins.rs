@@ -1,4 +1,4 @@
-//! Numbers that stand in every log, pinned: a change here is a change of the format.
+//! Numbers that every log holds are pinned: a change here is a change of the format.
 
 use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
 use evlog_format::segment::{CODEC, MAGIC};
