@@ -1,8 +1,8 @@
 //! A bundle on disk: its files, and the documents among them.
 //!
-//! Does not: follow a link within the bundle, or open anything but a regular file that the walk has seen.
+//! Does not: follow a link within the bundle, or open anything except a regular file that the walk has seen.
 //!
-//! Invariant: at most [`DOCUMENT_LEN_MAX`] bytes are read of each document.
+//! Invariant: at most [`DOCUMENT_LEN_MAX`] bytes of each document are read.
 
 use evlog_lifecycle::pipeline::STAGING;
 use evlog_pipeline::{Entry, FileError, memory_of_json, open_regular, walk};
@@ -13,8 +13,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// The longest document that is read, in bytes: manifests, health files and reports are written by machines for people,
-/// and are held in memory whole.
+/// The longest document that is read, in bytes. Machines write manifests, health files and reports for people, and each is held
+/// in memory completely.
 const DOCUMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
 
 /// How much memory a document may take once it is read, in bytes.
@@ -46,7 +46,7 @@ pub(crate) struct Document {
 pub(crate) enum Content {
     /// There is nothing at the path.
     Absent,
-    /// What is at the path is no JSON document that can be used; the text says what it is.
+    /// What is at the path is not a JSON document that can be used; the text says what it is.
     Unusable(String),
     /// The document, and its bytes.
     Json(Vec<u8>, Value),
@@ -77,17 +77,17 @@ impl Bundle {
         self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The first thing below `.staging`, if there is anything.
+    /// The first entry below `.staging`, if there is one.
     pub(crate) fn staged(&self) -> Option<&str> {
         self.staged.as_deref()
     }
 
-    /// Paths of everything in the bundle that is not a directory, staging left out.
+    /// Paths of everything in the bundle that is not a directory, except staging.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str).filter(|path| !is_staged(path))
     }
 
-    /// `None` if there is a regular file at the path; else what is there, in words.
+    /// `None` if there is a regular file at the path; otherwise what is there, in words.
     pub(crate) fn unlike_file(&self, path: &str) -> Option<&'static str> {
         match self.entries.get(path) {
             Some(irregular) => *irregular,
@@ -96,8 +96,8 @@ impl Bundle {
         }
     }
 
-    /// Whether a path is a directory of the bundle. It is looked up on disk, because the listing has no directories; below a
-    /// link there is nothing.
+    /// Whether a path is a directory of the bundle. It is looked up on disk, because the listing has no directories. Nothing is
+    /// found below a link.
     fn is_directory(&self, path: &str) -> bool {
         let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
@@ -162,7 +162,7 @@ fn staged(root: &Path, found: &[Entry]) -> Result<Option<String>, FileError> {
 }
 
 impl Document {
-    /// The document; none when it is not there or cannot be used.
+    /// The document; `None` if it is not there or cannot be used.
     pub(crate) fn value(&self) -> Option<&Value> {
         match &self.content {
             Content::Json(_, value) => Some(value),
@@ -170,7 +170,7 @@ impl Document {
         }
     }
 
-    /// What is there, in words, when it is no document.
+    /// What is there instead of a document, in words.
     pub(crate) fn instead(&self) -> Option<&str> {
         match &self.content {
             Content::Absent => Some("nothing"),

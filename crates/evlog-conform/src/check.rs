@@ -50,13 +50,13 @@ pub struct Check {
     pub code: &'static str,
     /// What the check requires.
     pub title: &'static str,
-    /// What it needs.
+    /// What it needs in addition to the bundle.
     pub needs: Needs,
     ask: fn(&Subject<'_>) -> Answer,
 }
 
 impl Needs {
-    /// In words, as options of the command line.
+    /// The need in words, as options of the command line.
     pub fn words(self) -> &'static str {
         match self {
             Needs::Bundle => "nothing but the bundle",
@@ -67,7 +67,7 @@ impl Needs {
     }
 }
 
-/// Two checks are the same when they have the same number.
+/// Two checks are equal if they have the same number.
 impl PartialEq for Check {
     fn eq(&self, other: &Check) -> bool {
         self.number == other.number
@@ -84,8 +84,7 @@ impl fmt::Debug for Check {
 
 macro_rules! checks {
     ($($number:literal $code:ident $needs:ident $ask:path, $title:literal;)*) => {
-        /// All checks, by number. 32 to 34, 36 to 40 and 42 are about files that evlog does not handle; 43 is evlog's
-        /// own.
+        /// All checks, by number. 32 to 34, 36 to 40 and 42 concern files that evlog does not handle. 43 is evlog's own.
         pub const CHECKS: &[Check] = &[$(Check {
             number: $number,
             code: stringify!($code),

@@ -1,15 +1,17 @@
 //! Checks bundles of pipeline runs, whichever program made them: the numbered conformance checks of `docs/conform.md`.
 //!
-//! Does: read a bundle's files ([`Bundle`]), compare them with a pipeline ([`Yardstick`]) and with the run's plan, if
-//! it is given, and return for each check its findings, or why it could not be run ([`Conformance`]). Does not: know a
-//! log, write anything, run anything, or print.
+//! Does:
+//! - read a bundle's files ([`Bundle`]);
+//! - compare them with a pipeline ([`Yardstick`]) and, if the run's plan is given, with the plan;
+//! - return for each check its findings, or why it could not be run ([`Conformance`]).
+//!
+//! Does not: know a log, write anything, run anything, or print.
 //!
 //! Invariants:
-//! - A bundle is not trusted: no link is followed, a path that a document names is opened only if the walk has seen a regular
-//!   file there, and every length is compared with its limit first.
+//! - A bundle is not trusted. No link is followed. A path that a document names is opened only if the walk has seen a regular
+//!   file there. Every length is compared with its limit first.
 //! - The checks are functions of the files: the same files give the same findings, in the same order.
-//! - A finding of one check does not suppress another check. A check that cannot be run is reported as such, and does
-//!   not pass.
+//! - A finding of one check does not suppress another check. A check that cannot be run is reported as such, and does not pass.
 #![forbid(unsafe_code)]
 
 mod bundle;
@@ -33,7 +35,7 @@ pub struct Known<'a> {
     pub against: Option<&'a Bundle>,
 }
 
-/// Runs every check. An error means that a file is there and cannot be read.
+/// Runs every check. An error means that an existing file cannot be read.
 pub fn conform(bundle: &Bundle, yardstick: &Yardstick, known: &Known<'_>) -> Result<Conformance, FileError> {
     check::ask_all(bundle, yardstick, known)
 }

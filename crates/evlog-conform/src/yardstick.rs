@@ -1,6 +1,6 @@
 //! What a bundle is compared with: a pipeline's definition, and the form of its manifest.
 //!
-//! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
+//! Does: use the built-in pipeline, a pipeline from a file, or the pipeline of a plan. Does not: know a bundle.
 
 use evlog_lifecycle::form;
 use evlog_lifecycle::pipeline::{Definition, NAMES, built_in, published_schemas};
@@ -32,7 +32,7 @@ pub struct Yardstick {
     pub(crate) definition: Arc<Definition>,
     pub(crate) manifest: Vec<Schema>,
     pub(crate) report: Schema,
-    /// The schemas of what each stage publishes: by them a code `<schema id>_invalid` is known as that of a publish gate
+    /// The schemas of what each stage publishes. They show whether a code `<schema id>_invalid` comes from a publish gate
     ///
     schemas: BTreeSet<(String, String)>,
 }
@@ -74,7 +74,7 @@ impl Yardstick {
         made
     }
 
-    /// Adds what a plan states about the same pipeline; an error when the plan follows another.
+    /// Adds what a plan states about the same pipeline. An error if the plan follows another pipeline.
     pub fn with_plan(self, plan: &Plan) -> Result<Yardstick, YardstickError> {
         if self.definition.digest() != plan.definition.digest() {
             let found = plan.definition.name();
@@ -90,7 +90,7 @@ impl Yardstick {
         self.definition.name()
     }
 
-    /// Whether a code of a stage is the one that its publish gate gives for a schema, and for which.
+    /// If a code of a stage is the code that its publish gate gives for a schema, that schema.
     pub(crate) fn schema_of<'c>(&self, stage: &str, code: &'c str) -> Option<&'c str> {
         let schema = code.strip_suffix("_invalid")?;
         self.schemas.contains(&(stage.to_owned(), schema.to_owned())).then_some(schema)
@@ -129,7 +129,7 @@ fn shipped(text: &str) -> Schema {
     compiled.unwrap_or_else(|error| unreachable!("a schema that is shipped compiles: {error}"))
 }
 
-/// The schema itself, or the name of its file beside the definition. A file may refer to others.
+/// The schema itself, or the name of its file, which is beside the definition. A file may refer to others.
 fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     let (schema, place) = match value {
         Value::String(name) => {

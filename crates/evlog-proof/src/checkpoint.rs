@@ -1,7 +1,7 @@
-//! Checkpoints: a signed note whose text states origin, size, root, and what evlog adds: format version, log id, next
-//! seq. `docs/checkpoint.md` specifies it to the byte.
+//! Checkpoints: a signed note whose text states origin, size and root. evlog adds format version, log id and next seq.
+//! `docs/checkpoint.md` specifies every byte.
 //!
-//! Does not: decide whether a log may sign one, because that needs the log.
+//! Does not: decide whether a log may sign a checkpoint, because that needs the log.
 
 use crate::key::{Algorithm, KeyError, SignerKey, VerifierKey, check_name};
 use crate::note::{NUMBER_END, Note, NoteError, SignatureError};
@@ -19,7 +19,7 @@ const NEXT_SEQ: &str = "next-seq";
 /// What a checkpoint states about a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The log's name: that of the key that signs.
+    /// The log's name, which is the name of the key that signs.
     pub origin: String,
     /// How many bytes it covers.
     pub size: Position,
@@ -37,7 +37,7 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It is no signed note.
+    /// It is not a signed note.
     Note(NoteError),
     /// The key has not signed it.
     Signature(SignatureError),
@@ -95,7 +95,7 @@ impl Checkpoint {
         format!("{origin}\n{size}\n{root}\n{FORMAT} {format_version}\n{LOG_ID} {log_id}\n{NEXT_SEQ} {next_seq}\n")
     }
 
-    /// Reads the text. Further lines are left for later versions. They are covered by the signature, too.
+    /// Reads the text. Further lines are for later versions; the signature covers them too.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
         let mut lines = (1..).zip(text.lines());
         let mut line = |expected: &'static str| {
@@ -105,7 +105,7 @@ impl Checkpoint {
         };
         let (origin, _) = line("the origin");
         check_name(origin).map_err(CheckpointError::Name)?;
-        // A checkpoint over nothing holds for every log, and would count as compared.
+        // A checkpoint over nothing would hold for every log, and would count as compared.
         let (found, wrong) = line("the size in bytes, more than 0");
         let size = number(found).filter(|size| *size > 0).ok_or_else(wrong)?;
         let (found, wrong) = line("the root, 32 bytes in base64");
@@ -134,7 +134,7 @@ fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     line.strip_prefix(name)?.strip_prefix(' ')
 }
 
-/// A decimal number in its one spelling.
+/// A decimal number in its only spelling.
 pub(crate) fn number(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number < NUMBER_END && number.to_string() == text).then_some(number)

@@ -1,4 +1,4 @@
-//! DSSE envelopes, version 1: a statement of any form under a signature that covers its type, too.
+//! DSSE envelopes, version 1: a statement of any form. The signature covers its type too.
 //!
 //! Does not: know statements, or write JSON; the caller writes the members.
 
@@ -33,7 +33,8 @@ impl Envelope {
     }
 }
 
-/// What is signed. No note begins like this, because a log's name has no spaces: a signature of one is none of the other.
+/// The bytes that are signed. No note begins like this, because a log's name has no spaces. So a signature of a note is never a
+/// signature of an envelope.
 fn signed_bytes(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);

@@ -1,11 +1,11 @@
-//! Proof files: text that holds a proof of `evlog_verify::proof` and states what it proves. `docs/proofs.md` specifies
-//! it to the byte.
+//! Proof files: text that holds a proof of `evlog_verify::proof` and states what it proves. `docs/proofs.md` specifies every
+//! byte.
 //!
-//! Does: read and write the file, check it against signed checkpoints. Does not: make proofs, or check that a frame of
-//! the log begins at the position; a proof shows that these bytes are there.
+//! Does: read and write the file, and check it against signed checkpoints. Does not: make proofs, or check that a frame of the
+//! log begins at the position. A proof only shows that these bytes are there.
 //!
-//! Invariant: each line that the file states is checked against the checkpoint or against the proven bytes, so a file
-//! that was changed in any bit is refused.
+//! Invariant: each line that the file states is checked against the checkpoint or against the proven bytes. So a file that was
+//! changed in any bit is refused.
 
 use crate::checkpoint::{Checkpoint, number, parse_log_id};
 use alloc::format;
@@ -23,14 +23,14 @@ use evlog_verify::proof::{ProofError, check_consistency, check_slice};
 const HEAD: &str = "evlog-proof/v1 ";
 const INCLUSION: &str = "inclusion";
 const CONSISTENCY: &str = "consistency";
-/// The longest proof file that is read, in bytes: a frame of the longest kind in base64, with room for the values on
-/// the way to the root.
+/// The longest proof file that is read, in bytes: enough for the longest frame in base64, and for the values on the way to the
+/// root.
 pub const FILE_LEN_MAX: usize = 24 * 1024 * 1024;
 
 /// A proof, and what it proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProofFile {
-    /// That a commit's frame is in the log.
+    /// A proof that a commit's frame is in the log.
     Inclusion {
         /// The log.
         log_id: LogId,
@@ -45,13 +45,13 @@ pub enum ProofFile {
         /// The slice.
         slice: Vec<u8>,
     },
-    /// That an older log is the beginning of a newer one.
+    /// A proof that an older log is the beginning of a newer one.
     Consistency {
         /// The log.
         log_id: LogId,
-        /// Size of the older one.
+        /// Size of the older log.
         old: u64,
-        /// Size of the newer one.
+        /// Size of the newer log.
         new: u64,
         /// The values of the nodes beside the way to the root.
         proof: Vec<u8>,
@@ -62,7 +62,7 @@ pub enum ProofFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileError {
-    /// A line does not have the required content; the file is no proof.
+    /// A line does not have the required content, so the file is not a proof.
     Line {
         /// Its number, from 1.
         number: usize,
@@ -83,7 +83,7 @@ pub enum FileError {
         /// The kind of the file.
         found: &'static str,
     },
-    /// The proof is of another log than the checkpoint.
+    /// The proof belongs to another log than the checkpoint.
     Log {
         /// The checkpoint's log.
         expected: LogId,
@@ -109,7 +109,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether the file is no proof at all, rather than a proof that fails.
+    /// Whether the file is not a proof at all, rather than a proof that fails.
     pub fn is_malformed(&self) -> bool {
         matches!(self, FileError::Line { .. } | FileError::Length { .. } | FileError::Kind { .. })
     }
@@ -210,7 +210,7 @@ impl ProofFile {
         Ok(ProofFile::Inclusion { log_id, size, frame, first_seq, events, slice: lines.rest()? })
     }
 
-    /// Checks that the commit is in the log of the checkpoint, and gives it.
+    /// Checks that the commit is in the log of the checkpoint, and returns the commit.
     pub fn check_inclusion(&self, checkpoint: &Checkpoint) -> Result<ProvenCommit, FileError> {
         let ProofFile::Inclusion { log_id, size, frame, first_seq, events, slice } = self else {
             return Err(FileError::Kind { expected: INCLUSION, found: self.kind() });
@@ -230,7 +230,7 @@ impl ProofFile {
         Err(FileError::Commit { expected: expected(), found })
     }
 
-    /// Checks that the log of the older checkpoint is the beginning of that of the newer one.
+    /// Checks that the log of the older checkpoint is the beginning of the log of the newer one.
     pub fn check_consistency(&self, older: &Checkpoint, newer: &Checkpoint) -> Result<(), FileError> {
         let ProofFile::Consistency { log_id, old, new, proof } = self else {
             return Err(FileError::Kind { expected: CONSISTENCY, found: self.kind() });
@@ -328,7 +328,7 @@ impl<'b> Lines<'b> {
         self.next(expected, |line| number(line.strip_prefix(name)?))
     }
 
-    /// The blank line, and the proof in the last one.
+    /// Reads the blank line, and the proof in the last line.
     fn rest(mut self) -> Result<Vec<u8>, FileError> {
         self.next("a blank line", |line| line.is_empty().then_some(()))?;
         let proof = self.next("the proof in base64, in one line", |line| STANDARD.decode(line).ok())?;

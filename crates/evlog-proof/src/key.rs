@@ -1,7 +1,7 @@
 //! Ed25519 keys and their text forms: `NAME+ID+BASE64` for the public part, `PRIVATE+KEY+NAME+ID+BASE64` for the
 //! private one, as the tools around C2SP notes write them.
 //!
-//! Does not: read files, nor draw the random bytes that a key is made of.
+//! Does not: read files, or draw the random bytes that a key is made from.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,7 +14,7 @@ use evlog_format::ids::hex;
 use sha2::{Digest, Sha256};
 
 const PRIVATE: &str = "PRIVATE+KEY+";
-/// The longest name of a key, in bytes of UTF-8. A name is a line of each of its log's checkpoints, and a witness derives
+/// The longest name of a key, in bytes of UTF-8. The name is a line of each checkpoint of the key's log, and a witness derives
 /// the name of a file from it.
 pub const NAME_LEN_MAX: usize = 200;
 
@@ -44,7 +44,7 @@ impl Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// It is not of the form.
+    /// It does not have the form of a key.
     Form,
     /// The private part was given where the public one belongs.
     Private,
@@ -55,7 +55,7 @@ pub enum KeyError {
         /// The name.
         found: String,
     },
-    /// The signature type is none that this program knows.
+    /// This program does not know the signature type.
     Algorithm {
         /// The byte.
         found: u8,
@@ -149,7 +149,7 @@ impl VerifierKey {
         hex(&self.id)
     }
 
-    /// The same as bytes.
+    /// The id as bytes.
     pub fn id_bytes(&self) -> [u8; 4] {
         self.id
     }
@@ -177,7 +177,7 @@ impl fmt::Display for VerifierKey {
     }
 }
 
-/// The private part of a key. So that it is not printed by accident, it has no `Display`, and `Debug` shows the public
+/// The private part of a key. To prevent that it is printed by accident, it has no `Display`, and `Debug` shows the public
 /// part.
 #[derive(Clone)]
 pub struct SignerKey {

@@ -1,6 +1,6 @@
 //! Signed notes, as C2SP specifies them: a text, a blank line, and a line for each signature.
 //!
-//! Does: read and write them, sign and cosign, verify a signature of a known key. Does not: read the text.
+//! Does: read and write notes, sign and cosign, verify a signature of a known key. Does not: read the text.
 
 use crate::key::{Algorithm, SignerKey, VerifierKey};
 use alloc::format;
@@ -34,7 +34,7 @@ impl Signature {
         &self.name
     }
 
-    /// The key that it names: name and id.
+    /// The key that the signature names, by name and id.
     fn key(&self) -> String {
         shown(&self.name, self.id)
     }
@@ -50,7 +50,7 @@ impl fmt::Display for Signature {
     }
 }
 
-/// A text and the signatures under it, none of them verified yet.
+/// A text and the signatures under it. None of them is verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     text: String,
@@ -70,7 +70,7 @@ pub enum NoteError {
     Text,
     /// No blank line with signatures after it.
     Unsigned,
-    /// A line after the text that is no signature.
+    /// A line after the text is not a signature.
     Line {
         /// The line.
         found: String,
@@ -124,7 +124,7 @@ impl fmt::Display for SignatureError {
 impl core::error::Error for SignatureError {}
 
 impl Note {
-    /// A text without signatures yet. It ends with a line feed.
+    /// A text that has no signatures yet. It ends with a line feed.
     pub fn new(text: String) -> Note {
         Note { text, signatures: Vec::new() }
     }
@@ -149,12 +149,12 @@ impl Note {
         Ok(Note { text: format!("{before}\n"), signatures })
     }
 
-    /// What was signed, its last line feed included.
+    /// The text that was signed, including its last line feed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The signatures, in their order, none of them verified.
+    /// The signatures, in their order. None of them is verified.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
     }
@@ -172,15 +172,15 @@ impl Note {
         self.push(key, bytes);
     }
 
-    /// Adds a signature. Each key has one, so a new signature replaces the key's old one.
+    /// Adds a signature. Each key has only one signature, so a new signature replaces the key's old one.
     fn push(&mut self, key: &SignerKey, bytes: Vec<u8>) {
         let key = key.verifier();
         self.signatures.retain(|other| !other.is_by(key));
         self.signatures.push(Signature { name: key.name().into(), id: key.id_bytes(), bytes });
     }
 
-    /// Verifies that the note is signed by the key; for a cosignature, returns the time that it states. If any
-    /// signature that names the key is not valid, the note is refused.
+    /// Verifies that the key signed the note. For a cosignature, returns the time that it states. If any signature that names
+    /// the key is not valid, the note is refused.
     pub fn verify(&self, key: &VerifierKey) -> Result<Option<u64>, SignatureError> {
         let shown = || shown(key.name(), key.id_bytes());
         let mut verified = None;
@@ -219,7 +219,7 @@ fn shown(name: &str, id: [u8; ID_LEN]) -> String {
     format!("{name}+{}", hex(&id))
 }
 
-/// A signature does not hold.
+/// A signature is not valid.
 struct Unverified;
 
 impl fmt::Display for Note {

@@ -1,5 +1,5 @@
-//! Which logs are known and which witnesses are enough, in C2SP's policy form: lines `log VKEY`, `witness NAME VKEY`,
-//! `group NAME all|any|K NAME…` and one `quorum NAME|none`.
+//! Which logs are known and which witnesses are enough, in C2SP's policy form: lines `log VKEY`, `witness NAME VKEY`, `group
+//! NAME all|any|K NAME…` and one `quorum NAME|none`.
 //!
 //! Does: read the file, and judge a checkpoint by it. Does not: fetch anything; addresses are ignored.
 
@@ -16,9 +16,9 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     logs: Vec<VerifierKey>,
-    /// In the order of the file: a member stands before the group that names it.
+    /// The members in the order of the file: a member comes before the group that names it.
     members: Vec<(String, Member)>,
-    /// Index of the member that has to agree; `None` if no witness has to.
+    /// Index of the member that must agree; `None` if no witness must agree.
     quorum: Option<usize>,
 }
 
@@ -31,7 +31,7 @@ enum Member {
 /// Why text is not a witness policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
-    /// The line, from 1; 0 for the file as a whole.
+    /// The line, from 1; 0 if the error concerns the whole file.
     pub line: usize,
     /// What is wrong.
     pub message: String,
@@ -63,7 +63,7 @@ pub struct Witnessed {
 }
 
 impl Policy {
-    /// Reads a witness policy. Its bytes beyond ASCII mean nothing, so names are compared byte by byte.
+    /// Reads a witness policy. Bytes beyond ASCII have no meaning to it, so names are compared byte by byte.
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Policy, PolicyError> {
         let (mut reading, mut lines) = (Reading::default(), 0);
         for (line, ended) in (1..).zip(bytes.as_ref().split_inclusive(|byte| *byte == b'\n')) {
@@ -85,7 +85,7 @@ impl Policy {
         &self.logs
     }
 
-    /// Why the policy is not for the log with this key; `None` if it may be.
+    /// Why the policy cannot be used for the log with this key; `None` if it can.
     pub fn contradicts(&self, log: &VerifierKey) -> Option<String> {
         let is_it = |other: &VerifierKey| other.public_bytes() == log.public_bytes();
         let witness = self.members.iter().find(|(_, member)| matches!(member, Member::Witness(key) if is_it(key)));
@@ -149,7 +149,7 @@ impl Policy {
     }
 }
 
-/// The words of a line, which has to end with a line feed.
+/// The words of a line, which must end with a line feed.
 fn words(line: &[u8]) -> Result<Vec<&[u8]>, String> {
     let Some(line) = line.strip_suffix(b"\n") else {
         return Err(
@@ -167,7 +167,7 @@ fn shown(word: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
 
-/// Whom the quorum line names; nobody, if it says `none`.
+/// The member that the quorum line names; `Nobody` if it says `none`.
 type Quorum = Result<usize, Nobody>;
 struct Nobody;
 
@@ -176,7 +176,7 @@ struct Reading {
     logs: Vec<VerifierKey>,
     members: Vec<(String, Member)>,
     places: BTreeMap<Vec<u8>, usize>,
-    /// Members that a group has already: each counts in one place only.
+    /// Members that belong to a group already: each counts in only one place.
     taken: BTreeSet<usize>,
     quorum: Option<Quorum>,
 }

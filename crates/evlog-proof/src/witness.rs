@@ -1,4 +1,4 @@
-//! Decides what a witness may cosign, given the last checkpoint that it saw of a log, the new one, and a proof between
+//! Decides what a witness may cosign, given the last checkpoint that it saw of a log, the new checkpoint, and a proof between
 //! them.
 //!
 //! Does: decide. Does not: keep what was seen, ask the time, sign. `docs/checkpoint.md` has the rules (C-31 to C-33).
@@ -22,16 +22,16 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WitnessRefusal {
-    /// The name is the same, the log is another.
+    /// The name is the same, but the log is another one.
     OtherLog {
-        /// The log's id as it was seen.
+        /// The log's id in the checkpoint that was seen.
         expected: LogId,
         /// The id in the new checkpoint.
         found: LogId,
     },
     /// The log has lost bytes that it had signed.
     Shorter {
-        /// Its size as it was seen.
+        /// Its size in the checkpoint that was seen.
         expected: Position,
         /// The size in the new checkpoint.
         found: Position,
@@ -40,18 +40,18 @@ pub enum WitnessRefusal {
     Fork {
         /// The size of both.
         size: Position,
-        /// The root as it was seen.
+        /// The root in the checkpoint that was seen.
         expected: Root,
         /// The root in the new checkpoint.
         found: Root,
     },
     /// The proof does not show that the old log is the beginning of the new one.
     Unproven(Box<FileError>),
-    /// A proof is needed, and there is none, or it is one for other checkpoints.
+    /// A proof is needed, and there is none, or the proof is for other checkpoints.
     ProofNeeded {
-        /// Size that the proof has to start from.
+        /// Size that the proof must start from.
         old: Position,
-        /// Size that it has to lead to.
+        /// Size that the proof must lead to.
         new: Position,
         /// Why the proof that was given cannot be used.
         given: Option<Box<FileError>>,
@@ -66,7 +66,7 @@ pub enum WitnessRefusal {
 }
 
 impl WitnessRefusal {
-    /// Whether it shows that the log's keeper signed something that contradicts the past. Otherwise only something is
+    /// Whether the refusal shows that the log's keeper signed something that contradicts the past. Otherwise only something is
     /// missing here.
     pub fn is_alarm(&self) -> bool {
         !matches!(self, WitnessRefusal::ProofNeeded { .. } | WitnessRefusal::Clock { .. })

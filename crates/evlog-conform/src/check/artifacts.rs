@@ -23,7 +23,7 @@ pub(super) fn as_recorded(subject: &Subject<'_>) -> Answer {
     Ok(recorded.iter().filter_map(differs).collect())
 }
 
-/// The findings of check 41 about artifacts. The other execution has the expected values.
+/// The findings of check 41 about artifacts. The expected values are those of the other execution.
 pub(super) fn same(subject: &Subject<'_>) -> Result<Vec<Finding>, NotRun> {
     let (own, other) = subject.artifacts.as_ref().ok_or(NotRun::Missing(Needs::Against))?;
     let paths: BTreeSet<&String> = own.keys().chain(other.keys()).collect();

@@ -18,7 +18,7 @@ use std::fmt;
 /// Members that may differ between two executions of the same plan.
 const VOLATILE: [&str; 4] = ["run_id", "started_at_utc", "ended_at_utc", "generated_at_utc"];
 
-/// Check 41. The other execution has the expected values.
+/// Check 41. The expected values are those of the other execution.
 pub(super) fn same(subject: &Subject<'_>) -> Answer {
     let other = subject.against.as_ref().ok_or(NotRun::Missing(Needs::Against))?;
     let expected: BTreeMap<&str, &Document> = other.iter().map(|document| (document.path.as_str(), document)).collect();
@@ -52,7 +52,7 @@ fn compare(path: &str, expected: Option<&Document>, found: Option<&Document>) ->
     }
 }
 
-/// An object's members as they were written, volatile ones left out.
+/// An object's members as they were written, without volatile ones.
 struct Members(Vec<(String, Box<RawValue>)>);
 
 impl Members {

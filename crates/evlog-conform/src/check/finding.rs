@@ -3,15 +3,15 @@
 use super::{Check, Needs};
 use std::fmt;
 
-/// The most findings that are kept of one check: the first ones in order. All are counted.
+/// The most findings that are kept for one check: the first ones in order. All are counted.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// One thing in which a bundle does not conform.
+/// One point in which a bundle does not conform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// The file, relative to the bundle; empty for the bundle itself.
     pub file: String,
-    /// JSON pointer to the value; empty for the file as a whole.
+    /// JSON pointer to the value; empty if the finding concerns the whole file.
     pub pointer: String,
     /// What should be there, in words or as JSON text.
     pub expected: String,
@@ -24,8 +24,8 @@ pub struct Finding {
 pub enum NotRun {
     /// It needs something that was not given.
     Missing(Needs),
-    /// The file or member that it checks is not there, or cannot be read; a sentence, with the check that is about this, if there
-    /// is one.
+    /// The file or member that it checks is not there, or cannot be read. The text is a sentence, and names the check that
+    /// reports this, if there is one.
     Impossible(String),
 }
 
@@ -45,16 +45,16 @@ pub struct Checked {
 pub struct Conformance {
     /// The run, as its manifest names it.
     pub run: Option<String>,
-    /// How the run ended, as its manifest says. A bundle of a failed run can conform, too.
+    /// How the run ended, according to its manifest. The bundle of a failed run can conform too.
     pub status: Option<String>,
     /// The pipeline that its manifest names, if that is not the one that was given.
     pub other_pipeline: Option<String>,
-    /// By number.
+    /// The checks, by number.
     pub checks: Vec<Checked>,
 }
 
 impl Conformance {
-    /// Whether there are no findings. Checks that were not run have none.
+    /// Whether there are no findings. A check that was not run has no findings.
     pub fn conforms(&self) -> bool {
         self.checks.iter().all(|checked| checked.count == 0)
     }
@@ -71,7 +71,7 @@ impl Conformance {
 }
 
 impl Checked {
-    /// The findings; none when the check was not run.
+    /// The findings; empty if the check was not run.
     pub fn findings(&self) -> &[Finding] {
         self.answer.as_deref().unwrap_or_default()
     }

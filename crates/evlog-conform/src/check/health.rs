@@ -63,7 +63,7 @@ pub(super) fn mirrors(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// The first place at which the health file does not list what the manifest lists.
+/// The first place where the lists of the health file and of the manifest differ.
 fn first_unlike(manifest: &[Entry<'_>], health: &[Entry<'_>]) -> Option<Finding> {
     for index in 0..manifest.len().max(health.len()) {
         let pointer = format!("/stages/{index}");

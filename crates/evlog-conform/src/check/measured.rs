@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 /// The file in which a run made by evlog lists its artifacts, with length and digest.
 const RECORD: &str = "run.json";
-/// Files that evlog itself writes, so they are no artifacts. Manifest, health file and reports are not in this list: those
-/// are compared member by member elsewhere.
+/// Files that evlog itself writes, so they are not artifacts. Manifest, health file and reports are not in this list: they are
+/// compared member by member elsewhere.
 const OWN: [&str; 2] = [RECORD, "audit_events.jsonl"];
 
 /// Length and BLAKE3.
@@ -21,7 +21,7 @@ pub(crate) struct Recorded {
     pub(super) found: Result<Content, &'static str>,
 }
 
-/// By path: the artifacts of a bundle.
+/// The artifacts of a bundle, by path.
 pub(crate) type Artifacts = BTreeMap<String, Content>;
 
 /// Measures the artifacts that the run's record names; `None` if there is no such record.

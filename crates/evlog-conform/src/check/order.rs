@@ -1,4 +1,4 @@
-//! Checks 8, 9 and 10: the order of outcomes (pipeline.md 1.6), and that no stage has two of them.
+//! Checks 8, 9 and 10: the order of outcomes (pipeline.md 1.6), and that no stage has two outcomes.
 
 use super::Answer;
 use super::finding::Finding;
@@ -18,8 +18,8 @@ pub(super) fn health(subject: &Subject<'_>) -> Answer {
     Ok(first_out_of_order(subject.definition(), HEALTH, &subject.health_stages()?).into_iter().collect())
 }
 
-/// The first entry at which the list differs from the same list sorted into the pipeline's order. Stages that have no place
-/// in that order are left out here; check 6 reports them.
+/// The first entry at which the list differs from the same list in the pipeline's order. Stages that have no place in that
+/// order are left out here; check 6 reports them.
 fn first_out_of_order(definition: &Definition, file: &str, entries: &[Entry<'_>]) -> Option<Finding> {
     let key = |entry: &Entry<'_>| entry.stage.and_then(|stage| definition.order_key(stage));
     let placed: Vec<(&Entry<'_>, OrderKey)> = entries.iter().filter_map(|entry| Some((entry, key(entry)?))).collect();

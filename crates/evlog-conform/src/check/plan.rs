@@ -24,7 +24,7 @@ pub(super) fn complete(subject: &Subject<'_>) -> Answer {
     Ok(missing.map(one).collect())
 }
 
-/// Check 12. An outcome that is about the run is recorded under a stage's name, enabled or not.
+/// Check 12. An outcome that concerns the run is recorded under a stage's name, whether the stage is enabled or not.
 pub(super) fn nothing_of_disabled(subject: &Subject<'_>) -> Answer {
     let plan = subject.plan()?;
     let definition = subject.definition();
@@ -62,8 +62,8 @@ fn fail_mode(entry: &Entry<'_>, expected: FailMode, why: &str, found: &Outcome) 
     finding(MANIFEST, pointer, format!("`{}`, {why}", expected.word()), words::outcome(found))
 }
 
-/// Check 21. The configured fail mode wins for a stage's own codes; cross-cutting codes have their own. A
-/// publish gate that failed is fail-closed under any configuration, and so is a stage that its substage stopped.
+/// Check 21. For a stage's own codes, the configured fail mode applies; cross-cutting codes have their own. A publish
+/// gate that failed is fail-closed under any configuration, and so is a stage that its substage stopped.
 pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
     let plan = subject.plan()?;
     let definition = subject.definition();
@@ -113,7 +113,7 @@ pub(super) fn outputs(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// The required outputs that are missing although their stage published.
+/// The required outputs that are missing although their stage has published.
 fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Finding> {
     let required = stage.outputs.iter().filter(|(_, output)| output.required);
     let one = |path: &String| {
@@ -132,7 +132,7 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
     required.filter_map(|(path, _)| one(path)).chain(unmatched.map(none)).collect()
 }
 
-/// The outputs that are there although their stage published nothing.
+/// The outputs that are there although their stage has published nothing.
 fn present(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Finding> {
     let there = |path: &&String| subject.bundle.unlike_file(path) != Some("nothing");
     let one = |path: &String| {

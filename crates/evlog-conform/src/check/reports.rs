@@ -15,7 +15,7 @@ use serde_json::Value;
 /// The member that says when a report was written. It is not compared.
 const GENERATED: &str = "generated_at_utc";
 
-/// The stages that failed their publish gates: the outcome, and the schema that its code names, if it names one.
+/// The stages that failed their publish gates: the outcome, and the schema that its code names, if any.
 fn gate_failures<'e>(
     subject: &Subject<'_>,
     entries: &'e [Entry<'_>],

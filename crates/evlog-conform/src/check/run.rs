@@ -9,7 +9,7 @@ use evlog_lifecycle::pipeline::RunStatus;
 use evlog_lifecycle::pipeline::report::Finding as SchemaFinding;
 use serde_json::Value;
 
-/// Check 1. Checks 3 to 6 check single outcomes more exactly than the schema, so its findings about them are left out.
+/// Check 1. Checks 3 to 6 check single outcomes more exactly than the schema, so the schema's findings about them are left out.
 pub(super) fn manifest_is_valid(subject: &Subject<'_>) -> Answer {
     let value = match &subject.manifest.content {
         Content::Json(_, value) => value,
@@ -33,8 +33,8 @@ pub(super) fn manifest_is_valid(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// A schema's finding: its message says what is expected, the value is what is found. For two keywords (a required
-/// member is missing, a member is unknown) the message says what was found, so what is expected is derived from it.
+/// A schema's finding: its message says what is expected, and the value is what was found. For two keywords (a required member
+/// is missing, a member is unknown) the message says what was found, so what is expected is derived from it.
 pub(super) fn of_schema(file: &str, document: &Value, error: &SchemaFinding) -> Finding {
     let message = error.message.rsplit_once(" (schema ").map_or(error.message.as_str(), |(message, _)| message);
     if let Some(member) = message.strip_prefix("required member ").and_then(|rest| rest.strip_suffix(" is missing")) {

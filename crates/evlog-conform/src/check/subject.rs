@@ -16,7 +16,7 @@ const OTHERS: [&str; 2] = ["run_results.json", "logs/pass_manifest.json"];
 pub(super) const OUTCOMES: &str = "stage_outcomes";
 pub(super) const STAGES: &str = "stages";
 
-/// A bundle that was read, and what it is compared with.
+/// A bundle that was read, and everything that it is compared with.
 pub(crate) struct Subject<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) yardstick: &'a Yardstick,
@@ -24,7 +24,7 @@ pub(crate) struct Subject<'a> {
     pub(super) exit_code: Option<u8>,
     pub(crate) manifest: Document,
     pub(super) health: Document,
-    /// By path.
+    /// The reports, by path.
     pub(super) reports: Vec<Document>,
     /// Other documents whose bytes the contract fixes. Nothing else about them is checked.
     pub(super) others: Vec<Document>,
@@ -96,7 +96,7 @@ impl<'a> Subject<'a> {
         members.ok_or_else(|| impossible("there is no `logs/health.json` that can be read (check 14)"))
     }
 
-    /// The run's status, as its manifest says it.
+    /// The run's status, according to its manifest.
     pub(super) fn status(&self) -> Result<RunStatus, NotRun> {
         let word = self.manifest()?.get("status").and_then(Value::as_str);
         let known = [RunStatus::Success, RunStatus::Partial, RunStatus::Failed];
@@ -104,7 +104,7 @@ impl<'a> Subject<'a> {
         found.ok_or_else(|| impossible("`manifest.json` has no status that is known (check 1)"))
     }
 
-    /// The manifest's outcomes; none when it has no list of them.
+    /// The manifest's outcomes; empty if it has no list of them.
     pub(super) fn outcomes(&self) -> Result<Vec<Entry<'_>>, NotRun> {
         match self.manifest()?.get(OUTCOMES) {
             None => Ok(Vec::new()),
@@ -119,7 +119,7 @@ impl<'a> Subject<'a> {
         entries(list, STAGES, "`stages` is no list (check 14)")
     }
 
-    /// Whether a stage takes part, by the plan.
+    /// Whether a stage takes part, according to the plan.
     pub(super) fn is_enabled(plan: &Plan, stage: &str) -> bool {
         plan.stage(stage).is_some_and(|stage| stage.enabled)
     }
@@ -177,7 +177,7 @@ fn tuple(value: &Value) -> Option<Outcome> {
     })
 }
 
-/// The tuples of a list, when every item is one.
+/// The tuples of a list, if every item is a tuple.
 pub(super) fn all_tuples(entries: &[Entry<'_>]) -> Result<Vec<Outcome>, NotRun> {
     let all: Option<Vec<Outcome>> = entries.iter().map(|entry| entry.outcome.clone()).collect();
     all.ok_or_else(|| impossible("some outcome is not a tuple (check 3)"))
