@@ -1,7 +1,7 @@
-//! Audits the events of a log in one pass: the built-in rules on order, and rules that users write.
+//! Audits the events of a log in one pass, by the built-in rules on order and by rules that users write.
 //!
-//! Invariant: the memory is that of the runs that have not ended, of a fixed number of ended ones, of the values of fields by
-//! which rules join events, and of a fixed number of findings for each rule.
+//! Invariant: the memory holds the runs that have not ended, a fixed number of ended runs, the values of fields by which rules
+//! join events, and a fixed number of findings for each rule.
 
 use crate::finding::{Finding, Findings, Subject};
 use crate::order::{CHILD_MIRRORED, FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
@@ -18,16 +18,16 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What an audit is asked for.
+/// What an audit should do.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The rules that users write.
     pub rules: Vec<Rule>,
-    /// The events whose findings are reported. All events are read, because an order shows only in all of them.
+    /// The events whose findings are reported. All events are read, because an order is visible only in all of them.
     pub selection: Selection,
     /// The longest time between two checkpoints, in nanoseconds.
     pub unsigned_max_ns: Option<i64>,
-    /// Whether a run that has not ended is judged as if it had.
+    /// Whether a run that has not ended is judged as if it had ended.
     pub as_ended: bool,
 }
 
@@ -42,11 +42,11 @@ pub struct Report {
     pub findings: Findings,
     /// Fields of the selection that no event has.
     pub missing: Missing,
-    /// Contracts that the selection or a rule names, and no run has.
+    /// Contracts that the selection or a rule names, but no run has.
     pub unknown: Unknown,
-    /// For each rule, how many events wait for another one that may still come, because their run has not ended.
+    /// For each rule, how many events wait for another event that may still come, because their run has not ended.
     pub open: BTreeMap<String, usize>,
-    /// For each rule, how many events were not judged, because too many in one case wait already.
+    /// For each rule, how many events were not judged, because too many events of a case wait already.
     pub not_judged: BTreeMap<String, u64>,
     /// The rules that runs brought, by name.
     pub brought: BTreeMap<String, Rule>,
@@ -56,7 +56,8 @@ pub struct Report {
 #[derive(Debug, Default)]
 struct Kept {
     order: RunOrder,
-    /// By rule, first those of the options, then those that the run brought; none before the first event that matters to the rule.
+    /// The cases by rule: first the rules of the options, then those that the run brought. `None` before the first event that
+    /// matters to the rule.
     cases: Vec<Option<Box<Case>>>,
     has_failed: bool,
     /// Whether the run has ended. A run can begin again, and end again.
@@ -72,16 +73,16 @@ impl states::Kept for Kept {
 #[expect(clippy::disallowed_types, reason = "only asked for values; at the end it is sorted")]
 type ByValue = std::collections::HashMap<String, Case>;
 
-/// An audit that is going on.
+/// An audit in progress.
 pub struct Auditor {
     options: Options,
     payload_json: PayloadJson,
     order: Order,
     states: States<Kept>,
-    /// The cases of the rules that join events by a field: of each rule, by value.
+    /// The cases of the rules that join events by a field. For each rule, the cases by value.
     by_value: Vec<ByValue>,
     report: Report,
-    /// The latest time that the clock has shown, Unix nanoseconds. It can go back.
+    /// The latest time that the clock has shown, Unix nanoseconds. The clock can go back.
     latest_ns: i64,
 }
 
@@ -97,8 +98,8 @@ impl Auditor {
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
-    /// Takes the next event. `breach`: why the policy of its time does not allow it. `earlier` reads the events of a run that was
-    /// forgotten.
+    /// Takes the next event. `breach` is why the policy of its time does not allow it. `earlier` reads the events of a run that
+    /// was forgotten.
     pub fn take<E>(&mut self, fact: &Fact<'_>, breach: Option<String>, earlier: &mut Earlier<'_, E>) -> Result<(), E> {
         let reading = Reading::new(fact, self.payload_json);
         self.report.events += 1;
@@ -125,11 +126,11 @@ impl Auditor {
         Ok(())
     }
 
-    /// Judges the event of a run. Returns whether the selection means it.
+    /// Judges the event of a run. Returns whether it is selected.
     fn of_run<E>(&mut self, reading: &Reading<'_>, earlier: &mut Earlier<'_, E>) -> Result<bool, E> {
         let Auditor { options, payload_json, states, report, by_value, .. } = self;
         let mut keep = |run: &mut Run<Kept>, fact: &Fact<'_>| {
-            // If the run was forgotten, its earlier events come again. What they break was reported when they came first.
+            // If the run was forgotten, its earlier events are read again. Findings on them were reported the first time.
             let again = (fact.seq != reading.fact.seq).then(|| Reading::new(fact, *payload_json));
             let Added { findings, not_judged } = kept(options, run, again.as_ref().unwrap_or(reading));
             if again.is_none() {
@@ -152,7 +153,7 @@ impl Auditor {
         Ok(is_selected)
     }
 
-    /// Whether the runs that an event names are there.
+    /// Checks that the runs that an event names exist.
     fn related<E>(
         &self,
         reading: &Reading<'_>,
@@ -181,7 +182,7 @@ impl Auditor {
             Related::Open if must_have_ended => {
                 (RELATED_RUN, format!("seq {seq} names the {what} `{named}`, which had not ended"))
             }
-            // A run that could not be folded is a finding of its own.
+            // A run that could not be folded has its own finding.
             Related::Broken => return Ok(()),
             Related::Open | Related::Ended(_) => match not_mirrored(reading, &named, &other) {
                 Some(found_now) => (CHILD_MIRRORED, found_now),
@@ -229,11 +230,11 @@ impl Auditor {
     }
 }
 
-/// How the end of a step differs from that of the run that it executes.
+/// How the end of a step differs from the end of the run that it executes.
 fn not_mirrored(reading: &Reading<'_>, child: &str, as_of_then: &Related) -> Option<String> {
     let text = |member: &str| reading.payload().get(member).and_then(Value::as_str);
     let phase = Phase::from_word(text("to")?).filter(|phase| phase.is_terminal())?;
-    // A step that does not wait for its child succeeds at once, and says nothing of how an attempt ended.
+    // A step that does not wait for its child succeeds at once, and says nothing about how an attempt ended.
     if text("cause") != Some("child") || (phase == Phase::Succeeded && text("exit_class").is_none()) {
         return None;
     }
@@ -251,12 +252,12 @@ fn not_mirrored(reading: &Reading<'_>, child: &str, as_of_then: &Related) -> Opt
     Some(format!("seq {seq} ends step `{step}` as `{ends}`, and its child `{child}` had {was}"))
 }
 
-/// Whether a rule is about events of this run; `None` for events of no run.
+/// Whether a rule applies to events of this run; `None` is for events that belong to no run.
 fn concerns(rule: &Rule, run: Option<&After<'_>>) -> bool {
     rule.contract().is_none_or(|contract| run.is_some_and(|run| run.is_of(contract)))
 }
 
-/// Rules that join events of all runs by the value of a field.
+/// Judges by the rules that join events of all runs by the value of a field.
 fn of_values(
     options: &Options,
     by_value: &mut [ByValue],
@@ -303,8 +304,8 @@ impl<'r> Named<'r> {
     }
 }
 
-/// The rules that concern single runs: those of the options, then those that this run brought. Of a run that could not be folded,
-/// the latter are not known.
+/// The rules that apply to single runs: those of the options, then those that this run brought. If a run could not be folded,
+/// the rules that it brought are not known.
 fn rules_on<'r>(options: &'r Options, fold: &'r Result<RunFold, FoldError>) -> impl Iterator<Item = Named<'r>> {
     let given = options.rules.iter().map(|rule| Named { rule, of: None });
     given.chain(fold.iter().flat_map(brought))
@@ -320,21 +321,21 @@ fn note_brought(fold: &Result<RunFold, FoldError>, all: &mut BTreeMap<String, Ru
     }
 }
 
-/// What an event of a run adds: findings that the selection means, and the rules by which the event is not judged.
+/// What an event of a run adds: findings that are selected, and the rules by which the event is not judged.
 #[derive(Default)]
 struct Added {
     findings: Vec<Finding>,
     not_judged: Vec<String>,
 }
 
-/// Judges an event of a run by the rules that concern single runs.
+/// Judges an event of a run by the rules that apply to single runs.
 fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added {
     let (name, mut added) = (reading.fact.event.stream, Added::default());
     let after = states::after(run.contract(), &run.fold);
     let subject = || Subject::Run(name.to_owned());
     if let Err(error) = &run.fold
         && !std::mem::replace(&mut run.kept.has_failed, true)
-        // Its status is not known, so that no selection of a status may hide it.
+        // The run's status is not known, so no selection by status may hide the finding.
         && options.selection.holds_event(reading)
         && options.selection.holds_contract(Some(&after))
     {
@@ -365,7 +366,7 @@ fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added 
     added
 }
 
-/// The findings of those violations that the selection means.
+/// The findings of those violations that are selected.
 fn findings<'f>(
     named: Named<'f>,
     subject: impl Fn() -> Subject + 'f,

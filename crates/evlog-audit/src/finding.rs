@@ -34,24 +34,24 @@ impl Subject {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule that is broken: a built-in one, or a user's by its name.
+    /// The rule that is broken: a built-in rule, or a user's rule by its name.
     pub rule: String,
     /// How much it matters.
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
-    /// The events that show it, in order. Empty if what breaks the rule is that there are none.
+    /// The events that show it, in order. Empty if the rule is broken because there are no such events.
     pub seqs: Vec<Seq>,
-    /// What the rule asks.
+    /// What the rule requires.
     pub expected: String,
     /// What was found.
     pub found: String,
 }
 
-/// How many findings of a rule are kept. All are counted.
+/// How many findings of each rule are kept. All are counted.
 pub const KEPT_MAX: usize = 1000;
 
-/// Findings, of each rule the first ones, and how many there are.
+/// Findings (for each rule, the first ones), and how many there are.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: Vec<Finding>,

@@ -1,10 +1,13 @@
 //! Selects events, and checks their order.
 //!
-//! Does: decide whether an event is meant ([`select`]), fold runs while events come by ([`states`]), judge the order of events by
-//! built-in rules ([`order`]) and by rules that users write, in one pass ([`auditor`]).
+//! Does:
+//! - decide whether an event is selected ([`select`]);
+//! - fold runs while events are read ([`states`]);
+//! - judge the order of events by built-in rules ([`order`]) and by rules that users write, in one pass ([`auditor`]).
+//!
 //! Does not: read a log, ask the time, print, or know how a rule judges (`evlog-rules` does).
 //!
-//! Invariant: what is found depends on the events alone, in their order.
+//! Invariant: the findings depend only on the events, in their order.
 #![forbid(unsafe_code)]
 
 pub mod auditor;
@@ -25,7 +28,7 @@ use evlog_rules::rules;
 /// The longest file of rules, in bytes.
 pub use rules::FILE_LEN_MAX;
 
-/// Reads a file of rules. None may have the name of a built-in one.
+/// Reads a file of rules. No rule may have the name of a built-in rule.
 pub fn read(text: &str) -> Result<Vec<Rule>, Vec<located::Finding>> {
     let built_in: Vec<&str> = order::BUILT_IN.iter().map(|rule| rule.name).collect();
     rules::read(text, &built_in)

@@ -18,7 +18,7 @@ pub struct OrderRule {
     pub name: &'static str,
     /// How much a finding matters.
     pub severity: Severity,
-    /// What it asks.
+    /// What it requires.
     pub expected: &'static str,
 }
 
@@ -52,7 +52,7 @@ rules! {
 }
 
 impl OrderRule {
-    /// A finding on it.
+    /// A finding by this rule.
     pub fn finding(&self, subject: Subject, seqs: &[Seq], found: String) -> Finding {
         let (rule, expected) = (self.name.to_owned(), self.expected.to_owned());
         Finding { rule, severity: self.severity, subject, seqs: seqs.to_vec(), expected, found }
@@ -67,7 +67,7 @@ impl OrderRule {
     }
 }
 
-/// An event, and whether the caller's selection means it.
+/// An event, and whether it is selected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) seq: Seq,
@@ -125,7 +125,7 @@ impl Order {
         self.signed.get_or_insert((place, recorded_ns));
     }
 
-    /// Judges the time since the last checkpoint, which ends with this event: the next checkpoint, or the end of the log.
+    /// Judges the time since the last checkpoint. It ends with this event: the next checkpoint, or the end of the log.
     fn unsigned(&self, (place, now_ns): (Place, i64), findings: &mut Vec<Finding>) {
         let (Some(max_ns), Some((signed, signed_ns))) = (self.unsigned_max_ns, self.signed) else { return };
         let long_ns = now_ns.saturating_sub(signed_ns);
@@ -177,7 +177,7 @@ impl Order {
         }
     }
 
-    /// Judges under which name a checkpoint was signed. Which key of the name signed it is in its note alone.
+    /// Judges under which name a checkpoint was signed. Only its note shows which key of that name signed it.
     fn of_names(&mut self, reading: &Reading<'_>, place: Place, findings: &mut Vec<Finding>) {
         let text = |member: &str| reading.payload().get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
         match reading.fact.event.kind {
@@ -207,7 +207,7 @@ impl Order {
 #[derive(Debug, Default)]
 pub(crate) struct RunOrder {
     ended: Option<Place>,
-    /// Stages that have begun, or were taken over.
+    /// Stages that have begun, or were reused.
     begun: Vec<String>,
     /// Stages that exceeded a limit, and have no outcome yet.
     limits: Vec<(String, Place)>,
@@ -216,7 +216,7 @@ pub(crate) struct RunOrder {
 }
 
 impl RunOrder {
-    /// Takes the run's next event, after which it is in this state.
+    /// Takes the run's next event. `after` is the run's state after it.
     pub(crate) fn take(
         &mut self,
         reading: &Reading<'_>,
@@ -226,8 +226,8 @@ impl RunOrder {
     ) {
         let (event, place) = (&reading.fact.event, Place { seq: reading.fact.seq, is_selected });
         let subject = || Subject::of_stream(event.stream);
-        // An event that begins the run again comes after its end, too: its contract allows it. Of a run that cannot be folded
-        // the state stays as it was.
+        // An event that begins the run again also comes after its end, and its contract allows it. If a run cannot be folded,
+        // its state stays as it was.
         let has_ended = after.has_ended || (after.status.is_none() && self.ended.is_some());
         if let Some(ended) = self.ended.filter(|_| has_ended && !is_answer(event.kind)) {
             let found = format!("`{}` at seq {}, after the run ended at seq {}", event.kind, place.seq, ended.seq);
@@ -263,7 +263,7 @@ impl RunOrder {
             }
             kind::PIPELINE_OUTCOME_RECORDED => {
                 let stage = stage();
-                // A part of a stage has an outcome of its own, and begins with the stage.
+                // A substage has its own outcome, and begins with its stage.
                 let whole = stage.split('.').next().unwrap_or_default();
                 let is_success = reading.payload().get("status").and_then(Value::as_str) == Some("success");
                 if is_success && !self.begun.iter().any(|begun| begun == whole) {
@@ -279,7 +279,7 @@ impl RunOrder {
     }
 }
 
-/// Whether an event records that a request was not fulfilled.
+/// Whether an event records that a request was not carried out.
 fn is_answer(kind: Kind<'_>) -> bool {
     kind.name().is_some_and(|name| name.ends_with(".rejected") || name.ends_with(".refused"))
 }

@@ -1,32 +1,32 @@
-//! Which events are meant: the same selection in every command that shows, exports or checks events.
+//! Which events are selected. Every command that shows, exports or checks events uses the same selection.
 //!
-//! Conditions of different kinds must all hold. Of several values for one option, one must hold (several runs, kinds, statuses,
-//! contracts, actors); of several conditions on fields, all.
+//! All conditions of different kinds must hold. If an option has several values (runs, kinds, statuses, contracts, actors), one
+//! of them must match. If there are several conditions on fields, all must hold.
 
 use crate::states::After;
 use evlog_projection::Contracts;
 use evlog_rules::{Condition, Field, Kinds, Pattern, Reading};
 
-/// Which time of a commit counts.
+/// The range of times that is selected, and which time of a commit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// The first time that is meant, Unix nanoseconds.
+    /// The first time that is selected, Unix nanoseconds.
     pub since_ns: Option<i128>,
-    /// The time behind the last one, Unix nanoseconds.
+    /// The time right after the last one that is selected, Unix nanoseconds.
     pub until_ns: Option<i128>,
-    /// Whether the time counts at which an event occurred, where its command gave one; otherwise, when it was recorded.
+    /// Whether the time counts at which an event occurred, if its command gave one. Otherwise the recorded time counts.
     pub occurred: bool,
 }
 
 impl Times {
-    /// Whether a time is meant, Unix nanoseconds.
+    /// Whether a time, in Unix nanoseconds, is selected.
     pub fn holds(&self, time_ns: i128) -> bool {
         self.since_ns.is_none_or(|since_ns| time_ns >= since_ns)
             && self.until_ns.is_none_or(|until_ns| time_ns < until_ns)
     }
 }
 
-/// The events that are meant. Without any condition, all.
+/// The events that are selected. Without any condition, all are.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Their times.
@@ -62,13 +62,13 @@ impl Selection {
             && conditions.is_empty()
     }
 
-    /// Whether it needs the state of runs: [`holds`](Selection::holds) then needs it, and the events from the first one on must be
-    /// folded.
+    /// Whether it needs the state of runs. Then [`holds`](Selection::holds) needs that state, and the events from the first one
+    /// on must be folded.
     pub fn needs_states(&self) -> bool {
         !self.contracts.is_empty() || !self.statuses.is_empty()
     }
 
-    /// Whether an event is meant, as far as it shows without the state of its run.
+    /// Whether an event is selected, as far as that can be decided without the state of its run.
     pub fn holds_event(&self, reading: &Reading<'_>) -> bool {
         self.holds_envelope(reading) && self.conditions.iter().all(|condition| condition.holds(reading))
     }
@@ -84,35 +84,35 @@ impl Selection {
             && self.holds_actor(head.actor)
     }
 
-    /// Whether an event is meant, after which its run is in this state; `None` for an event of no run.
+    /// Whether an event is selected. `after` is the state of its run after the event; `None` if it belongs to no run.
     pub fn holds(&self, reading: &Reading<'_>, after: Option<&After<'_>>) -> bool {
         self.holds_event(reading) && self.holds_run(after)
     }
 
-    /// Whether a run of this name is meant.
+    /// Whether a run of this name is selected.
     pub fn holds_name(&self, run: &str) -> bool {
         any(&self.runs, |wanted| wanted.matches(run))
     }
 
-    /// Whether a command of this actor is meant.
+    /// Whether a command of this actor is selected.
     pub fn holds_actor(&self, actor: &str) -> bool {
         any(&self.actors, |wanted| wanted.matches(actor))
     }
 
-    /// Whether a run in this state is meant; `None` for no run.
+    /// Whether a run in this state is selected; `None` for no run.
     pub fn holds_run(&self, after: Option<&After<'_>>) -> bool {
         let status = after.and_then(|after| after.status);
         self.holds_contract(after) && any(&self.statuses, |wanted| status == Some(wanted))
     }
 
-    /// Whether a run of this contract is meant, whatever its status.
+    /// Whether a run of this contract is selected, whatever its status.
     pub fn holds_contract(&self, after: Option<&After<'_>>) -> bool {
         any(&self.contracts, |wanted| after.is_some_and(|after| after.is_of(wanted)))
     }
 }
 
-/// The fields of payloads that conditions name and no event had so far, of those events that the rest of a selection means. Such a
-/// condition says nothing of them: it is probably misspelt.
+/// The fields of payloads that conditions name, but that no event had so far, among the events that the rest of the selection
+/// selects. Such a condition has no effect on them: its field is probably misspelled.
 #[derive(Clone, Debug, Default)]
 pub struct Missing {
     fields: Vec<Field>,
@@ -120,13 +120,13 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// Before any event was read.
+    /// The state before any event was read.
     pub fn of(selection: &Selection) -> Missing {
         let fields = selection.conditions.iter().map(Condition::field);
         Missing { fields: fields.filter(|field| field.payload_path().is_some()).cloned().collect(), looked_at: 0 }
     }
 
-    /// Looks at the next event, after which its run is in this state.
+    /// Looks at the next event. `after` is the state of its run after the event.
     pub fn see(&mut self, selection: &Selection, reading: &Reading<'_>, after: Option<&After<'_>>) {
         if !self.fields.is_empty() && selection.holds_envelope(reading) && selection.holds_run(after) {
             self.looked_at += 1;
@@ -140,7 +140,7 @@ impl Missing {
     }
 }
 
-/// Names of contracts that no contract has. They may be those of definitions that runs brought.
+/// Names of contracts that no known contract has. They may be names of definitions that runs brought.
 #[derive(Clone, Debug, Default)]
 pub struct Unknown(Vec<String>);
 
@@ -168,7 +168,7 @@ impl Unknown {
     }
 }
 
-/// Whether one holds; true if there is none.
+/// Whether one of the wanted values matches; true if none is wanted.
 fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(holds)
 }

@@ -1,7 +1,7 @@
 //! The state of each run while the events of a log are read in order, from the first one.
 //!
-//! Invariant: the memory is that of the runs that have not ended or of which the caller still needs something, and of a fixed number
-//! of others. A run that has ended longer ago is forgotten, and folded again if another event of it comes.
+//! Invariant: the memory holds the runs that have not ended or of which the caller still needs something, and a fixed number of
+//! other runs. A run that ended longer ago is forgotten, and is folded again if another event of it is read.
 
 use evlog_format::Seq;
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// How many runs that have ended are remembered.
 const ENDED_MAX: usize = 4096;
 
-/// What a run is after an event.
+/// The state of a run after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct After<'s> {
     /// The run's contract; `None` if no contract begins a run with its first event.
@@ -30,12 +30,12 @@ impl After<'_> {
     }
 }
 
-/// A run that an event names, as of the events before it.
+/// A run that an event names, in its state before that event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Related {
     /// It has no event there.
     Absent,
-    /// It is there, and could not be folded.
+    /// It exists, and could not be folded.
     Broken,
     /// It has not ended.
     Open,
@@ -65,11 +65,11 @@ pub struct Run<T> {
     pub kept: T,
     /// The run's contract, which its first event decides.
     contract: Option<&'static str>,
-    /// Whether it is in the list of those that have ended.
+    /// Whether it is in the list of ended runs.
     is_listed: bool,
 }
 
-/// What a run of this contract is. Of one that could not be folded, nothing else is known.
+/// The state of a run of this contract. If the run could not be folded, nothing else is known about it.
 pub(crate) fn after<'s>(contract: Option<&'static str>, fold: &'s Result<RunFold, FoldError>) -> After<'s> {
     let Ok(fold) = fold else { return After { contract, ..After::default() } };
     After { contract, definition: fold.definition(), status: Some(fold.status()), has_ended: fold.is_terminal() }
@@ -81,7 +81,7 @@ impl<T> Run<T> {
         self.contract
     }
 
-    /// What the run is now.
+    /// The state of the run now.
     pub fn after(&self) -> After<'_> {
         after(self.contract, &self.fold)
     }
@@ -112,14 +112,14 @@ impl<T: Kept> Run<T> {
         self.fold.as_ref().is_ok_and(RunFold::is_terminal) && !self.kept.is_needed()
     }
 
-    /// Whether it can be forgotten from now on, and has to be listed.
+    /// Whether it can be forgotten from now on, and must be listed.
     fn is_to_be_listed(&mut self) -> bool {
         self.can_be_forgotten() && !std::mem::replace(&mut self.is_listed, true)
     }
 }
 
-/// Called after each event of a run, with the run as it is then. If the run had been forgotten, its earlier events come again
-/// first: their seq is less than that of the event that is taken.
+/// Called after each event of a run, with the run in its state then. If the run had been forgotten, its earlier events are
+/// passed first. Their seq is less than the seq of the event that is taken.
 pub type Keep<'k, T> = dyn FnMut(&mut Run<T>, &Fact<'_>) + 'k;
 
 #[expect(clippy::disallowed_types, reason = "only asked for names; at the end it is sorted")]
@@ -129,17 +129,17 @@ type Runs<T> = std::collections::HashMap<Box<str>, Run<T>>;
 pub struct States<T> {
     contracts: Contracts,
     runs: Runs<T>,
-    /// Those that have ended, the one that ended first in front.
+    /// The ended runs. The run that ended first is at the front.
     ended: VecDeque<Box<str>>,
 }
 
 impl<T: Kept> States<T> {
-    /// No run yet.
+    /// A state with no runs yet.
     pub fn new(contracts: &Contracts) -> States<T> {
         States { contracts: contracts.clone(), runs: Runs::default(), ended: VecDeque::new() }
     }
 
-    /// Takes the next event of a run, and returns the run as it is then.
+    /// Takes the next event of a run, and returns the run in its state then.
     pub fn take<E>(
         &mut self,
         fact: &Fact<'_>,
@@ -163,7 +163,7 @@ impl<T: Kept> States<T> {
         Ok(run)
     }
 
-    /// What a run is, as of its events before a seq.
+    /// The state of a run after its events before a seq.
     pub fn look<E>(&self, name: &str, before: Seq, earlier: &mut Earlier<'_, E>) -> Result<Related, E> {
         if let Some(run) = self.runs.get(name) {
             return Ok(Related::of(Some(&run.fold)));

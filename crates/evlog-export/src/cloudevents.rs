@@ -1,6 +1,6 @@
 //! `CloudEvents` 1.0 in structured mode: one JSON object a line.
 //!
-//! Invariant: `source` and `id` name an event in the whole world: the log, and the event's seq in it.
+//! Invariant: `source` and `id` identify an event worldwide: they are the log, and the event's seq in it.
 
 use crate::event::{EventLine, Payload};
 use crate::json::write_line;
@@ -8,8 +8,8 @@ use crate::sink::Sink;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// An event. What it does not have is left out: no attribute is null. Names of extensions are lowercase letters and digits, and
-/// whole numbers are texts, because an integer of this format has 32 bits.
+/// An event. Members without a value are left out: no attribute is null. Names of extensions are lowercase letters and digits.
+/// Whole numbers are texts, because an integer of this format has 32 bits.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,

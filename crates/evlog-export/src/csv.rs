@@ -1,7 +1,8 @@
-//! Comma-separated values, as RFC 4180 has them: one line of names, then one line for each event.
+//! Comma-separated values, in the form of RFC 4180: one line of names, then one line for each event.
 //!
-//! Invariant: no cell is what a spreadsheet would run that reads the comma as the separator. A cell that begins like a formula has a `'` before it, and so has one that
-//! begins with `'`: without one leading `'`, every cell is the text of the event.
+//! Invariant: a spreadsheet that reads the comma as the separator runs no cell as a formula. A cell that begins like a formula
+//! gets a `'` before it, and so does a cell that begins with `'`. If one leading `'` is removed, every cell is the text of the
+//! event.
 
 use crate::event::{Cell, EventLine};
 use crate::sink::Sink;
@@ -11,7 +12,7 @@ use std::io::{self, Write};
 const COLUMNS: &str = "seq,commit,recorded,occurred,mark,stream,number,kind,kind_version,actor,principal,correlation,\
 causation,id,protection,payload";
 
-/// What a formula begins with, in the widths that spreadsheets read; and what may stand before one unseen.
+/// The characters with which a formula begins, in all widths that spreadsheets read, and those that may stand before it unseen.
 const GUARDED: [char; 12] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\'', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 

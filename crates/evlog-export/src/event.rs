@@ -1,6 +1,6 @@
-//! An event, as `evlog cat --json` shows it, and as every format reads it.
+//! An event in the form in which `evlog cat --json` shows it. Every format reads this form.
 //!
-//! Invariant: within a version of `--json` no member is renamed, removed, or given another type; new members may come.
+//! Invariant: within a version of `--json` no member is renamed, removed, or given another type. New members may be added.
 
 use crate::json;
 use evlog_format::json::check_canonical;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// One event. All members are always there; what the event does not have is `null`.
+/// One event. All members are always there. A member without a value is `null`.
 #[derive(Serialize)]
 pub struct EventLine<'a> {
     /// Its number in the log.
@@ -33,7 +33,7 @@ pub struct EventLine<'a> {
     /// The times of its commit, as numbers.
     #[serde(skip)]
     pub times: Times,
-    /// What it shares with the other events of its commit.
+    /// The members that it shares with the other events of its commit.
     #[serde(flatten)]
     pub head: HeadMembers<'a>,
     /// How the payload is kept.
@@ -54,7 +54,7 @@ pub struct TimesMembers {
 }
 
 impl TimesMembers {
-    /// The members for these times, which get a mark if they are further apart than this.
+    /// The members for these times. They get a mark if they are further apart than `apart_ns`.
     pub fn new(times: Times, apart_ns: u128) -> TimesMembers {
         TimesMembers {
             recorded: Some(nanoseconds_shown(times.recorded_ns.into())),
@@ -63,13 +63,13 @@ impl TimesMembers {
         }
     }
 
-    /// When it happened: as the caller says, or else when it was recorded.
+    /// When it happened according to the caller, or else when it was recorded.
     pub(crate) fn happened(&self) -> Option<&str> {
         self.occurred.as_deref().or(self.recorded.as_deref())
     }
 }
 
-/// What the events of a commit share. All `null` if there is no commit.
+/// The members that the events of a commit share. All are `null` if there is no commit.
 #[derive(Default, Serialize)]
 pub struct HeadMembers<'a> {
     /// Its times.
@@ -100,7 +100,8 @@ impl<'a> HeadMembers<'a> {
 
 /// A payload: its own text if it is JSON, or its decoded members.
 pub enum Payload<'a> {
-    /// In the form of RFC 8785 it is one line, and its numbers are the recorded ones, digit by digit.
+    /// The text as it was recorded. In the form of RFC 8785 it is one line, and its numbers are the recorded ones, digit by
+    /// digit.
     Text(&'a RawValue),
     /// What was decoded.
     Members(Value),
@@ -148,7 +149,7 @@ pub(crate) enum Cell<'e> {
 }
 
 impl<'a> EventLine<'a> {
-    /// The event, with a mark if its times are further apart than this.
+    /// The event, with a mark if its times are further apart than `apart_ns`.
     pub fn new(fact: &Fact<'a>, apart_ns: u128, payload_json: PayloadJson) -> EventLine<'a> {
         let event = fact.event;
         EventLine {
@@ -169,7 +170,7 @@ impl<'a> EventLine<'a> {
         }
     }
 
-    /// All members but the payload, in the order of columns; `None` for what the event does not have.
+    /// All members except the payload, in the order of columns; `None` if the event does not have the member.
     pub(crate) fn members(&self) -> [(&'static str, Option<Cell<'_>>); 15] {
         let (head, times) = (&self.head, &self.head.times);
         let number = |number: u64| Some(Cell::Number(number));

@@ -1,16 +1,16 @@
 //! Members of payloads as columns of their own.
 //!
-//! The columns must be known before the first event is written, so the payloads are looked at once before. A column has the type of
-//! all its values: whole numbers beside doubles are doubles, too. Where the types differ otherwise, or are objects or lists, it has them
-//! as JSON text.
+//! The columns must be known before the first event is written, so the payloads are read once before that. A column has the
+//! type that all its values share. Whole numbers beside doubles become doubles. If the types differ otherwise, or are objects
+//! or lists, the column holds the values as JSON text.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most columns: a kind whose payloads have names of their own for each event does not fit into a table.
+/// The most columns. If the payloads of a kind have different names for each event, they do not fit into a table.
 pub const COLUMNS_MAX: usize = 1000;
 
-/// The largest whole number up to which a double holds each.
+/// The largest whole number up to which a double represents every whole number.
 const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// The type of a column.
@@ -33,13 +33,13 @@ pub enum Type {
 /// The columns of payloads: the members of objects, by their names.
 #[derive(Clone, Debug, Default)]
 pub struct Flat {
-    /// `None`: only nulls so far.
+    /// The type of each column; `None` means only nulls so far.
     columns: BTreeMap<String, Option<Type>>,
     kinds: BTreeSet<String>,
 }
 
 impl Flat {
-    /// Looks at a payload of a kind. Returns false if there are more columns than a table has.
+    /// Looks at a payload of a kind. Returns false if there are more columns than a table can have.
     pub fn learn(&mut self, kind: &str, payload: &Value) -> bool {
         if !self.kinds.contains(kind) {
             self.kinds.insert(kind.to_owned());
@@ -55,7 +55,8 @@ impl Flat {
         self.columns.len() <= COLUMNS_MAX
     }
 
-    /// Whether payloads of this kind were looked at: those of others have no columns, whatever the names of their members.
+    /// Whether payloads of this kind were looked at. Payloads of other kinds have no columns, whatever the names of their
+    /// members.
     pub fn knows(&self, kind: &str) -> bool {
         self.kinds.contains(kind)
     }
@@ -81,7 +82,7 @@ fn type_of(value: &Value) -> Option<Type> {
     }
 }
 
-/// The type that holds values of both. JSON has one type of numbers, and a recorded `2.0` is `2`.
+/// The type that can hold values of both types. JSON has one type of numbers, and a recorded `2.0` is `2`.
 fn joined(one: Type, other: Type) -> Type {
     match (one, other) {
         _ if one == other => one,

@@ -17,7 +17,7 @@ pub enum Format {
     Csv,
     /// Apache Parquet.
     Parquet,
-    /// `CloudEvents` 1.0, one a line.
+    /// `CloudEvents` 1.0, one event on each line.
     CloudEvents,
     /// XES, for process mining.
     Xes,
@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them, also those that this program was built without.
+    /// All formats, including those that this program was built without.
     pub const ALL: [Format; 6] =
         [Format::Jsonl, Format::Csv, Format::Parquet, Format::CloudEvents, Format::Xes, Format::OtlpJson];
 
@@ -42,7 +42,7 @@ impl Format {
         }
     }
 
-    /// How the name of a file in this format ends.
+    /// The suffix of a file in this format.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Jsonl | Format::CloudEvents | Format::OtlpJson => "jsonl",
@@ -61,7 +61,7 @@ impl Format {
     }
 
     /// Begins to write events of a log in this format; `None` if this program was built without it. The columns of payloads are
-    /// for a format that has columns of its own for them.
+    /// for a format that has separate columns for them.
     #[cfg_attr(not(feature = "parquet"), expect(unused_variables, reason = "only Parquet has such columns"))]
     pub fn begin<'w, W: Write + Send + 'w>(
         self,

@@ -1,7 +1,8 @@
-//! Characters that people do not see, by the version of Unicode that Rust's library has.
+//! Characters that people do not see, by the version of Unicode that Rust's standard library has.
 
-/// The characters of a text, each with its place, and whether it must be escaped. That is so if it has no shape, and for a
-/// mark that stands on no letter, digit or other sign of this text: it would be drawn onto what is written before it.
+/// The characters of a text, each with its place and whether it must be escaped. It must be escaped if it has no shape, or if
+/// it is a mark that stands on no letter, digit or other sign of this text: such a mark would be drawn onto what is written
+/// before it.
 pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     let mut is_on_base = false;
     text.char_indices().map(move |(at, c)| {
@@ -13,8 +14,9 @@ pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     })
 }
 
-/// What is unassigned, for private use, a control or format character, a separator other than the space, or has an empty
-/// shape: in the table are the code points of `Default_Ignorable_Code_Point`, blanks, and signs that only change others.
+/// Whether a character is unassigned, for private use, a control or format character, a separator other than the space, or has
+/// an empty shape. The table holds the code points of `Default_Ignorable_Code_Point`, blanks, and signs that only change
+/// others.
 fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_control();
@@ -33,8 +35,8 @@ fn is_printable(c: char) -> bool {
     str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-/// Whether a character that has a shape has no room of its own: `Grapheme_Extend`, vowels and last consonants of Hangul,
-/// and in the table letters that are drawn onto the next one.
+/// Whether a character that has a shape takes no space of its own: `Grapheme_Extend`, vowels and last consonants of Hangul, and
+/// in the table letters that are drawn onto the next one.
 fn is_mark(c: char) -> bool {
     let has_no_room = |c| {
         matches!(c,

@@ -1,4 +1,4 @@
-//! JSON, one object per line, every character kept. Control and invisible characters are escaped.
+//! JSON, one object on each line, with every character kept. Control and invisible characters are escaped.
 
 use crate::hidden::marked;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 /// Writes an object, and ends its line.
 pub fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
-    // Serializing our own structs cannot fail, so an error is the stream's.
+    // Serializing our own structs cannot fail, so any error comes from the stream.
     object.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
     out.write_all(b"\n")
 }
@@ -41,7 +41,8 @@ impl Formatter for Visible {
         out.write_all(&fragment.as_bytes()[written..])
     }
 
-    /// JSON that is written as it was recorded: hidden characters occur only in its strings, where an escape means the same.
+    /// JSON that is written as it was recorded. Hidden characters occur only in its strings, where an escape has the same
+    /// meaning.
     fn write_raw_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         self.write_string_fragment(out, fragment)
     }

@@ -1,7 +1,7 @@
 //! Writes events in the formats of other programs.
 //!
-//! Does: give an event as `evlog cat --json` shows it ([`event`]), and turn events, in order, into the bytes of a format
-//! ([`Format::begin`]). Does not: read a log, select events, open a file.
+//! Does: give an event the form in which `evlog cat --json` shows it ([`event`]), and turn events, in order, into the bytes of
+//! a format ([`Format::begin`]). Does not: read a log, select events, open a file.
 //!
 //! Invariant: equal events give equal bytes, on any machine.
 #![forbid(unsafe_code)]

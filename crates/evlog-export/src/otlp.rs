@@ -1,8 +1,8 @@
 //! Logs of `OpenTelemetry` in the JSON form of OTLP: each line is one message with at most [`BATCH`] records, as the file exporter of
 //! the `OpenTelemetry` Collector writes them.
 //!
-//! What happened when is in `timeUnixNano`, and when it was recorded in `observedTimeUnixNano`. These cannot hold times before 1970 or
-//! after the year 2554: such a time is left out there, and stands as text among the attributes, as every time does.
+//! The time of occurrence is in `timeUnixNano`, the recorded time in `observedTimeUnixNano`. These cannot hold times before
+//! 1970 or after the year 2554. Such a time is left out there; like every time, it is also among the attributes as text.
 
 use crate::event::{Cell, EventLine};
 use crate::json;

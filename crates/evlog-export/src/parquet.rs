@@ -1,9 +1,10 @@
-//! Apache Parquet: the members of events as typed columns, the payload as JSON text, and members of payloads as columns of their own.
+//! Apache Parquet: the members of events as typed columns, the payload as JSON text, and members of payloads as separate
+//! columns.
 //!
-//! The time of recording has nanoseconds. The time of occurrence has microseconds, because 64 bits of nanoseconds end in the year 2262;
-//! `occurred_text` has all its digits. Columns are not compressed: the crate is built without compressors.
+//! The recorded time has nanoseconds. The time of occurrence has microseconds, because 64 bits of nanoseconds end in the year
+//! 2262; `occurred_text` has all its digits. Columns are not compressed, because the crate is built without compressors.
 //!
-//! Invariant: at most one row group is held in memory: [`GROUP_ROWS`] events, or fewer with long payloads.
+//! Invariant: at most one row group is held in memory: [`GROUP_ROWS`] events, or fewer if payloads are long.
 
 use crate::event::EventLine;
 use crate::flat::{self, Flat};
@@ -27,10 +28,10 @@ const GROUP_ROWS: usize = 1 << 16;
 /// About how many bytes of text a row group holds.
 const GROUP_LEN: usize = 64 << 20;
 
-/// What stands before the name of a payload's member in the name of its column.
+/// The prefix of the name of a payload member's column.
 const PREFIX: &str = "payload_";
 
-/// The values of one column: those of the rows that have one.
+/// The values of one column, for the rows that have a value.
 enum Values {
     Long(Vec<i64>),
     Short(Vec<i32>),
@@ -39,7 +40,7 @@ enum Values {
     Text(Texts),
 }
 
-/// Texts one after the other, so that none has an allocation of its own, and where each ends.
+/// Texts, stored one after the other without separate allocations, and where each ends.
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
@@ -52,7 +53,7 @@ impl Texts {
         self.ends.push(self.bytes.len());
     }
 
-    /// All of them, which are then forgotten.
+    /// Takes all of them out.
     fn take(&mut self) -> Vec<ByteArray> {
         let (all, mut start) = (ByteArray::from(std::mem::take(&mut self.bytes)), 0);
         let text = |end| all.slice(start, end - std::mem::replace(&mut start, end));
@@ -112,7 +113,7 @@ impl Column {
         }
     }
 
-    /// Writes the values, and forgets them.
+    /// Writes the values, and removes them.
     fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<usize, ParquetError> {
         let levels = self.levels.as_deref();
         let written = match &mut self.values {
@@ -232,7 +233,7 @@ fn envelope() -> Vec<Column> {
 /// The cells of an event, in the order of [`envelope`].
 fn row<'c>(event: &'c EventLine<'_>, payload: &'c str) -> [Option<Cell<'c>>; 17] {
     let (head, times) = (&event.head, event.times);
-    // Numbers of the format have 63 bits.
+    // Integers of the format have 63 bits.
     let long = |number: u64| Some(Cell::Long(i64::try_from(number).unwrap_or(i64::MAX)));
     let text = |text: Option<&'c str>| text.map(|text| Cell::Text(text.into()));
     let microseconds = |time_ns: i128| i64::try_from(time_ns.div_euclid(1000)).ok().map(Cell::Long);
@@ -266,7 +267,8 @@ fn values(of: flat::Type) -> Values {
     }
 }
 
-/// A member of a payload as a cell of a column of this type; empty if it is absent or null, or of another kind.
+/// A member of a payload as a cell of a column of this type. The cell is empty if the member is absent, null, or of another
+/// kind.
 fn cell(of: flat::Type, member: Option<&Value>) -> Option<Cell<'_>> {
     let member = member.filter(|member| !member.is_null())?;
     match of {

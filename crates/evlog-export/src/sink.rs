@@ -1,4 +1,4 @@
-//! What every format does.
+//! What every format can do.
 
 use crate::event::EventLine;
 use crate::json::write_line;
@@ -9,7 +9,7 @@ pub trait Sink<W> {
     /// Writes an event.
     fn event(&mut self, event: &EventLine<'_>) -> io::Result<()>;
 
-    /// Writes what stands behind the last event, and gives the writer back.
+    /// Writes what follows the last event, and returns the writer.
     fn finish(self: Box<Self>) -> io::Result<W>;
 }
 

@@ -1,14 +1,15 @@
 //! Event streams of process mining (XES, IEEE 1849): one trace for each run.
 //!
-//! A trace stands in one piece, so the events must come run by run, those of a run in their order. Then nothing is held in memory
-//! besides the name of the run. The time of an event is when it happened: as its command says, or else when it was recorded.
+//! A trace is written in one piece, so the events must come run by run, and those of a run in their order. Then only the name
+//! of the run is held in memory. The time of an event is when it happened according to its command, or else when it was
+//! recorded.
 
 use crate::event::{Cell, EventLine};
 use crate::sink::Sink;
 use crate::xml::exact;
 use std::io::{self, Write};
 
-/// What stands before the first trace: what the attributes mean, and which every event has.
+/// The text before the first trace: what the attributes mean, and which attributes every event has.
 const BEGINNING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <log xes.version="1849-2016" xes.features="" xmlns="http://www.xes-standard.org/">
 <extension name="Concept" prefix="concept" uri="http://www.xes-standard.org/concept.xesext"/>
@@ -45,7 +46,7 @@ impl<W: Write> Sink<W> for Xes<W> {
             writeln!(self.out, "<trace>{}", attribute("string", "concept:name", event.stream))?;
             self.run = Some(event.stream.to_owned());
         }
-        // XML has these two characters in no form. JSON has an escape for them, so the text stays JSON.
+        // XML has no form at all for these two characters. JSON has an escape for them, so the text stays JSON.
         let payload = event.payload.text().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
         let (resource, happened) = (event.head.actor.map(Cell::Text), event.head.times.happened().map(Cell::Time));
         let named =

@@ -2,8 +2,8 @@
 
 use crate::hidden::marked;
 
-/// Text of an attribute, every character of it: invisible characters are references, which mean the same. Control characters and the two
-/// that are none, which XML 1.0 does not allow at all, are shown in escaped form.
+/// Text of an attribute, with every character. Invisible characters become references, which mean the same. Control characters
+/// and the two code points that are not characters, which XML 1.0 does not allow at all, are shown in escaped form.
 pub(crate) fn exact(text: &str) -> String {
     let mut xml = String::with_capacity(text.len());
     for (_, c, is_hidden) in marked(text) {

@@ -1,11 +1,11 @@
 //! A condition on an event: `FIELD=VALUE`, with `!=`, `<`, `<=`, `>`, `>=`, and `~` for a regular expression.
 //!
 //! Rules:
-//! - An absent field counts as `null`: it equals `null` alone, and differs from everything else.
-//! - A number is compared by value, exactly: `1` equals `1.0`. A time is compared with a time in UTC, or a date.
-//! - Text is compared as it is; `<` and its like compare its bytes. A list matches where one of its items does; `!=` where none
-//!   equals the value.
-//! - Values of different types are not equal, and none of them is less or greater.
+//! - An absent field counts as `null`: it equals only `null`, and differs from everything else.
+//! - A number is compared by value, exactly: `1` equals `1.0`. A time is compared with a time in UTC, or with a date.
+//! - Text is compared as it is; `<` and the like compare its bytes. A list matches if one of its items does. With `!=` it
+//!   matches if no item equals the value.
+//! - Values of different types are not equal, and neither is less or greater than the other.
 
 use crate::field::{Field, Found, whole};
 use crate::reading::Reading;
@@ -18,7 +18,7 @@ use std::cmp::Ordering;
 /// The longest program of a regular expression, in bytes.
 const REGEX_SIZE_MAX: usize = 1 << 20;
 
-/// Operators; those that begin with another one come first.
+/// Operators. If an operator begins with another one, it comes first.
 const OPERATORS: [(&str, Operator); 7] = [
     ("!=", Operator::Differs),
     ("<=", Operator::AtMost),
@@ -44,9 +44,9 @@ enum Operator {
 #[derive(Clone, Debug)]
 struct Wanted {
     text: String,
-    /// The text as a number, where it is one.
+    /// The text as a number, if it is a number.
     number: Option<Number>,
-    /// The text as a time or a date, Unix nanoseconds, where it is one.
+    /// The text as a time or a date, Unix nanoseconds, if it is one.
     time_ns: Option<i128>,
     pattern: Option<Regex>,
 }
@@ -116,7 +116,7 @@ impl Condition {
 }
 
 impl Wanted {
-    /// Whether the value, or an item of the list, compares so with what is wanted.
+    /// Whether the value, or an item of the list, has the required order to the wanted value.
     fn any(&self, found: &Found<'_>, is_so: &dyn Fn(Ordering) -> bool) -> bool {
         match found {
             Found::Json(Value::Array(items)) => {
@@ -126,7 +126,7 @@ impl Wanted {
         }
     }
 
-    /// How the value compares with what is wanted; `None` if they are of different types.
+    /// How the value compares with the wanted value; `None` if they have different types.
     fn compare(&self, found: &Found<'_>) -> Option<Ordering> {
         match found {
             Found::Absent | Found::Json(Value::Null) => (self.text == "null").then_some(Ordering::Equal),
@@ -141,7 +141,7 @@ impl Wanted {
     }
 }
 
-/// Whether this is `~0` or `~1` of a JSON pointer, and no operator.
+/// Whether this is `~0` or `~1` of a JSON pointer, and not an operator.
 fn is_escape(text: &str, at: usize) -> bool {
     text.starts_with('/') && (text[at..].starts_with("~0") || text[at..].starts_with("~1"))
 }
@@ -164,13 +164,13 @@ fn number(text: &str) -> Option<Number> {
     }
 }
 
-/// Whether this is a number, and too large for a double. Nothing would be less or greater than it.
+/// Whether this is a number that is too large for a double. Nothing would be less or greater than it.
 fn is_beyond_doubles(text: &str) -> bool {
     let is_numeric = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     is_numeric && text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
-/// Numbers by value. A whole number is not made a double, which could change it.
+/// Compares numbers by value. A whole number is not turned into a double, which could change it.
 fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
     match (whole(left), whole(right)) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),

@@ -86,7 +86,7 @@ fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
     PAYLOAD_MEMBERS.lines().filter_map(|line| line.split_once('/'))
 }
 
-/// Whether a path is that of a member, is above it, or is below it. Below a member that holds any JSON, every name is possible.
+/// Whether a path is a member's path, is above it, or is below it. Below a member that holds any JSON, every name is possible.
 fn is_at(path: &[String], member: &str) -> bool {
     let is_step = |(member, name): (&str, &String)| member == name || (member == "-" && name.parse::<usize>().is_ok());
     member.split('/').zip(path).all(is_step)
@@ -144,7 +144,7 @@ impl Field {
         }
     }
 
-    /// As it was written.
+    /// The field as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -195,13 +195,13 @@ impl Field {
         }
     }
 
-    /// Whether an event has it, be it null.
+    /// Whether an event has it, even if it is null.
     pub fn is_in(&self, reading: &Reading<'_>) -> bool {
         !matches!(self.of(reading), Found::Absent)
     }
 
-    /// Its value as text that is equal for equal values, and different for values of different types; `None` if it is absent or
-    /// null.
+    /// Its value as text. Equal values have equal text, and values of different types have different text; `None` if it is
+    /// absent or null.
     pub fn key(&self, reading: &Reading<'_>) -> Option<String> {
         match self.of(reading) {
             Found::Absent | Found::Json(Value::Null) => None,
@@ -220,7 +220,7 @@ pub(crate) fn whole(number: &Number) -> Option<i128> {
     number.as_i128().or_else(|| number.as_f64().and_then(of_double))
 }
 
-/// The same with every whole number written as one, so that equal values are equal text: `1` for `1.0`.
+/// The same with every whole number written as an integer, so that equal values have equal text: `1` for `1.0`.
 fn by_value(value: &Value) -> Cow<'_, Value> {
     match value {
         Value::Number(number) => match whole(number).and_then(Number::from_i128) {

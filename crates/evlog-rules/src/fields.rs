@@ -1,5 +1,5 @@
-//! Reads the members of a definition, each by name and type, and collects what is wrong with them: a person who writes
-//! a contract sees all mistakes at once.
+//! Reads the members of a definition, each by name and type, and collects everything that is wrong with them, so that a person
+//! who writes a contract sees all mistakes at once.
 //!
 //! Does not: know what the members mean.
 //!
@@ -15,12 +15,12 @@ pub const NAME_LEN_MAX: usize = 64;
 /// The longest sentence about something, in characters.
 pub const ABOUT_LEN_MAX: usize = 200;
 
-/// Whose definition is read.
+/// Who wrote the definition that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Ours: it may have a reserved name, and has its cross-cutting codes itself.
+    /// evlog did: the definition may have a reserved name, and contains its cross-cutting codes itself.
     BuiltIn,
-    /// A user's.
+    /// A user did.
     Brought,
 }
 
@@ -132,7 +132,7 @@ impl<'f> Fields<'f> {
         }
     }
 
-    /// The items of a list, each with its pointer; none when the member is absent.
+    /// The items of a list, each with its pointer; empty if the member is absent.
     pub fn items(&mut self, name: &str) -> Vec<(String, Value)> {
         match self.take(name) {
             None => Vec::new(),
@@ -145,7 +145,7 @@ impl<'f> Fields<'f> {
         if self.has(name) { self.items(name) } else { self.missing(name).unwrap_or_default() }
     }
 
-    /// The members of an object, each with its pointer; none when the member is absent.
+    /// The members of an object, each with its pointer; empty if the member is absent.
     pub fn members(&mut self, name: &str) -> Vec<(String, String, Value)> {
         let at = self.pointer(name);
         let Some(object) = self.take(name).and_then(|value| Fields::of(value, at.clone(), self.flaws)) else {
@@ -165,7 +165,7 @@ impl<'f> Fields<'f> {
         if self.has(name) { self.optional_word(name, words) } else { self.missing(name) }
     }
 
-    /// Finds fault with members that nobody asked for.
+    /// Adds a flaw for each member that was not read.
     pub fn finish(self) {
         for name in self.left.keys() {
             self.flaws.at_key(self.pointer(name), format!("unknown member `{}`", quoted(name)));
@@ -239,7 +239,7 @@ pub fn about(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<String> {
     Some(about)
 }
 
-/// Finds fault with more of something than there may be.
+/// Adds a flaw if there are more items than allowed.
 pub fn within(flaws: &Flaws, pointer: &str, what: &str, found: usize, max: usize) {
     if found > max {
         flaws.at(pointer, format!("expected at most {max} {what}, found {found}"));

@@ -10,7 +10,7 @@ use regex::Regex;
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
-    /// None if the pattern is one plain name.
+    /// `None` if the pattern is one plain name.
     regex: Option<Regex>,
 }
 
@@ -42,7 +42,7 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), regex: Some(regex(&made)?) })
     }
 
-    /// The name, if it is a name and no pattern.
+    /// The name, if this is a name and not a pattern.
     pub fn plain(&self) -> Option<&str> {
         self.regex.is_none().then_some(self.text.as_str())
     }
@@ -85,7 +85,7 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// Reads the name of a kind, or a pattern of names. At least one kind must fit: a built-in one, or users' kinds.
+    /// Reads the name of a kind, or a pattern of names. At least one kind must match: a built-in one, or users' kinds.
     pub fn parse(text: &str) -> Result<Kinds, String> {
         let pattern = Pattern::parse(text)?;
         let built_in: Vec<u16> =
@@ -113,7 +113,7 @@ impl Kinds {
         }
     }
 
-    /// Whether a kind is meant.
+    /// Whether a kind is selected.
     pub fn holds(&self, kind: Kind<'_>) -> bool {
         match kind {
             Kind::BuiltIn(number) => self.built_in.binary_search(&number).is_ok(),
@@ -121,17 +121,17 @@ impl Kinds {
         }
     }
 
-    /// Whether kinds of users can be among those that are meant.
+    /// Whether users' kinds can be among the selected kinds.
     pub fn has_custom(&self) -> bool {
         self.has_custom
     }
 
-    /// The numbers of the built-in kinds that are meant.
+    /// The numbers of the built-in kinds that are selected.
     pub fn built_in(&self) -> &[u16] {
         &self.built_in
     }
 
-    /// The name, if it is one, and no pattern.
+    /// The name, if this is a name and not a pattern.
     pub fn plain(&self) -> Option<&str> {
         self.pattern.plain()
     }

@@ -1,11 +1,13 @@
 //! Rules on the order of events, as data: the templates of DECLARE over kinds of events, with conditions on fields.
 //!
-//! Does: read rules, and everything else that people write in TOML, with the place of each mistake ([`located`], [`fields`]); decide
-//! whether a kind ([`kinds`]), a field ([`field`]) or a condition ([`condition`]) fits an event; judge the events of a case as they
-//! come ([`rules`]).
+//! Does:
+//! - read rules, and everything else that people write in TOML, with the place of each mistake ([`located`], [`fields`]);
+//! - decide whether a kind ([`kinds`]), a field ([`field`]) or a condition ([`condition`]) matches an event;
+//! - judge the events of a case as they come ([`rules`]).
+//!
 //! Does not: know a contract or the state of a run, read a log, ask the time, print.
 //!
-//! Invariant: what a rule finds depends on the events of a case alone, in their order.
+//! Invariant: what a rule finds depends only on the events of a case, in their order.
 #![forbid(unsafe_code)]
 
 pub mod condition;

@@ -1,4 +1,4 @@
-//! TOML text as a JSON value, and where in the text each of its parts stands.
+//! TOML text as a JSON value, and where each of its parts is in the text.
 //!
 //! Does not: know what the parts mean.
 //!
@@ -44,7 +44,7 @@ pub struct Located<'t> {
 /// Where a part begins.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// Its key; of an item of a list, the item itself.
+    /// Its key; for an item of a list, the item itself.
     key: usize,
     value: usize,
 }
@@ -58,15 +58,15 @@ pub enum Half {
     Value,
 }
 
-/// Line and column of a byte offset in a text that people write, both from 1, the column in characters. An offset behind the
-/// end is the end.
+/// Line and column of a byte offset in a text that people write, both from 1, the column in characters. An offset after the end
+/// counts as the end.
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The text of a file that people write; the error is in words, with the place and without the file's name.
+/// The text of a file that people write. The error is a sentence with the place and without the file's name.
 pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
     utf8(bytes).map_err(|Finding { line, column, message }| format!("line {line}, column {column}: {message}"))
 }
@@ -103,13 +103,13 @@ impl<'t> Located<'t> {
                 return Ok(Located { text, value, places: reading.places });
             }
         }
-        // One mistake can make the parser stumble twice at the same place.
+        // The parser may report one mistake twice at the same place.
         findings.sort();
         findings.dedup();
         Err(findings)
     }
 
-    /// A finding about the part at a JSON pointer; about the part that holds it, when it is not there.
+    /// A finding about the part at a JSON pointer. If the part is not there, a finding about the part that would hold it.
     pub fn finding(&self, pointer: &str, half: Half, message: impl Into<String>) -> Finding {
         let mut at = pointer;
         let offset = loop {

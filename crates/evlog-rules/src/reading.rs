@@ -1,4 +1,4 @@
-//! One event as conditions see it: its envelope, and its payload as JSON, decoded when a condition asks for it.
+//! One event as conditions see it: its envelope, and its payload as JSON. The payload is decoded when a condition needs it.
 
 use evlog_format::Kind;
 use evlog_projection::Fact;
@@ -16,7 +16,7 @@ pub struct Reading<'f> {
 }
 
 impl<'f> Reading<'f> {
-    /// An event that nothing has been read of.
+    /// An event of which nothing has been decoded yet.
     pub fn new(fact: &Fact<'f>, payload_json: PayloadJson) -> Reading<'f> {
         Reading { fact: *fact, payload_json, payload: OnceCell::new() }
     }

@@ -28,9 +28,9 @@ pub const FILE_LEN_MAX: u64 = 1 << 20;
 /// Which events belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Per {
-    /// Those of a run.
+    /// The events of a run.
     Run,
-    /// Those with the same value of a field, in all runs.
+    /// The events with the same value of a field, in all runs.
     Value(Field),
 }
 
@@ -50,13 +50,13 @@ impl Events {
         Events { kinds_text: text.clone(), text, kinds, conditions: Vec::new() }
     }
 
-    /// Whether an event is one of them.
+    /// Whether an event is one of these events.
     pub fn holds(&self, reading: &Reading<'_>) -> bool {
         self.kinds.iter().any(|kinds| kinds.holds(reading.fact.event.kind))
             && self.conditions.iter().all(|condition| condition.holds(reading))
     }
 
-    /// Whether all of them are about the log itself.
+    /// Whether all of them concern the log itself.
     fn is_of_log(&self) -> bool {
         let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
         !self.kinds.is_empty()
@@ -64,7 +64,7 @@ impl Events {
             && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
-    /// Whether one of them is of a contract's own kinds.
+    /// Whether one of them has a kind that belongs to the contract.
     fn can_be_of(&self, contract: &str) -> bool {
         let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
         numbers.any(|number| {
@@ -80,7 +80,7 @@ impl Events {
         self.kinds.iter().any(Kinds::has_custom) || names.any(|(_, name)| field.can_be_in(name))
     }
 
-    /// As the rule has them, in one line.
+    /// The events as the rule names them, on one line.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -103,7 +103,7 @@ pub struct Rule {
     severity: Severity,
     about: Option<String>,
     enforced: bool,
-    /// As it was given, with every default.
+    /// The rule as it was given, with every default.
     given: Value,
 }
 
@@ -122,20 +122,20 @@ pub struct Plain<'p> {
     pub name: &'p str,
     /// The name of its template.
     pub template: &'p str,
-    /// What comes first, if the template is about two events.
+    /// The first event, if the template has two events.
     pub first: Option<Kind<'p>>,
-    /// What comes then, or the only event.
+    /// The second event, or the only one.
     pub then: Kind<'p>,
     /// How many, if the template counts.
     pub count: u64,
     /// The field in which the two events differ.
     pub different: Option<Field>,
-    /// How far apart they are at most, by the times at which they were recorded, in nanoseconds.
+    /// How far apart they may be, by the times at which they were recorded, in nanoseconds.
     pub within_ns: Option<i64>,
 }
 
 impl Rule {
-    /// A rule of these parts; `None` if there is no template of the name.
+    /// A rule with these parts; `None` if there is no template of this name.
     pub fn plain(parts: Plain<'_>) -> Option<Rule> {
         let Plain { name, template, first, then, count, different, within_ns } = parts;
         let template = template::TEMPLATES.iter().find(|known| known.name == template)?;
@@ -164,7 +164,7 @@ impl Rule {
         &self.name
     }
 
-    /// Whether a command that would break it is refused. Only rules of contract files are.
+    /// Whether a command that would break it is refused. Only rules of contract files can be enforced.
     pub fn is_enforced(&self) -> bool {
         self.enforced
     }
@@ -184,7 +184,7 @@ impl Rule {
         &self.per
     }
 
-    /// The contract of the runs that it is about; `None` if it is about all.
+    /// The contract of the runs that it applies to; `None` if it applies to all.
     pub fn contract(&self) -> Option<&str> {
         self.contract.as_deref()
     }
@@ -194,7 +194,7 @@ impl Rule {
         !self.same.is_empty() || self.different.is_some() || self.within_ns.is_some()
     }
 
-    /// Whether it is about events of the log itself, too.
+    /// Whether it also applies to events of the log itself.
     pub fn is_about_the_log(&self) -> bool {
         let mut numbers = self.events().flat_map(|events| events.kinds.iter().flat_map(Kinds::built_in));
         numbers.any(|number| Kind::BuiltIn(*number).is_of_log())
@@ -215,12 +215,12 @@ impl Rule {
         self.template.name
     }
 
-    /// What it asks, in a sentence: its own words if it has some.
+    /// What it requires, in a sentence: its own words if it has some.
     pub fn expected(&self) -> String {
         self.about.clone().unwrap_or_else(|| self.in_words())
     }
 
-    /// What its template asks of its events.
+    /// What its template requires of its events.
     fn in_words(&self) -> String {
         let b = self.b.as_ref().map_or("", |b| b.text.as_str());
         let means = self.template.means.replace("{count}", &self.count.to_string());

@@ -12,7 +12,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// All of them, the greatest first.
+    /// All of them, the most severe first.
     pub const ALL: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
 
     /// Its word in files and reports.

@@ -6,9 +6,9 @@ use crate::events::Events;
 use std::ops::Range;
 use std::path::Path;
 
-/// A store, open in its directory. Each call takes events by their numbers; the bytes are the same for all.
+/// A store that is open in its directory. Each call gives events by their numbers; all stores get the same bytes.
 pub trait Store: Send + Sync {
-    /// Appends events as one commit. With `synced`, these and all before are on disk when it returns.
+    /// Appends events as one commit. If `synced`, these events and all before them are on disk when it returns.
     fn append(&self, events: &Events, numbers: Range<usize>, synced: bool) -> Done<()>;
 
     /// Appends one event, which is on disk when it returns. Called by several threads at once.
@@ -25,7 +25,7 @@ pub trait Store: Send + Sync {
     /// Reads all events back in order, with the store's own checks. Returns how many there were.
     fn replay(&self) -> Done<u64>;
 
-    /// Closes it in order.
+    /// Closes the store in order.
     fn close(self: Box<Self>) -> Done<()> {
         Ok(())
     }
@@ -38,7 +38,6 @@ pub struct Contender {
     pub name: &'static str,
     /// Opens the store in a directory, and creates it if there is none.
     pub open: fn(&Path) -> Done<Box<dyn Store>>,
-    /// Whether reading back is a work of its own; false if opening already does it, or if the store does not check what
-    /// it reads.
+    /// Whether reading back is a separate work. False if opening already does it, or if the store does not check what it reads.
     pub replays: bool,
 }

@@ -1,6 +1,7 @@
-//! The events that all contenders append: real ones, of contract `status` or of several, so that every command can read the log.
+//! The events that all contenders append: real ones, of contract `status` or of several contracts, so that every command can
+//! read the log.
 //!
-//! Payloads are made before any clock runs, the same in every run, and do not compress to nothing.
+//! Payloads are made before any clock runs. They are the same in every run, and do not compress well.
 
 mod mixed;
 
@@ -12,10 +13,10 @@ use evlog_lifecycle::status::RunStatus;
 use evlog_lifecycle::status::payload::{Action, Created, RefusalReason, Refused, Retry, TransitionCause, Transitioned};
 use evlog_store::{AppendEvent, Causation};
 
-/// The most different payloads of each kind; events use them in turn.
+/// The most different payloads of each kind. Events use them in turn.
 const POOL: usize = 10_000;
 
-/// The run that all others repeat: a run with a parent need not name itself in its payload.
+/// The run that all others repeat. A run with a parent need not name itself in its payload.
 const PARENT: &str = "RUN_ROOT";
 
 /// How long the payloads are.
@@ -29,7 +30,7 @@ pub enum Sizes {
     Natural,
 }
 
-/// How events are spread over streams: this many streams take turns until each has its events, then the next ones do.
+/// How events are distributed to streams: this many streams take turns until each has all its events, then the next ones do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Events of one stream.
@@ -65,7 +66,7 @@ struct Step {
 /// Events and the names of their streams.
 #[derive(Debug)]
 pub struct Events {
-    /// What runs look like, which take turns: their events in order, the last one for all that follow.
+    /// The shapes of runs, which take turns: the events of a run in order. The last event is used for all further ones.
     shapes: Vec<Vec<Step>>,
     names: Vec<String>,
     layout: Layout,
@@ -88,8 +89,8 @@ impl Events {
         Ok(Events::of(vec![shape], layout, count))
     }
 
-    /// Events of contracts `custom`, `status` and `pipeline` in turns: ten of a run, and up to 1,000 runs at a time. The
-    /// rules of [`RULES`] are about them.
+    /// Events of contracts `custom`, `status` and `pipeline` in turns: ten events for each run, and up to 1,000 runs at a time.
+    /// The rules of [`RULES`] apply to them.
     pub fn mixed(count: usize) -> Done<Events> {
         let layout = Layout { len: mixed::LEN, at_once: mixed::AT_ONCE.min(count.div_ceil(mixed::LEN)) };
         Ok(Events::of(mixed::shapes(layout.at_once)?, layout, count))
@@ -129,7 +130,7 @@ impl Events {
     }
 }
 
-/// Where the random numbers begin.
+/// The start value of the random numbers.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The name of a stream.
@@ -163,7 +164,7 @@ impl Random {
     }
 }
 
-/// A payload that is filled up with text to the wanted length. If it is as long or longer without text, it gets none.
+/// A payload that is extended with text to the wanted length. If it has that length without text, it gets none.
 fn filled(random: &mut Random, sizes: Sizes, make: impl Fn(String) -> Done<Vec<u8>>) -> Done<Vec<u8>> {
     let len = usize::try_from(random.len(sizes))?;
     let bare = make(String::new())?.len();
@@ -210,7 +211,7 @@ fn refused(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {
     })
 }
 
-/// The moves of a run that ends as it should.
+/// The transitions of a run that ends as it should.
 const STARTED: (RunStatus, RunStatus) = (RunStatus::Created, RunStatus::Running);
 const SUCCEEDED: (RunStatus, RunStatus) = (RunStatus::Running, RunStatus::Success);
 

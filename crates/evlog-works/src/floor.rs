@@ -1,4 +1,4 @@
-//! The bare file system: length, CRC-32 and bytes of each event in one file. No log can be much faster than this.
+//! The bare file system: writes length, CRC-32 and bytes of each event to one file. No log can be much faster than this.
 
 use crate::contender::{Contender, Store};
 use crate::events::Events;
@@ -11,10 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-/// The file grows with each write, so each sync has to record a longer file.
+/// The file grows with each write, so each sync must record a longer file.
 pub const FLOOR: Contender = Contender { name: "floor", open: open_floor, replays: true };
 
-/// The file is filled with zeros ahead, so a sync only has to write bytes.
+/// Zeros are written ahead, so a sync only has to write bytes.
 pub const ZEROED: Contender = Contender { name: "floor-zeroed", open: open_zeroed, replays: false };
 
 const NAME: &str = "floor.log";

@@ -1,11 +1,11 @@
-//! The end-to-end works by which the store is measured, each beside the same work on the bare file system.
+//! The end-to-end works by which the store is measured. Each is compared with the same work on the bare file system.
 //!
-//! Does: make events, let contenders do the same work in turns, time them, describe the machine and its disk.
-//! Does not: print, judge a figure, know other stores (`benches/compare` brings its own contenders).
+//! Does: make events, let contenders do the same work in turns, time them, describe the machine and its disk. Does not: print,
+//! judge a figure, know other stores (`benches/compare` brings its own contenders).
 //!
 //! Invariants:
 //! - All contenders of a work get the same events, in the same process, one after the other, each in an empty directory.
-//! - The files that a work made are removed when it ends, also when it ends early.
+//! - The files that a work made are removed when it ends, even if it ends early.
 //! - A work that could not be completed is an error, never a figure.
 //!
 //! Read [`contender`], then [`works`].

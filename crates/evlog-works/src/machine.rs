@@ -1,4 +1,4 @@
-//! Describes where the figures were taken: machine, file system, and how quiet the disk was.
+//! Describes the conditions under which the figures were taken: machine, file system, and how quiet the disk was.
 //!
 //! Values that the system does not report are left empty.
 
@@ -94,15 +94,15 @@ impl Disk {
 const PROBES: u64 = 100;
 const PROBE_LEN: usize = 256;
 
-/// How many times longer than the median nine of ten syncs may take on a quiet disk, and those after a file grew than
-/// those after it did not.
+/// The highest ratio on a quiet disk: of nine of ten syncs to the median, and of syncs after a file grew to syncs after it did
+/// not grow.
 const EVEN: u64 = 2;
 const LONGER: u64 = 5;
 
 /// How much waiting there may be on a quiet disk, in thousandths of a percent.
 const WAITS: u64 = 5000;
 
-/// What the system counted before us.
+/// The value that the system had counted before we began.
 fn waits() -> Option<u64> {
     let text = fs::read_to_string("/proc/pressure/io").ok()?;
     let (_, rest) = text.split_once("some avg10=")?;
@@ -122,7 +122,7 @@ fn syncs(file: &File) -> Done<Vec<u64>> {
     (0..PROBES).map(one).collect()
 }
 
-/// Bytes that the file system of `dir` has left for us.
+/// How many free bytes the file system of `dir` has for us.
 pub fn room(dir: &Path) -> Done<u64> {
     let found = rustix::fs::statvfs(dir).map_err(std::io::Error::from).map_err(during("ask for the free space"))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))

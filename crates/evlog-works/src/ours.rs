@@ -11,7 +11,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where segments are cut: as `evlog init` does.
+/// The length at which segments end, as in `evlog init`.
 pub const SEGMENT: u64 = evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 
 /// The store with its default options.
@@ -55,7 +55,7 @@ fn offer(writer: &Writer, class: Durability, events: &[AppendEvent<'_>]) -> Done
     Ok(writer.append(&Append::new(TIME_NS, class, ACTOR, events))?)
 }
 
-/// Appends events as one commit, and waits for it when it is to be synced.
+/// Appends events as one commit. If `synced`, waits for it.
 pub fn append(writer: &Writer, events: &Events, numbers: Range<usize>, synced: bool) -> Done<()> {
     let batch: Vec<AppendEvent<'_>> = numbers.map(|number| events.event(number)).collect();
     let ticket = offer(writer, if synced { Durability::Sync } else { Durability::Os }, &batch)?;
@@ -128,7 +128,7 @@ pub fn replay_typed(dir: &Path) -> Done<u64> {
     Ok(seen)
 }
 
-/// Reads one stream with a reader of its own, and returns how many events it has.
+/// Reads one stream with a separate reader, and returns how many events it has.
 pub fn lookup(dir: &Path, stream: &str) -> Done<u64> {
     let reader = Reader::open(Arc::new(StdFs), dir)?;
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! Works that need a process of their own: whole commands timed from start to end, followers, and writers that are killed.
+//! Works that need a separate process: whole commands timed from start to end, followers, and writers that are killed.
 
 use crate::events::audit_events;
 use crate::machine::process_bytes;
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Programs {
     /// The command `evlog`.
     pub evlog: PathBuf,
-    /// This program, with the arguments that make it [`write_until_killed`]; a number of events and a directory follow.
+    /// This program, with the arguments that make it run [`write_until_killed`]; a number of events and a directory follow.
     pub victim: Vec<OsString>,
     /// A program that hashes the files it is given, with the arguments before them; `None` if there is none to
     /// compare with.
@@ -39,7 +39,7 @@ pub struct Spent {
 }
 
 impl Programs {
-    /// `evlog COMMAND --log DIR`, its answer thrown away.
+    /// `evlog COMMAND --log DIR`, with its output discarded.
     pub fn evlog(&self, command: &str, log: &Path) -> Command {
         let mut program = Command::new(&self.evlog);
         program.arg(command).arg("--log").arg(log).arg("--quiet");
@@ -58,7 +58,7 @@ impl Programs {
         Ok(Some(command))
     }
 
-    /// A child that has written this many events, or almost a whole segment, to a new log in `dir`, and was killed.
+    /// Starts a child that writes this many events, or almost a whole segment, to a new log in `dir`, and kills it.
     pub fn killed_writer(&self, count: usize, dir: &Path) -> Done<()> {
         let (program, arguments) = self.victim.split_first().ok_or("there is no program to kill")?;
         let mut command = Command::new(program);
@@ -136,7 +136,7 @@ pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) ->
     let mut longest = 0;
     for first in (0..count).step_by(BATCH) {
         let before = writer.end().0;
-        // One more commit as long as the longest has to fit, so that the segment is full and not sealed.
+        // There must be room for one more commit as long as the longest, so that the segment is full and not sealed.
         let full = before + 2 * longest >= ours::SEGMENT;
         ours::append(&writer, &events, first..count.min(first + BATCH), full || first + BATCH >= count)?;
         longest = longest.max(writer.end().0 - before);
@@ -150,7 +150,7 @@ pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) ->
     Ok(())
 }
 
-/// Lines of a child, with the moment at which each was read.
+/// The lines of a child: the moment at which each was read.
 pub(crate) fn lines(out: ChildStdout) -> std::sync::mpsc::Receiver<Instant> {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -172,7 +172,7 @@ pub(crate) struct Guard(pub(crate) Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // One that has ended already is no failure.
+        // It is not a failure if the child has ended already.
         let _ended = self.0.kill().and_then(|()| self.0.wait());
     }
 }

@@ -59,7 +59,7 @@ impl Unit {
 pub struct Series {
     /// The work.
     pub work: &'static str,
-    /// Which of its cases; empty where there is one only.
+    /// The case of the work; empty if there is only one.
     pub case: String,
     /// The contender that did it.
     pub contender: String,
@@ -70,20 +70,20 @@ pub struct Series {
 }
 
 impl Series {
-    /// The figure in the middle; 0 when there is none.
+    /// The median; 0 if there are no figures.
     pub fn median(&self) -> u64 {
         median(&self.rounds)
     }
 }
 
-/// The figure in the middle, the lower one of two.
+/// The median; of two middle figures, the lower one.
 pub fn median(figures: &[u64]) -> u64 {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0)
 }
 
-/// How good the first is compared with the second, in thousandths: more than 1000 is better, in every unit.
+/// How good the first figure is compared with the second, in thousandths. More than 1000 is better, in every unit.
 pub fn ratio_permille(unit: Unit, ours: u64, theirs: u64) -> u64 {
     let (above, below) = if unit.more_is_better() { (ours, theirs) } else { (theirs, ours) };
     above.saturating_mul(1000) / below.max(1)

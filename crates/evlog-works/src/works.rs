@@ -114,13 +114,13 @@ impl Work {
     }
 }
 
-/// How much is done.
+/// How much work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// How many events are in the store of each work that fills a store and then reads or measures all of it (bulk, replay,
-    /// disk), and in the mixed log, which is audited, selected from, exported and replayed.
+    /// How many events the store has in each work that fills a store and then reads or measures all of it (bulk, replay, disk).
+    /// The mixed log, which is audited, selected from, exported and replayed, has as many.
     pub events: usize,
-    /// Events of the big log, which opening, looking up, verifying and memory are measured on.
+    /// How many events the big log has, on which opening, looking up, verifying and memory are measured.
     pub big: usize,
     /// How long one round of a durable work takes.
     pub durable: Duration,
@@ -136,7 +136,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// For a big log of this many events.
+    /// The scale for a big log of this many events.
     pub fn of(big: usize) -> Scale {
         let (durable, patience) = (Duration::from_millis(500), Duration::from_mins(1));
         Scale { events: big.min(1_000_000), big, durable, rounds: 5, followed: 20, patience, busy: false }
@@ -194,7 +194,7 @@ impl Plan<'_> {
             + meaning::steps(self, works)
     }
 
-    /// A directory for one round of one contender, gone when it is dropped.
+    /// A directory for one round of one contender. It is removed when the value is dropped.
     fn room(&self) -> Done<TempDir> {
         let made = tempfile::Builder::new().prefix("evlog-bench-").tempdir_in(&self.dir);
         Ok(made.map_err(crate::during(format_args!("make a directory in `{}`", self.dir.display())))?)
@@ -231,7 +231,7 @@ fn expect_events(who: &str, seen: u64, expected: usize) -> Done<()> {
     Err(format!("expected {who} to read {expected} events, found {seen}").into())
 }
 
-/// Ends a measurement by its first failure, naming work and contender.
+/// Adds the names of work and contender to the first failure of a measurement, which ends it.
 fn named<T>(work: &str, who: &str, done: Done<T>) -> Done<T> {
     done.map_err(
         |error| if error.is::<crate::watch::Stopped>() { error } else { format!("{work}, {who}: {error}").into() },

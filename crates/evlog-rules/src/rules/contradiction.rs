@@ -1,9 +1,9 @@
-//! Rules of which one asks for what another forbids, found when they are read.
+//! Finds rules that contradict each other, when they are read: one requires what another forbids.
 
 use super::{Per, Rule};
 use crate::fields::Flaws;
 
-/// Templates that ask for a `then` after or beside a `first`, or for a `first` before a `then`.
+/// Templates that require a `then` after or beside a `first`, or a `first` before a `then`.
 const PAIRED: [&str; 11] = [
     "response",
     "alternate_response",
@@ -17,11 +17,11 @@ const PAIRED: [&str; 11] = [
     "responded_existence",
     "co_existence",
 ];
-/// Whether one of two templates about the same events asks for a pair that the other forbids.
+/// Whether, for the same events, one of two templates requires a pair that the other forbids.
 fn is_opposed(asks: &str, forbids: &str) -> bool {
     let is_beside = matches!(asks, "responded_existence" | "co_existence");
     match forbids {
-        // Beside means before or after, and before is allowed.
+        // "Beside" means before or after, and before is allowed.
         "not_succession" => PAIRED.contains(&asks) && !is_beside,
         "not_co_existence" => PAIRED.contains(&asks),
         "not_chain_succession" => asks.starts_with("chain_"),
@@ -39,7 +39,7 @@ pub(super) fn check(before: &[Rule], rule: &Rule, at: &str, flaws: &Flaws) {
     }
 }
 
-/// Whether two rules are about the same cases, without a condition that could keep them apart.
+/// Whether two rules apply to the same cases, without a condition that could separate them.
 fn is_about_the_same(left: &Rule, right: &Rule) -> bool {
     let is_free = |rule: &Rule| rule.same.is_empty() && rule.different.is_none() && rule.within_ns.is_none();
     let is_same_case = left.per == right.per

@@ -1,6 +1,6 @@
 //! Judges the next event of a run by the enforced rules of the run's own definition.
 //!
-//! Invariant: what cannot be judged is refused, because nobody can show later that it was allowed.
+//! Invariant: an event that cannot be judged is refused, because nobody could show later that it was allowed.
 
 use super::Rule;
 use super::judge::{Case, Step};
@@ -8,7 +8,7 @@ use crate::reading::Reading;
 use evlog_projection::Fact;
 use evlog_projection::readable::PayloadJson;
 
-/// What the enforced rules of a definition remember of a run's events.
+/// The state of the enforced rules of a definition after a run's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard(Vec<Case>);
 
@@ -17,14 +17,14 @@ pub struct Guard(Vec<Case>);
 pub struct Breach {
     /// The rule's name.
     pub rule: String,
-    /// What the rule asks.
+    /// What the rule requires.
     pub expected: String,
     /// What was found.
     pub found: String,
 }
 
 impl Guard {
-    /// The same after the run's next event, unless that breaks a rule.
+    /// The state after the run's next event, unless the event breaks a rule.
     pub fn after(&self, rules: &[Rule], fact: &Fact<'_>, payload_json: PayloadJson) -> Result<Guard, Breach> {
         let mut next = self.clone();
         let enforced = || rules.iter().filter(|rule| rule.is_enforced());

@@ -11,11 +11,11 @@ use evlog_format::Seq;
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The events that show it, in order. Empty if what breaks the rule is that there are none.
+    /// The events that show it, in order. Empty if the rule is broken because there are no such events.
     pub seqs: Vec<Seq>,
     /// What was found.
     pub found: String,
-    /// Whether the caller's selection means one of these events; if there are none, one of the case.
+    /// Whether one of these events is selected. If there are none, whether one of the case is.
     pub is_selected: bool,
 }
 
@@ -28,19 +28,19 @@ pub struct Step {
 }
 
 impl Step {
-    /// Compares an event with a rule's selections. `is_selected`: whether findings about it are to be reported.
+    /// Compares an event with a rule's selections. `is_selected` is whether findings about the event should be reported.
     pub fn new(rule: &Rule, reading: &Reading<'_>, is_selected: bool) -> Step {
         let is_a = rule.a.holds(reading);
         let is_b = rule.b.as_ref().is_some_and(|b| b.holds(reading));
         let mark = Mark::new(rule, reading, is_selected);
-        // An event that is neither is compared with no other, and most payloads need not be decoded.
+        // An event that is neither is not compared with others, and most payloads need not be decoded.
         Step { mark: if is_a || is_b { mark.compared(rule, reading) } else { mark }, is_a, is_b }
     }
 }
 
 impl Step {
-    /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events are not of a
-    /// rule, and most runs have no event of most rules.
+    /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events do not matter to
+    /// a rule, and most runs have no event that matters to most rules.
     pub fn matters_to(&self, rule: &Rule, case: Option<&Case>) -> bool {
         let matters = |constraint: &Constraint| {
             constraint.is_broken_by_none() || (case.is_some() && constraint.is_about_neighbours())
@@ -70,8 +70,8 @@ struct Memory {
 }
 
 impl Case {
-    /// Takes the next event of the case, and adds what it breaks. Returns whether the event is judged; it is not if too many wait
-    /// already.
+    /// Takes the next event of the case, and adds the violations that it causes. Returns whether the event is judged. It is not
+    /// judged if too many events wait already.
     #[must_use]
     pub fn take(&mut self, rule: &Rule, step: Step, broken: &mut Vec<Violation>) -> bool {
         let constraints = rule.template.constraints;
@@ -114,13 +114,13 @@ impl Case {
         }
     }
 
-    /// The case goes on after its end: it has another one.
+    /// The case goes on after its end, and will have another end.
     pub fn begin_again(&mut self) {
         self.is_settled = false;
     }
 
-    /// Judges what the time at the end of the log shows: it is over for events that wait since too long. Before that nothing is
-    /// certain, because times can go back.
+    /// Judges what the time at the end of the log shows: for events that have waited too long, the time is over. Before that
+    /// nothing is certain, because times can go back.
     pub fn expire(&mut self, rule: &Rule, now_ns: i128, broken: &mut Vec<Violation>) {
         for memory in &mut self.memories {
             let late = memory.open.take(|mark| mark.is_late(rule, now_ns));
@@ -145,9 +145,9 @@ fn alone(mark: &Mark, found: &str) -> Violation {
 struct Seen<'s> {
     rule: &'s Rule,
     step: &'s Step,
-    /// The event before.
+    /// The previous event.
     last: Option<&'s Step>,
-    /// How many events are an `a`, with this one.
+    /// How many events are an `a`, including this one.
     count: u64,
     broken: &'s mut Vec<Violation>,
     is_judged: bool,
@@ -195,7 +195,7 @@ impl Seen<'_> {
         }
     }
 
-    /// No earlier event of these fits this one. Returns whether one does.
+    /// Requires that no earlier event among these fits this one. Returns whether one fits.
     fn never(&mut self, past: &Past) -> bool {
         match past.find(self.rule, &self.step.mark) {
             Ok(Some(earlier)) => {
@@ -208,7 +208,7 @@ impl Seen<'_> {
         false
     }
 
-    /// Before or after each event of one selection there is one of the other.
+    /// Requires that before or after each event of one selection there is an event of the other.
     fn beside(&mut self, of: Of, memory: &mut Memory) {
         let Step { mark, is_a, is_b } = self.step;
         let (asks, answers) = if of == Of::A { (*is_a, *is_b) } else { (*is_b, *is_a) };
@@ -216,7 +216,7 @@ impl Seen<'_> {
             memory.open.take(|open| open.fits(self.rule, mark));
         }
         let past = if of == Of::A { &memory.past_b } else { &memory.past_a };
-        // An event that is both answers itself, unless the two must differ.
+        // An event that is both fulfils its own requirement, unless the two must differ.
         if asks && !(answers && self.rule.different.is_none()) {
             match past.find(self.rule, mark) {
                 Ok(Some(_)) => {}
@@ -228,7 +228,7 @@ impl Seen<'_> {
         self.remember(memory, keeps_a, keeps_b);
     }
 
-    /// After each `a` there is a `b`.
+    /// Requires that after each `a` there is a `b`.
     fn after(&mut self, distance: Distance, memory: &mut Memory) {
         let Step { mark, is_a, is_b } = self.step;
         if *is_b {
@@ -247,7 +247,7 @@ impl Seen<'_> {
         }
     }
 
-    /// Before each `b` there is an `a`.
+    /// Requires that before each `b` there is an `a`.
     fn before(&mut self, distance: Distance, memory: &mut Memory) {
         let Step { mark, is_a, is_b } = self.step;
         if *is_b {
@@ -267,7 +267,7 @@ impl Seen<'_> {
         self.remember(memory, *is_a && distance != Distance::Next, false);
     }
 
-    /// This event has no `a` before it: says so, and which one comes nearest.
+    /// Reports that there is no `a` before this event, and which one comes nearest.
     fn unprecedented(&mut self, distance: Distance, memory: &Memory) {
         let nearest = if distance == Distance::Next {
             self.last.map(|last| &last.mark)

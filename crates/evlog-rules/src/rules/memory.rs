@@ -1,11 +1,11 @@
-//! What a constraint remembers of the events of a case.
+//! The events of a case that a constraint remembers.
 
 use super::Rule;
 use crate::reading::Reading;
 use evlog_format::Seq;
 use std::collections::BTreeMap;
 
-/// How many activations may wait in a case for the event that they ask for.
+/// How many activations may wait in a case for the event that they require.
 const OPEN_MAX: usize = 10_000;
 
 /// How many different times of earlier events are remembered in a case, for a rule with `within`, for the same values of `same`.
@@ -32,15 +32,15 @@ impl Mark {
         Mark { seq: reading.fact.seq, is_selected, time_ns, same: None, different: None }
     }
 
-    /// The same with these values.
+    /// The same mark with these values.
     pub(super) fn compared(self, rule: &Rule, reading: &Reading<'_>) -> Mark {
         let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
         let different = rule.different.as_ref().and_then(|field| field.key(reading));
         Mark { same: values.map(|values| values.join("\n")), different, ..self }
     }
 
-    /// Whether this earlier event and a later one can be the pair that the rule is about. A value that an event lacks is neither
-    /// the same as another, nor different from it.
+    /// Whether this earlier event and a later one can be the pair that the rule means. If an event lacks a value, that value is
+    /// neither the same as another, nor different from it.
     pub(super) fn fits(&self, rule: &Rule, later: &Mark) -> bool {
         self.is_same(later)
             && (rule.different.is_none() || is_different(self.different.as_ref(), later.different.as_ref()))
@@ -63,9 +63,10 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left != right)
 }
 
-/// Of the earlier events with the same values of `same`: the one with the latest time, and the one with the latest time among
-/// those whose `different` is another. A later event cannot have the same value as both, so the latest event that differs from
-/// it is one of the two. Times can go back, so the latest is not always the last.
+/// The latest of the earlier events with the same values of `same`. It holds the event with the latest time, and the event with
+/// the latest time among those whose `different` has another value. A later event cannot have the same value as both, so the
+/// latest event that differs from it is one of the two. Times can go back, so the event with the latest time is not always the
+/// last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Latest {
     last: Mark,
@@ -91,25 +92,25 @@ impl Latest {
     }
 }
 
-/// Earlier events, as far as a later one can need them, by the values of `same`.
+/// Earlier events by the values of `same`, as far as a later event can need them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past(BTreeMap<Option<String>, Times>);
 
-/// Earlier events by their time, if the rule has `within`: times can go back, so the one that is near enough can be any of them.
-/// Without `within` all have one place.
+/// Earlier events by their time, if the rule has `within`: times can go back, so any of them can be the one that is near
+/// enough. Without `within` all are in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Times {
     by_time: BTreeMap<i128, Box<Latest>>,
-    /// The latest time of those that were forgotten, because there were too many.
+    /// The latest time of the events that were forgotten, because there were too many.
     forgotten_ns: Option<i128>,
 }
 
-/// An event that could be meant was forgotten, so whether there is one is not known.
+/// An event that could have matched was forgotten, so it is not known whether there is one.
 #[derive(Debug)]
 pub(super) struct Forgotten;
 
 impl Past {
-    /// Adds an event, unless it lacks a value that the rule compares: then it fits no other one.
+    /// Adds an event, unless it lacks a value that the rule compares. Such an event fits no other one.
     pub(super) fn add(&mut self, rule: &Rule, mark: Mark) {
         if mark.same.is_none() || (rule.different.is_some() && mark.different.is_none()) {
             return;
@@ -147,18 +148,18 @@ impl Past {
         Some(&self.0.get(&later.same)?.by_time.last_key_value()?.1.last)
     }
 
-    /// Drops those with the same values.
+    /// Drops the events with the same values.
     pub(super) fn drop_same(&mut self, mark: &Mark) {
         self.0.remove(&mark.same);
     }
 }
 
-/// Activations that wait for the event that they ask for.
+/// Activations that wait for the event that they require.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Open(Vec<Mark>);
 
 impl Open {
-    /// Adds one; false if there are too many, and it is left out.
+    /// Adds an activation; false if there are too many, and it is left out.
     pub(super) fn add(&mut self, mark: Mark) -> bool {
         let has_room = self.0.len() < OPEN_MAX;
         if has_room {
@@ -167,7 +168,7 @@ impl Open {
         has_room
     }
 
-    /// Takes those out for which this holds.
+    /// Removes and returns those for which this holds.
     pub(super) fn take(&mut self, mut is_taken: impl FnMut(&Mark) -> bool) -> Vec<Mark> {
         self.0.extract_if(.., |mark| is_taken(mark)).collect()
     }

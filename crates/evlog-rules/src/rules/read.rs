@@ -1,4 +1,4 @@
-//! Reads a file of rules, in TOML: all of it, or a list of everything that is wrong with it.
+//! Reads a file of rules, in TOML. The result is all rules, or a list of everything that is wrong.
 
 use super::contradiction;
 use super::template::{Parameters, TEMPLATES, Template};
@@ -16,24 +16,24 @@ use std::collections::BTreeMap;
 /// The most rules of a file.
 const RULES_MAX: usize = 1000;
 
-/// The most conditions on the events of a rule, and the most regular expressions of a file: a small text can need 1 MiB.
+/// The most conditions on the events of a rule, and the most regular expressions of a file. A small expression can need 1 MiB.
 const CONDITIONS_MAX: usize = 100;
 const PATTERNS_MAX: usize = 100;
 
 /// The most kinds of the events of a rule.
 const KINDS_MAX: usize = 100;
 
-/// Where rules stand.
+/// Where rules are written.
 #[derive(Clone, Copy)]
 enum Home<'h> {
-    /// In a file of rules, in which these names are reserved.
+    /// A file of rules, in which these names are reserved.
     File(&'h [&'h str]),
-    /// In a contract file, of this contract.
+    /// A contract file, of this contract.
     Contract(&'h str),
 }
 
-/// Reads rules from the text of a file with `[[rule]]` tables and nothing else. The error lists everything that is wrong with it,
-/// in the order of the file. `reserved`: names that no rule may have.
+/// Reads rules from the text of a file that has `[[rule]]` tables and nothing else. The error lists everything that is wrong,
+/// in the order of the file. `reserved` are names that no rule may have.
 pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     let located = Located::parse(text)?;
     let flaws = Flaws::default();
@@ -46,8 +46,8 @@ pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     if findings.is_empty() { Ok(rules) } else { Err(findings) }
 }
 
-/// Reads the rules of a contract file, or of a definition that a run holds: the member `rule`, which need not be there. `contract`:
-/// the contract by which the runs are judged.
+/// Reads the rules of a contract file, or of a definition that a run holds: the member `rule`, which need not be there.
+/// `contract` is the contract by which the runs are judged.
 pub fn of_contract(fields: &mut Fields<'_>, contract: &str, flaws: &Flaws) -> Vec<Rule> {
     let given = fields.items("rule");
     all(given, Home::Contract(contract), &fields.pointer("rule"), flaws)
@@ -98,7 +98,7 @@ fn one(given: Value, at: &str, home: Home<'_>, flaws: &Flaws) -> Option<Rule> {
     let templates: Vec<(&'static str, &'static Template)> =
         TEMPLATES.iter().map(|template| (template.name, template)).collect();
     let template = fields.word("template", &templates);
-    // Of a template that is misspelt, the members show what is meant.
+    // If the template is misspelled, the members show what was meant.
     let has_pair = fields.has("first") || fields.has("then");
     let is_pair = template.map_or(has_pair, |template| template.parameters == Parameters::Ab);
     let (a, b) = if is_pair {
@@ -149,7 +149,7 @@ fn one(given: Value, at: &str, home: Home<'_>, flaws: &Flaws) -> Option<Rule> {
     Some(Rule { given: with_defaults(given, &rule), ..rule })
 }
 
-/// The members that depend on where a rule stands. Returns whether it is enforced.
+/// Reads the members that depend on where a rule is written. Returns whether the rule is enforced.
 fn at_home(fields: &mut Fields<'_>, home: Home<'_>, flaws: &Flaws) -> bool {
     let is_given = fields.has("enforce");
     let enforced = fields.optional_bool("enforce").unwrap_or(false);
@@ -166,7 +166,7 @@ fn at_home(fields: &mut Fields<'_>, home: Home<'_>, flaws: &Flaws) -> bool {
     }
 }
 
-/// Whether a rule of a contract file is about what runs of the contract can have.
+/// Checks that a rule of a contract file applies to events that runs of the contract can have.
 fn fit_contract(rule: &Rule, contract: &str, at: &str, flaws: &Flaws) {
     if rule.contract.is_some() {
         flaws.at_key(format!("{at}/contract"), "a rule of a contract file is about the runs of this contract");
@@ -215,7 +215,7 @@ fn with_defaults(given: Value, rule: &Rule) -> Value {
     Value::Object(members)
 }
 
-/// Whether the rule has what its template takes, and nothing else.
+/// Checks that the rule has the parameters that its template takes, and no others.
 fn fit(rule: &Rule, has_count: bool, at: &str, flaws: &Flaws) {
     let Template { name, parameters, .. } = rule.template;
     let is_pair = *parameters == Parameters::Ab;
@@ -284,7 +284,7 @@ fn check_field(field: &Field, events: &Events, at: String, flaws: &Flaws) {
     }
 }
 
-/// The members `kind` and `where`, of which one must be there; without a kind, events of every kind.
+/// The members `kind` and `where`, at least one of which must be there. Without a kind, events of every kind are selected.
 fn selected(fields: &mut Fields<'_>, at: &str, flaws: &Flaws) -> Option<Events> {
     if !fields.has("kind") && !fields.has("where") {
         flaws.at(at, "expected the member `kind`, or `where`, found neither");
@@ -341,7 +341,8 @@ fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> 
     Some(kinds)
 }
 
-/// How many texts of a rule could be compiled as regular expressions: patterns of kinds, and conditions with `~`. Counted before one is.
+/// How many texts of a rule could be compiled as regular expressions: patterns of kinds, and conditions with `~`. They are
+/// counted before any is compiled.
 fn patterns(value: &Value) -> usize {
     match value {
         Value::String(text) => usize::from(text.contains(['~', '*', '?', '['])),

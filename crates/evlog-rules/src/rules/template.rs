@@ -1,15 +1,16 @@
 //! The templates of DECLARE by their standard names, each as a list of plain constraints.
 //!
-//! In the words of DECLARE, `response(a, b)`: `a` is what a rule calls `first`, or its only `kind`; `b` is its `then`.
+//! In the words of DECLARE, `response(a, b)`: `a` is what a rule calls `first`, or its only `kind`; `b` is what it calls
+//! `then`.
 
-/// A constraint on the events of one case. An `a` is an event that `a` selects, a `b` one that `b` selects.
+/// A constraint on the events of one case. An `a` is an event that the selection `a` selects, a `b` is one that `b` selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Constraint {
     /// There are at least as many `a`s as the rule's count.
     AtLeast,
-    /// There are at most as many.
+    /// There are at most as many `a`s as the rule's count.
     AtMost,
-    /// There are fewer.
+    /// There are fewer `a`s than the rule's count.
     Fewer,
     /// The first event is an `a`.
     First,
@@ -17,13 +18,13 @@ pub(super) enum Constraint {
     Last,
     /// There is an `a` or a `b`.
     Either,
-    /// Before or after each `of`, there is one of the other.
+    /// Before or after each event of `of`, there is an event of the other selection.
     Beside(Of),
     /// After each `a` there is a `b`.
     After(Distance),
     /// Before each `b` there is an `a`.
     Before(Distance),
-    /// Beside an `a` there is no `b`.
+    /// If there is an `a`, there is no `b` before or after it.
     NeverBeside,
     /// After an `a` there is no `b`.
     NeverAfter,
@@ -37,18 +38,18 @@ impl Constraint {
         matches!(self, AtLeast | First | Last | Either)
     }
 
-    /// Whether the event that breaks it shows so, whatever comes after it.
+    /// Whether a violation is certain at the event that causes it, whatever comes after.
     pub(super) fn is_broken_at_once(self) -> bool {
         matches!(self, AtMost | Fewer | First | Before(_) | NeverBeside | NeverAfter | NeverNext)
     }
 
-    /// Whether it matters which event is the next one, be it of the rule or not.
+    /// Whether it matters which event is the next one, even if the rule does not select that event.
     pub(super) fn is_about_neighbours(self) -> bool {
         matches!(self, After(Next) | Before(Next) | NeverNext)
     }
 }
 
-/// Which of the two selections.
+/// One of the two selections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     A,
@@ -66,7 +67,7 @@ pub(super) enum Distance {
     Next,
 }
 
-/// What a template takes.
+/// The parameters that a template takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parameters {
     /// An `a`.
@@ -84,7 +85,7 @@ pub(super) struct Template {
     pub(super) name: &'static str,
     pub(super) parameters: Parameters,
     pub(super) constraints: &'static [Constraint],
-    /// What it asks, with `{a}`, `{b}` and `{count}` for the rule's own.
+    /// What it requires, with `{a}`, `{b}` and `{count}` for the rule's own parameters.
     pub(super) means: &'static str,
 }
 

@@ -40,7 +40,7 @@ fn trace(letters: &str) -> Vec<Made> {
     letters.bytes().map(|letter| made(KINDS[usize::from(letter - b'a')])).collect()
 }
 
-/// What each template means, said again over the whole trace: `a` and `b` are the positions of its events.
+/// What each template means, defined again over the whole trace: `a` and `b` are the positions of its events.
 fn means(name: &str, trace: &str) -> bool {
     let at =
         |letter: char| -> Vec<usize> { trace.char_indices().filter(|(_, c)| *c == letter).map(|(at, _)| at).collect() };
@@ -164,7 +164,7 @@ fn within_is_a_distance_though_times_go_back() {
     assert_eq!(broken(&rule_of("precedence"), &[a(60), b(0)]), [[1]]);
     assert_eq!(broken(&rule_of("responded_existence"), &[b(60), a(0)]), [[1]]);
     assert_eq!(broken(&rule_of("not_succession"), &[a(60), b(0)]), Vec::<Vec<u64>>::new());
-    // The one that is near enough need not be the latest.
+    // The event that is near enough need not be the latest.
     assert_eq!(broken(&rule_of("precedence"), &[a(0), a(60), b(10)]), Vec::<Vec<u64>>::new());
     assert_eq!(broken(&rule_of("not_succession"), &[a(0), a(60), b(10)]), [[0, 2]]);
 }

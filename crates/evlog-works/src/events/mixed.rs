@@ -1,6 +1,6 @@
 //! Events of several contracts, for the commands that read what events mean: `custom`, `status` and `pipeline` in turns.
 //!
-//! Invariants: every event is one that its contract allows, and every run keeps the rules of [`RULES`].
+//! Invariants: every event is allowed by its contract, and every run keeps the rules of [`RULES`].
 
 use super::{POOL, Random, SEED, STARTED, SUCCEEDED, Sizes, Step, creation, moved, name, refused};
 use crate::Done;
@@ -30,15 +30,15 @@ const PAYMENT: [(&str, &str); LEN] = [
     ("custom/closed", "ann"),
 ];
 
-/// How runs of the three contracts look, of which `at_once` grow at the same time.
+/// The shapes of runs of the three contracts. `at_once` of these runs grow at the same time.
 pub(super) fn shapes(at_once: usize) -> Done<Vec<Vec<Step>>> {
     let mut random = Random(SEED);
     let payment = PAYMENT.map(|(kind, by)| noted(kind, by, at_once, &mut random)).into_iter().collect();
     Ok(vec![payment, status(&mut random)?, pipeline()?])
 }
 
-/// An event of contract `custom`. As many payloads as events of a run have at once, or a multiple, so that all events of a run
-/// have the same ticket.
+/// An event of contract `custom`. There are as many payloads as runs that grow at once, or a multiple, so that all events of a
+/// run have the same ticket.
 fn noted(kind: &'static str, by: &str, at_once: usize, random: &mut Random) -> Step {
     let mut payload = |number: usize| {
         let (ticket, cents, note) = (number % at_once, random.next() % 1_000_000, random.text(64));

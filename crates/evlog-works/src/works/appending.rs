@@ -28,7 +28,7 @@ pub(super) fn fill(store: &dyn Store, events: &Events, count: usize, batch: usiz
     Ok(())
 }
 
-/// Bulk, open and replay of each contender in turn, in one directory each round.
+/// Does bulk, open and replay for each contender in turn, in one directory for each round.
 pub(super) fn load(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let events = audit_events(plan.scale.events)?;
     turns(plan, Work::Bulk, watch, &plan.contenders, &mut |contender, dir| {
@@ -99,7 +99,7 @@ pub(super) fn durable(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, re
     Ok(())
 }
 
-/// Each contender in turn, in an empty directory, round by round.
+/// Lets each contender do the work in turn, in an empty directory, round by round.
 fn turns(
     plan: &Plan<'_>,
     work: Work,
@@ -111,7 +111,7 @@ fn turns(
         for contender in contenders {
             step(watch, work.name())?;
             let room = plan.room()?;
-            // Syncs first, so that a contender need not wait for what the one before left in the file system's journal,
+            // Syncs first, so that a contender need not wait for what the previous one left in the file system's journal,
             // mainly deleted files.
             File::open(&plan.dir).and_then(|dir| dir.sync_all()).map_err(during("sync the works' directory"))?;
             named(work.name(), contender.name, one(contender, room.path()))?;
@@ -171,7 +171,7 @@ pub(super) fn typed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Result
     Ok(())
 }
 
-/// Bytes on disk, all sidecars included, after a close in order.
+/// Measures the bytes on disk, including all sidecars, after a close in order.
 pub(super) fn disk(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     step(watch, Work::Disk.name())?;
     let count = plan.scale.events;

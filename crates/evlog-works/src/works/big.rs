@@ -1,4 +1,4 @@
-//! Works on a big log: made once, then opened, looked up in, verified and read whole.
+//! Works on a big log. It is made once, then opened, looked up in, verified and read completely.
 
 use super::appending::{self, BATCH};
 use super::{Plan, Work, expect_events, named, whole};
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 1000;
 /// Events of the small log that opening the big one is compared with.
 const SMALL: usize = 100_000;
 
-/// Does the works of this file that are asked for.
+/// Does those works of this file that are requested.
 pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let big = plan.scale.big;
     if works.iter().any(|work| work.reads_big_log()) {
@@ -62,7 +62,7 @@ fn make(dir: &Path, count: usize, at_once: usize, batch: usize) -> Done<Events> 
     Ok(events)
 }
 
-/// Opening for writing, the small and the big log in turns.
+/// Opens the small log and the big log for writing, in turns.
 fn open(plan: &Plan<'_>, big: &Path, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let (room, small) = (plan.room()?, SMALL.min(plan.scale.big));
     make(room.path(), small, AT_ONCE, BATCH)?;
@@ -93,7 +93,7 @@ fn open_killed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) ->
     Ok(())
 }
 
-/// A reader of its own for each stream, with the files in memory and after the system forgot them.
+/// Uses a separate reader for each stream, with the files in memory and after the system forgot them.
 fn lookup(
     plan: &Plan<'_>,
     log: &Path,

@@ -21,7 +21,7 @@ const SELECTIONS: [(&str, &str); 4] =
 /// Formats that are exported, where the program has them.
 const FORMATS: [&str; 3] = ["jsonl", "csv", "parquet"];
 
-/// What reading alone takes: every frame checked and every event's envelope walked, in this process.
+/// The cost of reading alone: every frame is checked and every event's envelope is walked, in this process.
 const WALK: &str = "walk";
 
 /// A log of the mixed events.
@@ -47,7 +47,7 @@ fn formats(plan: &Plan<'_>) -> impl Iterator<Item = &'static str> {
     FORMATS.into_iter().filter(|format| plan.programs.formats.contains(format))
 }
 
-/// Does the works of this file that are asked for.
+/// Does those works of this file that are requested.
 pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     if !works.iter().any(|work| work.reads_mixed_log()) {
         return Ok(());
@@ -89,7 +89,7 @@ impl Mixed<'_> {
         expect_events(WALK, seen, self.count)
     }
 
-    /// An audit that finds anything ends with another exit code, so a run that is not as it should be is no figure.
+    /// An audit that finds anything ends with another exit code. So a log with a finding gives no figure.
     fn audit(&self, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
         step(watch, Work::Audit.name())?;
         let (room, mut command) = (self.plan.room()?, self.command("audit"));
