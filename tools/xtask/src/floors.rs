@@ -16,7 +16,7 @@ const HEADING: &str = "## Edges";
 const CORE: [&str; 6] = ["evlog-format", "evlog-verify", "evlog-projection", "evlog-store", "evlog-lifecycle", "evlog"];
 
 /// The most packages behind the core, its own included, on all platforms together. Raising it is a decision, and belongs in `docs/adr/`.
-const CORE_PACKAGES_MAX: usize = 71;
+const CORE_PACKAGES_MAX: usize = 75;
 
 /// All breaches.
 pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::reading::Reading;
 use evlog_format::Seq;
-use std::collections::BTreeMap;
+use rpds::RedBlackTreeMapSync;
 
 /// How many activations may wait in a case for the event that they require.
 const OPEN_MAX: usize = 10_000;
@@ -92,15 +92,16 @@ impl Latest {
     }
 }
 
-/// Earlier events by the values of `same`, as far as a later event can need them.
+/// Earlier events by the values of `same`, as far as a later event can need them. Copies share the events: an enforced rule is
+/// judged for each command, and what it remembers must not be copied each time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Past(BTreeMap<Option<String>, Times>);
+pub(super) struct Past(RedBlackTreeMapSync<Option<String>, Times>);
 
 /// Earlier events by their time, if the rule has `within`: times can go back, so any of them can be the one that is near
 /// enough. Without `within` all are in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Times {
-    by_time: BTreeMap<i128, Box<Latest>>,
+    by_time: RedBlackTreeMapSync<i128, Latest>,
     /// The latest time of the events that were forgotten, because there were too many.
     forgotten_ns: Option<i128>,
 }
@@ -115,17 +116,21 @@ impl Past {
         if mark.same.is_none() || (rule.different.is_some() && mark.different.is_none()) {
             return;
         }
-        let times = self.0.entry(mark.same.clone()).or_default();
         let place = if rule.within_ns.is_some() { mark.time_ns } else { 0 };
+        let same = mark.same.clone();
+        if !self.0.contains_key(&same) {
+            self.0.insert_mut(same.clone(), Times::default());
+        }
+        let Some(times) = self.0.get_mut(&same) else { unreachable!("it was inserted") };
         match times.by_time.get_mut(&place) {
             Some(latest) => latest.add(mark),
-            None => {
-                // Most maps have one entry, and room for eleven.
-                times.by_time.insert(place, Box::new(Latest { last: mark, other: None }));
-            }
+            None => times.by_time.insert_mut(place, Latest { last: mark, other: None }),
         }
-        if times.by_time.len() > TIMES_MAX {
-            times.forgotten_ns = times.by_time.pop_first().map(|(time_ns, _)| time_ns).max(times.forgotten_ns);
+        if times.by_time.size() > TIMES_MAX
+            && let Some((&first_ns, _)) = times.by_time.first()
+        {
+            times.by_time.remove_mut(&first_ns);
+            times.forgotten_ns = times.forgotten_ns.max(Some(first_ns));
         }
     }
 
@@ -145,12 +150,12 @@ impl Past {
 
     /// The latest earlier event with the same values of `same`, whether it fits or not.
     pub(super) fn last_of(&self, later: &Mark) -> Option<&Mark> {
-        Some(&self.0.get(&later.same)?.by_time.last_key_value()?.1.last)
+        Some(&self.0.get(&later.same)?.by_time.last()?.1.last)
     }
 
     /// Drops the events with the same values.
     pub(super) fn drop_same(&mut self, mark: &Mark) {
-        self.0.remove(&mark.same);
+        self.0.remove_mut(&mark.same);
     }
 }
 
