@@ -4,6 +4,7 @@
 //! Does not: bound a wait. A stream that blocks does not do that either, and what must not wait is done by other threads.
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::io::{self, Read, Stderr, Stdin, Stdout, Write};
 use std::os::fd::AsFd;
@@ -46,6 +47,14 @@ fn ready(stream: &impl AsFd, flags: PollFlags) -> io::Result<()> {
     }
 }
 
+/// The standard library reports a write to a standard stream that was opened for reading only as done.
+fn check_writable(stream: &impl AsFd) -> io::Result<()> {
+    match rustix::fs::fcntl_getfl(stream) {
+        Ok(flags) if flags & OFlags::ACCMODE == OFlags::RDONLY => Err(Errno::BADF.into()),
+        _ => Ok(()),
+    }
+}
+
 impl<S: Read + AsFd> Read for Waiting<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.wait(PollFlags::IN, |stream| stream.read(buffer))
@@ -54,6 +63,7 @@ impl<S: Read + AsFd> Read for Waiting<S> {
 
 impl<S: Write + AsFd> Write for Waiting<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        check_writable(&self.0)?;
         self.wait(PollFlags::OUT, |stream| stream.write(bytes))
     }
 

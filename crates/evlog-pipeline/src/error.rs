@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 /// The prefix of the error codes with which the log's policy refuses a command.
 const OF_POLICY: &str = "POLICY_";
+/// The error code of a command that a rule of the pipeline forbids.
+const RULE_BROKEN: &str = "RULE_BROKEN";
 
 /// A run that was not brought to its end. Unless stated otherwise the run exists and stays in progress.
 #[derive(Debug)]
@@ -124,14 +126,14 @@ pub enum RunError {
 impl RunError {
     /// The exit code of the process:
     ///
-    /// - 20, as for a run that failed: the contract refused `create`, or the run is locked, exists already, has ended, or has
-    ///   not ended (pipeline.md 2.4, 3.2).
+    /// - 20, as for a run that failed: the contract refused `create` (but not for a rule of the pipeline), or the run is locked,
+    ///   exists already, has ended, or has not ended (pipeline.md 2.4, 3.2).
     /// - 130, as a shell reports Ctrl-C: the run was interrupted.
     /// - 2: anything else. Then no run could go on, or its files or the log could not be written.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
-            RunError::Refused { code, .. } if code.starts_with(OF_POLICY) => 2,
+            RunError::Refused { code, .. } if code.starts_with(OF_POLICY) || code == RULE_BROKEN => 2,
             RunError::Refused { command, .. } if command == "create" => 20,
             RunError::Locked { .. }
             | RunError::BundleExists { .. }
@@ -285,7 +287,9 @@ mod tests {
             message: String::new(),
         };
         let log = RunError::Log(LogError::Undecidable { run: "r".to_owned(), message: String::new() });
-        for error in [file, refused("finalize"), log, RunError::Projection(String::new())] {
+        let by_rule =
+            RunError::Refused { command: "create".to_owned(), code: RULE_BROKEN.to_owned(), message: String::new() };
+        for error in [file, refused("finalize"), by_rule, log, RunError::Projection(String::new())] {
             assert_eq!(error.exit_code(), 2, "{error}");
         }
         let locked = RunError::Locked { run: "r".into(), path: PathBuf::new(), holder: String::new() };

@@ -64,13 +64,13 @@ impl Events {
             && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
-    /// Whether one of them has a kind that belongs to the contract.
+    /// Whether each of their kinds or patterns has a kind that belongs to the contract.
     fn can_be_of(&self, contract: &str) -> bool {
-        let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
-        numbers.any(|number| {
+        let is_own = |number: &u16| {
             let kind = Kind::BuiltIn(*number);
             kind.name().and_then(|name| name.split_once('.')).is_some_and(|(of, _)| of == contract)
-        })
+        };
+        self.kinds.iter().all(|kinds| kinds.built_in().iter().any(is_own))
     }
 
     /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
@@ -96,6 +96,8 @@ pub struct Rule {
     count: u64,
     per: Per,
     contract: Option<String>,
+    /// Line and column of the contract's name in the file of rules.
+    contract_place: Option<(usize, usize)>,
     same: Vec<Field>,
     different: Option<Field>,
     within_ns: Option<i64>,
@@ -148,6 +150,7 @@ impl Rule {
             count,
             per: Per::Run,
             contract: None,
+            contract_place: None,
             same: Vec::new(),
             different,
             within_ns,
@@ -187,6 +190,11 @@ impl Rule {
     /// The contract of the runs that it applies to; `None` if it applies to all.
     pub fn contract(&self) -> Option<&str> {
         self.contract.as_deref()
+    }
+
+    /// Where the file of rules names it: line and column, from 1.
+    pub fn contract_place(&self) -> Option<(usize, usize)> {
+        self.contract_place
     }
 
     /// Whether it compares the two events of a pair.

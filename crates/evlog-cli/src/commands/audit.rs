@@ -88,7 +88,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Ve
 }
 
 fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let Rules { rules, files } = read_rules(&args.rules)?;
+    let Given { rules, files, places } = read_rules(&args.rules)?;
     let selection = args.selecting.selection(&args.at.zone())?;
     if args.record && !selection.is_all() {
         return Err(CommandError::user("--record: expected an audit of all events, found options that select some"));
@@ -99,7 +99,11 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     args.selecting.check_runs(&view)?;
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;
-    check_contracts(&report.unknown)?;
+    let named = rules.iter().zip(&places).find(|(rule, _)| rule.contract() == report.unknown.first());
+    check_contracts(&report.unknown).map_err(|error| match named {
+        Some((_, Some(place))) => CommandError::user(format!("{place}: {}", error.message)),
+        _ => error,
+    })?;
     let said = Said::of(&report, args.fail_on);
     match format {
         Format::Text => print(ui, &rules, &report, said),
@@ -158,6 +162,9 @@ fn record(
     }
 }
 
+/// Why events are not judged.
+const BEYOND_MEMORY: &str = "more events of one case wait or would have to be remembered than a rule can hold (O-25)";
+
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
@@ -187,14 +194,16 @@ impl Said {
 
 /// What the files of rules have.
 #[derive(Default)]
-struct Rules {
+struct Given {
     rules: Vec<Rule>,
     files: Vec<AuditedRules>,
+    /// Of each rule that names a contract: where, as `file:line:column`.
+    places: Vec<Option<String>>,
 }
 
 /// Reads all files of rules; a name that two files have is refused.
-fn read_rules(paths: &[PathBuf]) -> Result<Rules, CommandError> {
-    let mut all = Rules::default();
+fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
+    let mut all = Given::default();
     for path in paths {
         let shown = path.display();
         let text = files::read_text(path, evlog_audit::FILE_LEN_MAX)?;
@@ -205,6 +214,8 @@ fn read_rules(paths: &[PathBuf]) -> Result<Rules, CommandError> {
         if let Some(rule) = read.iter().find(|rule| all.rules.iter().any(|other| other.name() == rule.name())) {
             return Err(CommandError::user(format!("`{shown}`: rule `{}` is in an earlier file already", rule.name())));
         }
+        let place = |rule: &Rule| rule.contract_place().map(|(line, column)| format!("{shown}:{line}:{column}"));
+        all.places.extend(read.iter().map(place));
         all.rules.extend(read);
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         all.files.push(AuditedRules { file, blake3: blake3::hash(text.as_bytes()).into() });
@@ -259,7 +270,7 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, said: Said) {
         lines.push(("open", text, Tone::Warning));
     }
     if not_judged > 0 {
-        let text = format!("{}: too many events of one case wait for another", counted(not_judged, "event"));
+        let text = format!("{}: {BEYOND_MEMORY}", counted(not_judged, "event"));
         lines.push(("not judged", text, Tone::Warning));
     }
     facts(ui, &lines);
@@ -317,7 +328,7 @@ fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report
         let count = report.findings.count_of(name) as u64;
         let answer = match report.not_judged.get(name) {
             Some(left) if count == 0 => {
-                Answer::NotRun(format!("{}: too many events of one case wait for another", counted(*left, "event")))
+                Answer::NotRun(format!("{} not judged: {BEYOND_MEMORY}", counted(*left, "event")))
             }
             _ if name == order::UNSIGNED.name && args.max_unsigned.is_none() => {
                 Answer::NotRun("no longest time was given: `--max-unsigned DURATION`".to_owned())

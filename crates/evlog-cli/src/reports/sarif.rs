@@ -26,7 +26,7 @@ pub(super) fn document(report: &Report) -> Value {
     let notes = report.cases.iter().filter_map(|case| {
         let Answer::NotRun(why) = &case.answer else { return None };
         let of = &report.rules[case.rule];
-        let text = message(&format!("{} was not run: {why}", of.label));
+        let text = message(&format!("{} has no verdict: {why}", of.label));
         let rule = json!({"id": of.id, "index": case.rule});
         Some(json!({"level": "note", "message": {"text": text}, "associatedRule": rule}))
     });

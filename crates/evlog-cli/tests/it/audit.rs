@@ -111,7 +111,7 @@ fn rules_that_cannot_be_read_are_refused_with_their_place_and_no_verdict() {
     room.write("built_in.toml", "[[rule]]\nname = \"signed_in_time\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
     room.ends(2, &["audit", "--rules", "built_in.toml"]).says("built_in.toml:2:8: ").says("signed_in_time");
     room.write("no_contract.toml", &format!("{FOUR_EYES}contract = \"statsu\"\n"));
-    room.ends(2, &["audit", "--rules", "no_contract.toml"]).says("found `statsu`");
+    room.ends(2, &["audit", "--rules", "no_contract.toml"]).says("no_contract.toml:8:12: ").says("found `statsu`");
     room.ends(0, &["audit", "--rules", "rules.toml", "--run", "nobod?"]);
     room.ends(1, &["audit", "--rules", "rules.toml", "--run", "nobody"]).says("no run `nobody`");
 }

@@ -144,3 +144,14 @@ fn a_reader_that_has_gone_is_no_failure_in_a_pipe_that_does_not_block() {
         assert_eq!(child.wait().unwrap().code(), Some(0), "{words:?}");
     }
 }
+
+#[test]
+fn an_answer_to_a_stdout_that_is_open_for_reading_only_is_lost_and_the_exit_code_says_so() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    for arguments in [&["verify"][..], &["verify", "--json"], &["contract", "list"], &["--help"]] {
+        let mut command = room.command(arguments);
+        let done = command.stdout(fs::File::open("/dev/null").unwrap()).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
+    }
+}

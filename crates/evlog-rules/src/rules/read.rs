@@ -7,7 +7,7 @@ use crate::condition::Condition;
 use crate::field::Field;
 use crate::fields::{self, Fields, Flaws, text};
 use crate::kinds::Kinds;
-use crate::located::{Finding, Located};
+use crate::located::{Finding, Half, Located};
 use crate::severity::Severity;
 use evlog_projection::time::from_span;
 use serde_json::Value;
@@ -37,9 +37,13 @@ enum Home<'h> {
 pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     let located = Located::parse(text)?;
     let flaws = Flaws::default();
-    let rules = Fields::of(located.value.clone(), "", &flaws)
-        .map(|fields| whole(fields, Home::File(reserved), &flaws))
-        .unwrap_or_default();
+    let read = Fields::of(located.value.clone(), "", &flaws).map(|fields| whole(fields, Home::File(reserved), &flaws));
+    let mut rules = read.unwrap_or_default();
+    // If a rule is left out, there are findings, and no rule counts.
+    for (nth, rule) in rules.iter_mut().enumerate().filter(|(_, rule)| rule.contract.is_some()) {
+        let place = located.finding(&format!("/rule/{nth}/contract"), Half::Value, "");
+        rule.contract_place = Some((place.line, place.column));
+    }
     let mut findings: Vec<Finding> =
         flaws.into_vec().into_iter().map(|flaw| located.finding(&flaw.pointer, flaw.half, flaw.message)).collect();
     findings.sort();
@@ -133,6 +137,7 @@ fn one(given: Value, at: &str, home: Home<'_>, flaws: &Flaws) -> Option<Rule> {
         count: count.unwrap_or(1),
         per: per.map_or(Per::Run, Per::Value),
         contract,
+        contract_place: None,
         same,
         different: different.pop(),
         within_ns,

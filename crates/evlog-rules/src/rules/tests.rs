@@ -461,6 +461,10 @@ fn a_rule_of_a_contract_file_is_about_single_runs_of_the_contract_and_is_enforce
             "is about the runs of this",
         ),
         ("template = \"absence\"\nkind = \"machine.*\"\nper = \"actor\"".to_owned(), "is about single runs"),
+        (
+            "template = \"absence\"\nkind = [\"machine.created\", \"status.created\"]".to_owned(),
+            "found machine.created or status.created",
+        ),
         ("template = \"absence\"\nkind = \"custom/paid\"".to_owned(), "expected kinds of contract `machine`"),
         (
             format!("template = \"response\"\n{pair}enforce = true"),

@@ -26,8 +26,8 @@ pub(super) fn report(log: &Path, view: &View, replayed: &Replayed) -> Result<Rep
         report.asked(Rule::new("bundles", title, help), Answer::found(bundles.reported()));
     }
     if let Some(against) = &replayed.against {
-        let title = "the replay projects the same as the trail after every event";
-        report.asked(Rule::new("trail", title, "docs/replay.md explains trails."), Answer::found(diverged(against)));
+        let title = format!("the replay projects the same as the trail after every {}", against.step());
+        report.asked(Rule::new("trail", &title, "docs/replay.md explains trails."), Answer::found(diverged(against)));
     }
     let same = report.rule(Rule::new("file", "a file has the bytes whose digest the log records", help));
     for difference in &found.differences {

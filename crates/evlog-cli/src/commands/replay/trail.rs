@@ -147,7 +147,12 @@ impl Compared {
     /// The verdict on the trail, in a line.
     pub(super) fn fact(&self) -> String {
         let made = format!("`{}`, by {}", self.path, self.header.program);
-        if self.agrees() { format!("the same after every event: {made}") } else { format!("differs: {made}") }
+        if self.agrees() { format!("the same after every {}: {made}", self.step()) } else { format!("differs: {made}") }
+    }
+
+    /// What the trail has a line for: a trail made with `--every` says nothing of the events between its steps.
+    pub(super) fn step(&self) -> &'static str {
+        if self.header.every.get() == 1 { "event" } else { "step of the trail" }
     }
 
     /// Where the replay and the trail begin to differ, as a sentence.
