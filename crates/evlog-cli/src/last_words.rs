@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_a_command_says_follows_from_what_these_options_make_it_write() {
-        let cases: [(&str, &str); 44] = [
+        let cases = [
             ("submit", SUBMIT),
             ("run plan.toml", RUN),
             ("run --resume r", RUN),
@@ -239,6 +239,9 @@ mod tests {
             ("contract check a.toml", READING),
             ("check-proof p --checkpoint a.note --key a.pub", READING),
             ("check-evidence r.html --key a.pub", READING),
+            ("completions bash", READING),
+            ("man", READING),
+            ("man pages", FILES),
         ];
         for (typed, expected) in cases {
             let arguments = Arguments::try_parse_from(std::iter::once("evlog").chain(typed.split(' ')));

@@ -24,7 +24,8 @@ fn page() -> String {
 /// The section of a command, and those of the commands within it.
 fn sections(page: &mut String, command: &mut Command, title: &str) {
     section(page, &mut command.clone(), title);
-    for inner in command.get_subcommands_mut() {
+    // `evlog help` shows these sections.
+    for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
         let title = format!("{title} {}", inner.get_name());
         sections(page, inner, &title);
     }

@@ -27,7 +27,7 @@ Examples:
 /// evlog keeps runs in an append-only log of checksummed segments. Run states, manifests and health files are
 /// projections: evlog computes them from the log, and gets the same bytes every time.
 #[derive(Debug, Parser)]
-#[command(name = "evlog", version, after_help = EXAMPLES, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "evlog", version, after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -138,4 +138,6 @@ commands! {
     Witness(witness::WitnessArgs) |_| Writes::Files;
     Evidence(evidence::EvidenceArgs) |args| Writes::Files.only_if(args.writes());
     CheckEvidence(check_evidence::CheckEvidenceArgs) |_| Writes::Nothing;
+    Completions(completions::CompletionsArgs) |_| Writes::Nothing;
+    Man(man::ManArgs) |args| Writes::Files.only_if(args.writes());
 }

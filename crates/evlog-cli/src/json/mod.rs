@@ -8,6 +8,7 @@ mod conform;
 mod contract;
 mod diff;
 mod explain;
+mod guide;
 mod inspect;
 mod payload;
 mod policy;
@@ -25,6 +26,7 @@ pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use diff::{DiffFile, DiffLine};
 pub(crate) use explain::{ExplainObject, ExplainReason, ExplainWaiting, WhyEvent, WhyObject};
+pub(crate) use guide::{CompletionsObject, ManObject};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,

@@ -25,6 +25,8 @@ mod export;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod harmed;
 #[cfg(test)]
 mod hidden;

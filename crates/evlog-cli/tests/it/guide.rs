@@ -1,0 +1,92 @@
+//! What the program says about itself: help, completions, man pages.
+
+use crate::support::Room;
+use std::process::Command;
+
+/// The subcommands that a help text lists.
+fn commands_of(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.map(|line| line.split_whitespace().next().unwrap().to_owned()).filter(|name| name != "help").collect()
+}
+
+/// Every command, as its words after `evlog`.
+fn every_command(room: &Room) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::<String>::new()];
+    while let Some(words) = open.pop() {
+        let mut typed: Vec<&str> = words.iter().map(String::as_str).collect();
+        typed.push("--help");
+        let help = room.ends(0, &typed);
+        open.extend(commands_of(&help.out).into_iter().map(|name| [words.clone(), vec![name]].concat()));
+        found.push(words);
+    }
+    assert!(found.len() > 30, "{found:?}");
+    found
+}
+
+#[test]
+fn help_of_a_command_is_what_its_own_option_prints() {
+    let room = Room::new();
+    for command in [&["run"][..], &["verify"], &["key"], &["key", "new"], &["contract", "check"]] {
+        let asked = room.ends(0, &[&["help"], command].concat());
+        assert_eq!(asked.out, room.ends(0, &[command, &["--help"]].concat()).out);
+        assert!(asked.err.is_empty());
+    }
+    assert_eq!(room.ends(0, &["help"]).out, room.ends(0, &["--help"]).out);
+    room.ends(2, &["help", "no-such-command"]).says("no-such-command");
+}
+
+#[test]
+fn every_command_has_a_man_page_that_names_its_options() {
+    let room = Room::new();
+    let answer = room.ends(0, &["man", "pages", "--json"]).json();
+    let mut expected = Vec::new();
+    for words in every_command(&room) {
+        let name = format!("pages/{}.1", [&["evlog".to_owned()], words.as_slice()].concat().join("-"));
+        let page = std::fs::read_to_string(room.path(&name)).unwrap().replace("\\-", "-");
+        let help = room.ends(0, &[words.iter().map(String::as_str).collect(), vec!["--help"]].concat()).out;
+        let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+        for option in options.map(|word| word.trim_end_matches(|end: char| !end.is_ascii_alphanumeric())) {
+            let option = option.split(['[', '=']).next().unwrap();
+            assert!(page.contains(option), "{name} does not name {option}");
+        }
+        expected.push(name);
+    }
+    expected.sort();
+    assert_eq!(answer["files"], serde_json::json!(expected));
+    assert_eq!(room.ends(0, &["man"]).out, std::fs::read_to_string(room.path("pages/evlog.1")).unwrap());
+    room.ends(0, &["man", "pages"]);
+}
+
+/// Examples stay one a line: a program that formats pages would otherwise join them.
+#[test]
+fn a_man_page_keeps_the_lines_of_examples() {
+    let page = Room::new().ends(0, &["man"]).out;
+    let notes = page.split(".SH NOTES\n").nth(1).unwrap();
+    assert!(notes.starts_with(".nf\n") && notes.ends_with("\n.fi\n"), "{notes}");
+    assert!(!page.contains(".SH EXTRA"));
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let room = Room::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(room.ends(0, &["completions", shell]).out.contains("check-evidence"), "{shell}");
+    }
+    let script = room.ends(0, &["completions", "bash"]).out;
+    assert_eq!(room.ends(0, &["completions", "bash", "--json"]).json()["script"], script);
+    room.write("evlog.bash", &script);
+    let asked = r#"
+        source ./evlog.bash && complete -p evlog > /dev/null || exit 9
+        ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _evlog evlog "${*: -1}" "${*: -2:1}"; echo "${COMPREPLY[*]}"; }
+        ask evlog veri; ask evlog verify --checkp; ask evlog key n; ask evlog completions ba"#;
+    let Ok(done) = Command::new("bash").args(["--norc", "-c", asked]).current_dir(room.path("")).output() else {
+        return; // there is no bash here
+    };
+    let said = String::from_utf8(done.stdout).unwrap();
+    let offered: Vec<&str> = said.lines().collect();
+    assert_eq!(offered[0], "verify", "{said}");
+    assert_eq!(offered[1], "--checkpoint", "{said}");
+    assert_eq!(offered[2..], ["new", "bash"], "{said}");
+}
