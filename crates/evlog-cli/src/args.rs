@@ -1,6 +1,7 @@
 //! The options that several commands share. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use crate::error::CommandError;
+use crate::ui::Colour;
 use crate::when::{self, Point};
 use clap::Args;
 use evlog::View;
@@ -33,6 +34,10 @@ pub(crate) struct Global {
         hide_possible_values = true
     )]
     pub(crate) json: Option<String>,
+    /// When to use colours: always, never, or auto, which is on a terminal unless `NO_COLOR`, `CLICOLOR_FORCE` or `CLICOLOR=0`
+    /// says otherwise
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: Colour,
     /// Print only errors on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,

@@ -39,6 +39,7 @@ mod when;
 
 use evlog_pipeline::guard;
 use std::process::ExitCode;
+use ui::Colour;
 
 fn main() -> ExitCode {
     if guard::is_asked() {
@@ -48,12 +49,12 @@ fn main() -> ExitCode {
     signals::outlive_size_limit().ok();
     let arguments = match commands::arguments::parse() {
         Ok(arguments) => arguments,
-        Err(error) => return ui::usage(&error),
+        Err(error) => return ui::usage(&error, Colour::typed(std::env::args_os())),
     };
     if arguments.global.quiet {
         ui::silence_alerts();
     }
-    let mut ui = ui::Ui::new(arguments.global.quiet);
+    let mut ui = ui::Ui::new(arguments.global.quiet, arguments.global.color);
     // If this fails, Rust's library prints its own message when memory runs out.
     last_words::prepare(arguments.command.writes()).ok();
     // If this fails, running out of memory ends the process by a signal, which is the default.

@@ -1,11 +1,12 @@
-//! The only place that prints. The answer goes to stdout, messages go to stderr. Colours are used only on a terminal
-//! that shows them.
+//! The only place that prints. The answer goes to stdout, messages go to stderr. [`Colour`] decides whether a stream shows
+//! colours.
 //!
 //! Invariants:
 //! - A line for people is a [`Text`], so untrusted text cannot control the terminal. JSON keeps every character, with
 //!   invisible ones escaped.
 //! - Printing never fails, and the command continues. If the answer could not be written, a yes becomes an error; other verdicts stay.
 
+mod colour;
 mod region;
 mod screen;
 mod spool;
@@ -13,6 +14,7 @@ mod talk;
 mod text;
 mod wrap;
 
+pub(crate) use colour::Colour;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
 pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
@@ -72,12 +74,6 @@ impl Tone {
             _ => Tone::Plain,
         }
     }
-}
-
-/// Whether a stream shows colours.
-fn shows_colour(stream: &impl IsTerminal) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    moves(stream) && !set("NO_COLOR")
 }
 
 /// Whether what was written to a stream can be drawn over.
@@ -148,13 +144,13 @@ enum Talk {
 }
 
 impl Ui {
-    pub(crate) fn new(quiet: bool) -> Ui {
+    pub(crate) fn new(quiet: bool, colour: Colour) -> Ui {
         Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(streams::stdout())),
             lost: None,
             patience: None,
-            answer_colour: shows_colour(&io::stdout()),
-            talk_colour: shows_colour(&io::stderr()),
+            answer_colour: colour.shows(&io::stdout()),
+            talk_colour: colour.shows(&io::stderr()),
             talk: match (quiet, moves(&io::stderr())) {
                 (true, _) => Talk::Nothing,
                 (false, false) => Talk::Lines,
@@ -453,13 +449,13 @@ impl Drop for Progress {
 }
 
 /// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let text = |colour| if colour { error.render().ansi().to_string() } else { error.render().to_string() };
+pub(crate) fn usage(error: &clap::Error, colour: Colour) -> ExitCode {
+    let text = |shows| if shows { error.render().ansi().to_string() } else { error.render().to_string() };
     let printed = if error.use_stderr() {
-        streams::stderr().write_all(text(shows_colour(&io::stderr())).as_bytes())
+        streams::stderr().write_all(text(colour.shows(&io::stderr())).as_bytes())
     } else {
         let mut out = streams::stdout();
-        out.write_all(text(shows_colour(&io::stdout())).as_bytes()).and_then(|()| out.flush())
+        out.write_all(text(colour.shows(&io::stdout())).as_bytes()).and_then(|()| out.flush())
     };
     let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::CouldNot.code());
     match printed {

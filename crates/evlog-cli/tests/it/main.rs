@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod colour;
+#[cfg(test)]
 mod conform;
 #[cfg(test)]
 mod contract;

@@ -96,6 +96,14 @@ impl Room {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// Runs a program on a terminal of its own, with these variables; what the terminal was sent is the answer.
+    pub(crate) fn on_a_terminal(&self, typed: &[&str], variables: &[(&str, &str)]) -> Done {
+        const PROGRAM: &str = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let mut command = self.command_of("python3", &["-c", PROGRAM]);
+        command.args(typed).envs(without_colours()).env("TERM", "xterm");
+        command.envs(variables.iter().copied()).output().unwrap().into()
+    }
+
     /// Runs a command that must end with this code.
     pub(crate) fn ends(&self, code: i32, arguments: &[&str]) -> Done {
         let done = self.run(arguments);
@@ -129,6 +137,11 @@ impl Room {
         files.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
         files
     }
+}
+
+/// Empty variables, which say nothing about colours.
+pub(crate) fn without_colours() -> [(&'static str, &'static str); 3] {
+    ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR"].map(|name| (name, ""))
 }
 
 /// Sends a process a signal, by its name without `SIG`.

@@ -5,13 +5,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// Runs a command on a terminal of its own, with these variables; what the terminal was sent is the answer.
+/// Runs evlog on a terminal of its own.
 fn on_a_terminal(room: &Room, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
-    const PROGRAM: &str = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-    let mut command = Command::new("python3");
-    command.args(["-c", PROGRAM, env!("CARGO_BIN_EXE_evlog")]).args(arguments);
-    command.current_dir(room.path("")).env_remove("EVLOG_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
-    command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+    room.on_a_terminal(&[&[env!("CARGO_BIN_EXE_evlog")], arguments].concat(), variables)
 }
 
 /// Two stages: one prints what would clear a screen, the other takes a while.
