@@ -18,9 +18,9 @@ test:
 ci:
     .ci/run
 
-# Build the program as it is handed on, stripped: `target/dist/evlog`.
+# Build the program as it is handed on, stripped: `target/dist/evlog`. `evlog version` shows the commit, if there is one.
 dist:
-    cargo build --locked --profile dist -p evlog-cli
+    EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" cargo build --locked --profile dist -p evlog-cli
 
 # What each crate costs to build from nothing; the report is in `target/timings`.
 timings:

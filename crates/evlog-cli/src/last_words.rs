@@ -241,6 +241,7 @@ mod tests {
             ("check-evidence r.html --key a.pub", READING),
             ("completions bash", READING),
             ("man", READING),
+            ("version", READING),
             ("man pages", FILES),
         ];
         for (typed, expected) in cases {

@@ -140,4 +140,5 @@ commands! {
     CheckEvidence(check_evidence::CheckEvidenceArgs) |_| Writes::Nothing;
     Completions(completions::CompletionsArgs) |_| Writes::Nothing;
     Man(man::ManArgs) |args| Writes::Files.only_if(args.writes());
+    Version(version::VersionArgs) |_| Writes::Nothing;
 }

@@ -31,6 +31,7 @@ pub(crate) mod show;
 pub(crate) mod submit;
 pub(crate) mod tail;
 pub(crate) mod verify;
+pub(crate) mod version;
 pub(crate) mod witness;
 
 use crate::context::Context;

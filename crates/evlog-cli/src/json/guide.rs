@@ -17,3 +17,31 @@ pub(crate) struct ManObject<'a> {
     /// The files that were written.
     pub(crate) files: &'a [String],
 }
+
+/// `evlog version`.
+#[derive(Serialize)]
+pub(crate) struct VersionObject {
+    pub(crate) version: &'static str,
+    /// The commit that the program was built from, if the build was told.
+    pub(crate) commit: Option<&'static str>,
+    pub(crate) format: FormatVersions,
+    /// The versions of the shapes of `--json`.
+    pub(crate) json: [u32; 1],
+    pub(crate) projections: Vec<ProjectionVersion>,
+    /// What was built in besides what always is.
+    pub(crate) features: Vec<&'static str>,
+}
+
+/// The versions of the log's format.
+#[derive(Serialize)]
+pub(crate) struct FormatVersions {
+    pub(crate) reads: [u32; 1],
+    pub(crate) writes: u32,
+}
+
+/// A projection, and the version that this program makes.
+#[derive(Serialize)]
+pub(crate) struct ProjectionVersion {
+    pub(crate) name: &'static str,
+    pub(crate) version: u16,
+}

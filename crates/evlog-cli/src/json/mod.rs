@@ -26,7 +26,7 @@ pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use diff::{DiffFile, DiffLine};
 pub(crate) use explain::{ExplainObject, ExplainReason, ExplainWaiting, WhyEvent, WhyObject};
-pub(crate) use guide::{CompletionsObject, ManObject};
+pub(crate) use guide::{CompletionsObject, FormatVersions, ManObject, ProjectionVersion, VersionObject};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,
