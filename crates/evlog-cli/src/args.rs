@@ -1,11 +1,11 @@
 //! The options that several commands share. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
+use crate::caller::Actor;
 use crate::error::CommandError;
 use crate::ui::Colour;
 use crate::when::{self, Point};
 use clap::Args;
 use evlog::View;
-use evlog_format::limits::ACTOR_LEN_MAX;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
@@ -84,30 +84,4 @@ pub(crate) struct Writing {
     /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: `operator`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     pub(crate) actor: Option<Actor>,
-}
-
-/// The name of an actor, checked against the log's limits.
-#[derive(Clone, Debug)]
-pub(crate) struct Actor(String);
-
-impl Actor {
-    pub(crate) fn parse(text: &str) -> Result<Actor, String> {
-        let is_good = !text.is_empty() && text.len() as u64 <= ACTOR_LEN_MAX && !text.chars().any(char::is_control);
-        let expected = || format!("expected 1 to {ACTOR_LEN_MAX} bytes of text without control characters");
-        if is_good { Ok(Actor(text.to_owned())) } else { Err(expected()) }
-    }
-
-    /// The actor from the command line, or else from the environment.
-    pub(crate) fn name(typed: Option<&Actor>) -> Result<String, CommandError> {
-        if let Some(Actor(actor)) = typed {
-            return Ok(actor.clone());
-        }
-        let Some(given) = std::env::var_os("EVLOG_ACTOR").filter(|text| !text.is_empty()) else {
-            return Ok("operator".to_owned());
-        };
-        let text = given.to_str().ok_or_else(|| "expected text in UTF-8".to_owned());
-        let Actor(name) =
-            text.and_then(Actor::parse).map_err(|why| CommandError::user(format!("EVLOG_ACTOR: {why}")))?;
-        Ok(name)
-    }
 }

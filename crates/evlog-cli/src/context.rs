@@ -1,23 +1,16 @@
 //! How a command gets at the log: as a reader or as its one writer.
 
-use crate::args::{Actor, At, Global, Writing};
+use crate::args::{At, Global, Writing};
+use crate::caller::{Actor, correlation, principal};
 use crate::error::CommandError;
 use crate::ui::alert;
 use evlog::{Log, LogError, Options, ReadOptions, View};
-use evlog_format::limits::CORRELATION_LEN_MAX;
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::OpenError;
-use nix::unistd::{User, getuid};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The longest user name that is recorded, in bytes; users with a longer name are recorded by number.
-const NAME_LEN_MAX: usize = 200;
-
-/// Length of a W3C `traceparent` of version 00.
-const TRACE_LEN: usize = 55;
 
 /// What every command knows.
 pub(crate) struct Context {
@@ -115,30 +108,4 @@ fn warned(view: View) -> View {
         alert(&format!("warning: {sentence}"));
     }
     view
-}
-
-/// The user of the operating system that runs the command.
-fn principal() -> String {
-    let id = getuid();
-    match User::from_uid(id) {
-        Ok(Some(user)) if !user.name.is_empty() && user.name.len() <= NAME_LEN_MAX => format!("os:{}", user.name),
-        _ => format!("os:uid-{id}"),
-    }
-}
-
-/// The correlation from the environment, for all commands of this call.
-fn correlation() -> Result<Option<String>, CommandError> {
-    let given = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
-    if let Some(text) = given("EVLOG_CORRELATION") {
-        let message = format!(
-            "EVLOG_CORRELATION: expected at most {CORRELATION_LEN_MAX} bytes of UTF-8, without control characters"
-        );
-        let Ok(text) = text.into_string() else { return Err(CommandError::user(message)) };
-        let is_good = text.len() as u64 <= CORRELATION_LEN_MAX && !text.chars().any(char::is_control);
-        return if is_good { Ok(Some(text)) } else { Err(CommandError::user(message)) };
-    }
-    // TRACEPARENT is set by other tools for their own use: ignore it if it does not have the W3C form.
-    let is_trace =
-        |text: &String| text.len() == TRACE_LEN && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
-    Ok(given("TRACEPARENT").and_then(|text| text.into_string().ok()).filter(is_trace))
 }

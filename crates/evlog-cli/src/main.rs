@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod caller;
 mod commands;
 mod context;
 mod error;

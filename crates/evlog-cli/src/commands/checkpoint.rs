@@ -1,6 +1,6 @@
 //! `evlog checkpoint`: signs the log's current size and root.
 
-use crate::args::Actor;
+use crate::caller::Actor;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::CheckpointObject;

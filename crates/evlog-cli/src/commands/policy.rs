@@ -1,6 +1,7 @@
 //! `evlog policy`: what a log demands of every command.
 
-use crate::args::{Actor, At};
+use crate::args::At;
+use crate::caller::Actor;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;

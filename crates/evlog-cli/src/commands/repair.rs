@@ -1,6 +1,6 @@
 //! `evlog repair`: surveys the log, plans the repair, and carries it out.
 
-use crate::args::Actor;
+use crate::caller::Actor;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
