@@ -347,7 +347,10 @@ fn an_actor_is_checked_wherever_it_is_given() {
         serde_json::from_slice::<Value>(&done.stdout).unwrap()["set_by"].clone()
     };
     assert_eq!(by("env", &["--actor", "typed"]), "typed");
-    assert_eq!([by("env", &[]), by("", &[])], ["env", "operator"]);
+    assert_eq!(by("env", &[]), "env");
+    let principal = room.ends(0, &["policy", "show", "--json"]).json()["principal"].clone();
+    assert!(principal.as_str().unwrap().starts_with("os:"), "{principal}");
+    assert_eq!(by("", &[]), principal, "the user of the operating system");
 }
 
 /// Signs the log with a clock that is this many days from now.

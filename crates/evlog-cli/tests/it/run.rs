@@ -298,3 +298,27 @@ fn a_run_id_that_the_log_has_leaves_no_trace_also_with_another_directory() {
     room.ends(0, &["project", "--check", "."]);
     assert!(!room.path("elsewhere/runs/one").exists());
 }
+
+#[test]
+fn the_actor_of_a_command_is_typed_or_in_the_environment_or_else_the_user() {
+    let room = Room::new();
+    room.write(
+        "plan.toml",
+        "name = \"p\"\n[[stage]]\nid = \"a\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n",
+    );
+    room.write("one.jsonl", "{\"contract\":\"status\",\"run\":\"s\",\"do\":\"create\"}\n");
+    let by = |run: &str, options: &[&str], variable: &str| {
+        let typed: &[&str] = if run == "s" { &["submit", "one.jsonl"] } else { &["run", "plan.toml", "--run-id", run] };
+        let done = room.command(&[typed, options].concat()).env("EVLOG_ACTOR", variable).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        let events = room.ends(0, &["cat", "--json", "--run", run]).lines();
+        assert!(events.iter().all(|event| event["actor"] == events[0]["actor"]), "{events:?}");
+        [events[0]["actor"].clone(), events[0]["principal"].clone()]
+    };
+    assert_eq!(by("one", &["--actor", "user:ann"], "ci:7")[0], "user:ann");
+    assert_eq!(by("two", &[], "ci:7")[0], "ci:7");
+    for run in ["three", "s"] {
+        let [actor, principal] = by(run, &[], "");
+        assert!(actor == principal && principal.as_str().unwrap().starts_with("os:"), "{actor} {principal}");
+    }
+}
