@@ -81,7 +81,7 @@ pub(crate) struct Writing {
     /// Fail if there is no log, instead of creating one
     #[arg(long)]
     pub(crate) no_create: bool,
-    /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: `operator`]
+    /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     pub(crate) actor: Option<Actor>,
 }

@@ -22,13 +22,13 @@ impl Actor {
         if is_good { Ok(Actor(text.to_owned())) } else { Err(expected()) }
     }
 
-    /// The actor from the command line, or else from the environment.
+    /// The actor from the command line, or else from the environment, or else the principal: nobody claims to be somebody else.
     pub(crate) fn name(typed: Option<&Actor>) -> Result<String, CommandError> {
         if let Some(Actor(actor)) = typed {
             return Ok(actor.clone());
         }
         let Some(given) = std::env::var_os("EVLOG_ACTOR").filter(|text| !text.is_empty()) else {
-            return Ok("operator".to_owned());
+            return Ok(principal());
         };
         let text = given.to_str().ok_or_else(|| "expected text in UTF-8".to_owned());
         let Actor(name) =

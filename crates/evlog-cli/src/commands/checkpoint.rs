@@ -41,7 +41,7 @@ pub(crate) struct CheckpointArgs {
     /// Change the log's name to the name of this key. The log records this, and never signs under its old name again
     #[arg(long)]
     new_name: bool,
-    /// Who signs, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    /// Who signs, recorded in the log [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
     /// Run this shell command, with the checkpoint on its stdin

@@ -71,7 +71,7 @@ struct SetArgs {
     /// The policy
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who sets the policy, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    /// Who sets the policy, recorded in the log [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
 }

@@ -55,7 +55,7 @@ pub(crate) struct RepairArgs {
     /// Do not ask before a loss is accepted
     #[arg(long)]
     yes: bool,
-    /// Who accepts the loss, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    /// Who accepts the loss, recorded in the log [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
     #[command(flatten)]
