@@ -2,6 +2,7 @@
 
 use crate::caller::Actor;
 use crate::error::CommandError;
+use crate::turn::Turn;
 use crate::ui::Colour;
 use crate::when::{self, Point};
 use clap::Args;
@@ -84,4 +85,6 @@ pub(crate) struct Writing {
     /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     pub(crate) actor: Option<Actor>,
+    #[command(flatten)]
+    pub(crate) turn: Turn,
 }

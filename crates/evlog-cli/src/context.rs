@@ -3,6 +3,7 @@
 use crate::args::{At, Global, Writing};
 use crate::caller::{Actor, correlation, principal};
 use crate::error::CommandError;
+use crate::turn::{Attempt, Turn};
 use crate::ui::alert;
 use evlog::{Log, LogError, Options, ReadOptions, View};
 use evlog_lifecycle::form::Definition;
@@ -81,24 +82,25 @@ impl Context {
         Ok(Options { create, principal, correlation, ..Options::new(program) })
     }
 
-    /// Opens the log for writing.
-    pub(crate) fn writer(&self, command: &str, create: bool) -> Result<Log, CommandError> {
-        Ok(Context::options(command, create)?.open(&self.log, contracts())?)
+    /// Opens a log that exists for writing, when it is the command's turn.
+    pub(crate) fn writer(&self, command: &str, turn: &Turn) -> Result<Log, CommandError> {
+        let options = Context::options(command, false)?;
+        turn.take(|| Attempt::of(options.clone().open(&self.log, contracts())))
     }
 
-    /// Opens the log for commands of an actor, with contracts that were brought.
+    /// Tries once to open the log for commands of an actor, with contracts that were brought.
     pub(crate) fn writer_with(
         &self,
         brought: &[Definition],
         command: &str,
         args: &Writing,
         create: bool,
-    ) -> Result<Log, CommandError> {
+    ) -> Result<Attempt<Log>, CommandError> {
         let options = Options {
             actor: Actor::name(args.actor.as_ref())?,
             ..Context::options(command, create && !args.no_create)?
         };
-        Ok(options.open(&self.log, contracts_with(brought))?)
+        Attempt::of(options.open(&self.log, contracts_with(brought)))
     }
 }
 

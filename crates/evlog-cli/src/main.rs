@@ -35,6 +35,7 @@ mod signals;
 mod signing;
 mod streams;
 mod table;
+mod turn;
 mod ui;
 mod when;
 

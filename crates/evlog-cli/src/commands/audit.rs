@@ -9,6 +9,7 @@ use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
 use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Place};
 use crate::selecting::{Selecting, check_contracts, check_fields, earlier};
 use crate::table::{counted, facts};
+use crate::turn::Turn;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -65,6 +66,8 @@ pub(crate) struct AuditArgs {
     selecting: Selecting,
     #[command(flatten)]
     answered: Answered<Kind>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 impl AuditArgs {
@@ -147,7 +150,7 @@ fn record(
         notes: count(Severity::Note),
         not_judged: report.not_judged.values().sum(),
     };
-    let log = context.writer("audit", false)?;
+    let log = context.writer("audit", &args.turn)?;
     let is_of = |log: &Log| Ok::<bool, CommandError>(log.log_id() == view.log_id() && log.is_still(size, &root)?);
     let recorded = is_of(&log).and_then(|is_of| if is_of { Ok(Some(log.record_audited(&audited)?)) } else { Ok(None) });
     match CommandError::followed_by(recorded, log.close().map_err(CommandError::from))? {

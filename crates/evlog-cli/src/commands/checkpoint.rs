@@ -8,6 +8,7 @@ use crate::keys;
 use crate::outputs;
 use crate::signing::{Publish, Said, Signing};
 use crate::table::facts;
+use crate::turn::Turn;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog_proof::{Algorithm, Signed};
@@ -47,6 +48,8 @@ pub(crate) struct CheckpointArgs {
     /// Run this shell command, with the checkpoint on its stdin
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Result<Verdict, CommandError> {
@@ -56,7 +59,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let key = keys::signer(&args.key, Algorithm::Note)?;
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };
-    let log = context.writer("checkpoint", false)?;
+    let log = context.writer("checkpoint", &args.turn)?;
     let said =
         Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: Actor::name(args.actor.as_ref())? };
     let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));

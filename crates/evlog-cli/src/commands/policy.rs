@@ -7,6 +7,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{PolicyAt, PolicyObject, PolicyRule, hex, time};
 use crate::table::facts;
+use crate::turn::Turn;
 use crate::ui::{Tone, Ui};
 use crate::when::check_committed;
 use clap::{Args, Subcommand};
@@ -74,6 +75,8 @@ struct SetArgs {
     /// Who sets the policy, recorded in the log [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 #[derive(Args, Debug)]
@@ -103,7 +106,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     // Checked before the log is opened: an invalid policy leaves no trace.
     evlog::policy::Policy::read_new(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
     let actor = Actor::name(args.actor.as_ref())?;
-    let log = context.writer("policy", false)?;
+    let log = context.writer("policy", &args.turn)?;
     let set = log.set_policy(&text, &actor).map_err(wrong).and_then(|new| Ok((new.is_some(), log.policy()?)));
     let (is_new, in_force) = CommandError::followed_by(set, log.close().map_err(CommandError::from))?;
     if context.json {

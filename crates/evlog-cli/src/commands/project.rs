@@ -12,6 +12,7 @@ use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::outputs;
 use crate::reports::Kind;
 use crate::table::counted;
+use crate::turn::Turn;
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::{Arg, Args};
 use evlog::bundles::bundles;
@@ -55,6 +56,8 @@ pub(crate) struct ProjectArgs {
     at: At,
     #[command(flatten)]
     answered: Answered<Kind>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 fn of_a_check(format: Arg) -> Arg {
@@ -97,7 +100,7 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
         return write_beside(ui, context, args, dir, &mut view, names);
     }
     // Opened before the first file is written: if another process holds the log, the directory stays unchanged.
-    let log = recording(context)?;
+    let log = recording(context, args)?;
     let verdict = write_recorded(ui, context, args, dir, &log);
     CommandError::followed_by(verdict, log.close().map_err(CommandError::from))
 }
@@ -145,9 +148,9 @@ fn write_recorded(
     write_runs(ui, context, &view, &names, dir, Some(log))
 }
 
-fn recording(context: &Context) -> Result<Log, CommandError> {
+fn recording(context: &Context, args: &ProjectArgs) -> Result<Log, CommandError> {
     context
-        .writer("project", false)
+        .writer("project", &args.turn)
         .map_err(|error| error.hint("with --no-record, files are written and nothing is recorded in the log"))
 }
 

@@ -8,6 +8,7 @@ use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
 use crate::notes;
 use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule, within};
 use crate::table::{counted, facts};
+use crate::turn::{Attempt, Turn};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
@@ -60,6 +61,8 @@ pub(crate) struct RepairArgs {
     actor: Option<Actor>,
     #[command(flatten)]
     answered: Answered<Kind>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 impl RepairArgs {
@@ -91,8 +94,12 @@ fn repair(ui: &mut Ui, context: &Context, args: &RepairArgs, format: Format<Kind
     }
     let options = Context::options("repair", false)?;
     let owner = Owner { program: options.program.clone() };
-    let taken = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress));
-    let Some(mut held) = found(ui, context, args, &own, taken)? else { return Ok(Verdict::No) };
+    let taken =
+        args.turn.take(|| match surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress)) {
+            Err(error @ OpenError::Locked { .. }) => Ok(Attempt::Locked(LogError::from(error).into())),
+            taken => Ok(Attempt::Done(taken)),
+        });
+    let Some(mut held) = found(ui, context, args, &own, taken?)? else { return Ok(Verdict::No) };
     claim(&own, held.survey_mut())?;
     let plan = audited(ui, &own, held.survey().plan(accept))?;
     if plan.refused.is_some() || plan.steps.is_empty() {

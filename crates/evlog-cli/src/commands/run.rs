@@ -13,6 +13,7 @@ use crate::outputs;
 use crate::signals::Caught;
 use crate::signing::{self, SigningArgs};
 use crate::table::facts;
+use crate::turn::Attempt;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use desk::Desk;
@@ -135,9 +136,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     }
     let signer = args.signing.signer(&context.log)?;
     // The run's lock comes first: of two processes for one run, the second reports that the run is locked, not that the log is (5.1).
-    let mut claim = claim::take(context, args)?;
-    let log = context.writer_with(&[], "run", &args.writing, args.resume.is_none() && args.retry.is_none());
-    let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
+    // While the command waits for the log it holds neither: a signal would leave the run's lock behind.
+    let (mut claim, log) = args.writing.turn.take(|| {
+        let claim = claim::take(context, args)?;
+        let log = context.writer_with(&[], "run", &args.writing, args.resume.is_none() && args.retry.is_none());
+        match log.map_err(|error| claim::not_taken(error, claim.as_ref()))? {
+            Attempt::Done(log) => Ok(Attempt::Done((claim, log))),
+            Attempt::Locked(error) => Ok(Attempt::Locked(claim::not_taken(error, claim.as_ref()))),
+        }
+    })?;
     let watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
     let (done, closed) = desk::beside(watch, |desk| {
         let interrupts = Arc::new(Interrupts::default());

@@ -186,7 +186,7 @@ fn open_log(
     log: &OnceLock<Log>,
 ) -> Result<(), CommandError> {
     if log.get().is_none() {
-        let opened = context.writer_with(brought, "submit", &args.writing, true)?;
+        let opened = args.writing.turn.take(|| context.writer_with(brought, "submit", &args.writing, true))?;
         assert!(log.set(opened).is_ok(), "only one thread opens the log");
     }
     Ok(())

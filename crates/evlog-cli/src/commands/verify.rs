@@ -15,6 +15,7 @@ use crate::json::{
 use crate::notes::{self, Trust, Witnesses};
 use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
+use crate::turn::Turn;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::Log;
@@ -97,6 +98,8 @@ pub(crate) struct VerifyArgs {
     record: bool,
     #[command(flatten)]
     answered: Answered<Kind>,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 impl VerifyArgs {
@@ -159,7 +162,7 @@ fn verified(ui: &mut Ui, context: &Context, args: &VerifyArgs, format: Format<Ki
         }
     }
     if args.record {
-        record(context, &found, kept.as_ref(), resumed)?;
+        record(context, &args.turn, &found, kept.as_ref(), resumed)?;
     }
     Ok(Verdict::of(found.is_good() && kept.is_none_or(|kept| kept.is_witnessed())))
 }
@@ -269,7 +272,13 @@ impl Pace {
     }
 }
 
-fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before) -> Result<(), CommandError> {
+fn record(
+    context: &Context,
+    turn: &Turn,
+    found: &Check,
+    kept: Option<&Kept>,
+    resumed: Before,
+) -> Result<(), CommandError> {
     let report = &found.report;
     let how = if resumed.is_some() { " --resume" } else { "" };
     let verified = Verified {
@@ -281,7 +290,7 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before
         findings: report.findings.count() + found.contract_findings.len() as u64,
         checkpoint: kept.map(|kept| kept.covered().size.0),
     };
-    let log = context.writer("verify", false)?;
+    let log = context.writer("verify", turn)?;
     let recorded =
         is_of(&log, report).and_then(|is_of| if is_of { Ok(Some(log.record_verified(&verified)?)) } else { Ok(None) });
     match CommandError::followed_by(recorded, log.close().map_err(CommandError::from))? {

@@ -103,6 +103,8 @@ mod times;
 #[cfg(test)]
 mod traced;
 #[cfg(test)]
+mod turn;
+#[cfg(test)]
 mod verdicts;
 #[cfg(test)]
 mod verify;
