@@ -1,10 +1,13 @@
 //! How a command ends. The only place that turns a library's error into a message with hints.
 
+use crate::nearest::meant;
 use evlog::{LogError, View};
 use evlog_pipeline::RunError;
+use evlog_store::layout::Layout;
 use evlog_store::{OpenError, ReadError, Refusal};
 use std::fmt::Display;
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// The verdict of a command that was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +74,10 @@ impl CommandError {
             (format!(" before seq {}", view.next_seq()), " with the same `--at`")
         };
         let missing = CommandError::user(format!("no run `{run}` in the log{then}"));
-        missing.with_code(Verdict::No.code()).hint(format!("`evlog runs`{which} lists them"))
+        // The names only help: without them the run is missing all the same.
+        let names = view.run_names().unwrap_or_default();
+        let missing = missing.with_code(Verdict::No.code()).meant(run, names.iter().map(String::as_str));
+        missing.hint(format!("`evlog runs`{which} lists them"))
     }
 
     /// A file could not be used.
@@ -84,6 +90,15 @@ impl CommandError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> CommandError {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Asks whether a known name was meant, if one is near to what was typed.
+    #[must_use]
+    pub(crate) fn meant<'k>(self, typed: &str, known: impl IntoIterator<Item = &'k str>) -> CommandError {
+        match meant(typed, known) {
+            Some(question) => self.hint(question),
+            None => self,
+        }
     }
 
     /// Ends with another exit code.
@@ -144,7 +159,10 @@ impl From<LogError> for CommandError {
 impl CommandError {
     fn hint_for_opening(self, error: &OpenError) -> CommandError {
         match error {
-            OpenError::NoLog { .. } => self.hint("`evlog init` makes one; `--log PATH` or EVLOG_LOG names another"),
+            OpenError::NoLog { path } => match log_beside(path) {
+                Some(log) => self.hint(format!("there is a log at `{}`: `--log {0}` names it", log.display())),
+                None => self.hint("`evlog init` makes one; `--log PATH` or EVLOG_LOG names another"),
+            },
             OpenError::Locked { .. } => {
                 self.hint("a log has one writer at a time; readers such as `evlog tail -f` can run at the same time")
             }
@@ -162,6 +180,11 @@ impl CommandError {
     fn hint_for_refusal(self, refusal: &Refusal) -> CommandError {
         self.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
     }
+}
+
+/// A log that may be meant where there is none: the working directory itself, or the directory `evlog` below the path.
+fn log_beside(path: &Path) -> Option<PathBuf> {
+    [PathBuf::from("."), path.join("evlog")].into_iter().find(|place| Layout::new(place).segments().is_dir())
 }
 
 /// Whether the system does not let this user, or any user, write here.

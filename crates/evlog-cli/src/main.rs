@@ -24,6 +24,7 @@ mod keys;
 mod last_words;
 mod listener;
 mod marks;
+mod nearest;
 mod notes;
 mod outputs;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::context::contracts;
 use crate::error::CommandError;
 use crate::json::payload_json;
+use crate::nearest::meant;
 use crate::table::counted;
 use crate::when;
 use clap::Args;
@@ -12,8 +13,10 @@ use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
 use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown};
 use evlog_format::Seq;
+use evlog_format::kind::BUILT_IN;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Options that select events.
@@ -24,7 +27,7 @@ pub(crate) struct Selecting {
     #[arg(long = "run", value_name = "RUN", value_parser = Pattern::parse)]
     runs: Vec<Pattern>,
     /// Only events of this kind, such as status.created, `pipeline.*` or custom/paid. Can be given again
-    #[arg(long = "kind", value_name = "KIND", value_parser = Kinds::parse)]
+    #[arg(long = "kind", value_name = "KIND", value_parser = kinds)]
     kinds: Vec<Kinds>,
     /// Only events after which their run has this status. Can be given again
     #[arg(long = "status", value_name = "STATUS")]
@@ -84,7 +87,7 @@ pub(crate) struct SelectingRuns {
     /// Only runs of this contract, built in or defined by a contract file. Can be given again
     #[arg(long = "contract", value_name = "NAME")]
     contracts: Vec<String>,
-    /// Only runs that have this status. Can be given again
+    /// Only runs that have this status, in any case if only one is spelled so. Can be given again
     #[arg(long = "status", value_name = "STATUS")]
     statuses: Vec<String>,
     /// Only runs that this actor began; patterns as for --run. Can be given again
@@ -108,6 +111,18 @@ impl SelectingRuns {
         check_runs(view, &self.runs, is_run)
     }
 
+    /// A status that no run has, and what was probably meant.
+    pub(crate) fn unknown_statuses(&self, runs: &[RunSummary]) -> Vec<String> {
+        let known: BTreeSet<String> = runs.iter().map(|run| run.status.to_lowercase()).collect();
+        let unknown = self.statuses.iter().filter(|status| !known.contains(&status.to_lowercase()));
+        let question = |typed: &str| meant(typed, runs.iter().map(|run| run.status.as_str()));
+        let said = |typed: &String| {
+            let question = question(typed).map(|question| format!("; {question}")).unwrap_or_default();
+            format!("no run has the status `{typed}`{question}")
+        };
+        unknown.map(said).collect()
+    }
+
     /// The runs that are meant, in their order.
     pub(crate) fn select<'r>(
         &self,
@@ -124,6 +139,11 @@ impl SelectingRuns {
             statuses: self.statuses.clone(),
             ..Selection::default()
         };
+        for status in &mut selection.statuses {
+            if let Some(spelled) = spelled(status, runs) {
+                *status = spelled;
+            }
+        }
         let mut unknown = Unknown::of(contracts, &mut selection.contracts);
         let is_meant = |run: &&RunSummary| {
             let begun_ns = if times.occurred { run.first.happened_ns() } else { run.first.recorded_ns.into() };
@@ -136,6 +156,16 @@ impl SelectingRuns {
         let meant = runs.iter().filter(is_meant).collect();
         check_contracts(&unknown)?;
         Ok(meant)
+    }
+}
+
+/// The status of runs that a typed one means in another case, if there is only one, and none in this case.
+fn spelled(typed: &str, runs: &[RunSummary]) -> Option<String> {
+    let alike = |run: &&RunSummary| run.status.to_lowercase() == typed.to_lowercase();
+    let found: BTreeSet<&str> = runs.iter().filter(alike).map(|run| run.status.as_str()).collect();
+    match found.first() {
+        Some(only) if found.len() == 1 => Some((*only).to_owned()),
+        _ => None,
     }
 }
 
@@ -163,15 +193,23 @@ fn after(run: &RunSummary) -> After<'_> {
     }
 }
 
+fn kinds(text: &str) -> Result<Kinds, String> {
+    Kinds::parse(text).map_err(|why| match meant(text, BUILT_IN.iter().map(|(_, name)| *name)) {
+        Some(question) => format!("{why}; {question}"),
+        None => why,
+    })
+}
+
 /// Reports a contract that is neither known nor the definition of a run: it is probably misspelt, and selects nothing.
 pub(crate) fn check_contracts(unknown: &Unknown) -> Result<(), CommandError> {
     let Some(name) = unknown.first() else { return Ok(()) };
     let contracts = contracts();
     let known: Vec<&str> = contracts.names().collect();
-    Err(CommandError::user(format!(
+    let message = format!(
         "contract: expected one of {}, or a contract file that one of these runs was created with, found `{name}`",
         known.join(", ")
-    )))
+    );
+    Err(CommandError::user(message).meant(name, known))
 }
 
 /// Reports a run that is named, and that is not there: it is probably misspelt. A pattern may match none.

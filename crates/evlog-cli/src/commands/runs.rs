@@ -21,9 +21,11 @@ Examples:
   evlog runs --contract order                  runs of the contract file with that name
   evlog runs --run 'RUN_*' --actor user:ann    runs that one person began
   evlog runs --since yesterday --tz Europe/Zurich
+  evlog runs --last 10                         the ten that began last
   evlog runs --json | jq -r 'select(.terminal | not) | .run'
 
-The times shown are the recorded times of a run's first and last event. If one of them occurred more
+The times shown are the recorded times of a run's first and last event, the duration is what is between
+them, and the actor is that of the first event. If one of them occurred more
 than a minute before or after that (or more than the policy's `mark`), the run is also listed below
 the table as `backdated` or `ahead`.";
 
@@ -33,6 +35,9 @@ the table as `backdated` or `ahead`.";
 pub(crate) struct RunsArgs {
     #[command(flatten)]
     at: At,
+    /// Show only the last N of the runs that are selected
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
     #[command(flatten)]
     selecting: SelectingRuns,
 }
@@ -45,7 +50,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     if damage.is_ok() {
         args.selecting.check_runs(&view)?;
     }
-    let runs = args.selecting.select(view.contracts(), &all.runs, &args.at.zone())?;
+    let selected = args.selecting.select(view.contracts(), &all.runs, &args.at.zone())?;
+    let runs = &selected[selected.len() - args.last.unwrap_or(selected.len()).min(selected.len())..];
+    for sentence in args.selecting.unknown_statuses(&all.runs) {
+        ui.talk(sentence.as_str());
+    }
     let policies = marks::policies(&view);
     if context.json {
         for run in runs {
@@ -55,7 +64,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         ui.talk(format_args!("no runs"));
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
-        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "FIRST RECORDED", "LAST RECORDED"], &rows);
+        table::print(
+            ui,
+            &["RUN", "CONTRACT", "STATUS", "EVENTS", "FIRST RECORDED", "LAST RECORDED", "DURATION", "ACTOR"],
+            &rows,
+        );
         let marked: Vec<Vec<table::Cell>> = runs.iter().filter_map(|run| marked(run, &policies)).collect();
         if !marked.is_empty() {
             ui.line(format_args!(""));
@@ -87,6 +100,8 @@ fn line<'r>(run: &'r RunSummary, policies: &Policies) -> RunLine<'r> {
         last_time: json::time(run.last.happened_ns()),
         first: TimesMembers::new(run.first, policies.apart_ns(run.first_seq)),
         last: TimesMembers::new(run.last, policies.apart_ns(run.last_seq)),
+        duration_ms: duration_ns(run).and_then(|duration_ns| u64::try_from(duration_ns / 1_000_000).ok()),
+        actor: &run.begun_by,
     }
 }
 
@@ -106,6 +121,11 @@ fn marked(run: &RunSummary, policies: &Policies) -> Option<Vec<table::Cell>> {
     Some(vec![(run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain), (marks::text(mark), Tone::Warning)])
 }
 
+/// From when the first event was recorded to when the last one was.
+fn duration_ns(run: &RunSummary) -> Option<u128> {
+    u128::try_from(i128::from(run.last.recorded_ns) - i128::from(run.first.recorded_ns)).ok()
+}
+
 fn row(run: &RunSummary) -> Vec<table::Cell> {
     let plain = |text: String| (text, Tone::Plain);
     vec![
@@ -115,5 +135,8 @@ fn row(run: &RunSummary) -> Vec<table::Cell> {
         plain(run.events.to_string()),
         plain(marks::to_second(run.first.recorded_ns)),
         plain(marks::to_second(run.last.recorded_ns)),
+        // A clock that went back says nothing about a duration.
+        plain(duration_ns(run).map_or_else(|| "-".to_owned(), marks::distance)),
+        plain(run.begun_by.clone()),
     ]
 }

@@ -98,6 +98,10 @@ pub(crate) struct RunLine<'a> {
     pub(crate) last_time: String,
     pub(crate) first: TimesMembers,
     pub(crate) last: TimesMembers,
+    /// Between these; nothing if the clock went back.
+    pub(crate) duration_ms: Option<u64>,
+    /// That of the first event.
+    pub(crate) actor: &'a str,
 }
 
 /// `project --out`: one line for each run.

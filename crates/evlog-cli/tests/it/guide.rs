@@ -109,3 +109,27 @@ fn version_shows_what_the_program_reads_and_makes() {
     let one = room.ends(0, &["--version"]).out;
     assert_eq!(one, format!("evlog {}\n", shown["version"].as_str().unwrap()));
 }
+
+#[test]
+fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
+    let room = Room::with_batch();
+    for command in [&["show", "RUN_001"][..], &["explain", "run_0001"], &["cat", "--run", "RUN_0010"]] {
+        room.ends(1, command).says("no run `").says("did you mean `RUN_0001`?");
+    }
+    assert!(!room.ends(1, &["show", "nothing-like-it"]).err.contains("did you mean"));
+    room.ends(2, &["runs", "--contract", "sttatus"]).says("did you mean `status`?");
+    room.ends(2, &["cat", "--kind", "status.creatd"]).says("did you mean `status.created`?");
+    room.ends(0, &["runs", "--status", "faild"]).says("no run has the status `faild`; did you mean `failed`?");
+    assert!(room.ends(0, &["runs", "--status", "failed"]).err.is_empty());
+}
+
+#[test]
+fn where_there_is_no_log_the_one_that_is_near_is_named() {
+    let room = Room::with_batch();
+    let within = room.command(&["tail"]).current_dir(room.path("evlog")).output().unwrap();
+    let said = String::from_utf8(within.stderr).unwrap();
+    assert!(said.contains("there is a log at `.`: `--log .` names it"), "{said}");
+    room.ends(2, &["--log", ".", "runs"]).says("there is a log at `./evlog`: `--log ./evlog` names it");
+    let elsewhere = Room::new().ends(2, &["runs"]);
+    elsewhere.says("`evlog init` makes one");
+}

@@ -313,3 +313,41 @@ fn runs_are_selected_by_name_contract_status_who_began_them_and_when() {
     room.ends(2, &["runs", "--occurred"]).says("--occurred: expected --since or --until");
     room.ends(2, &["runs", "--kind", "status.created"]).says("unexpected argument '--kind'");
 }
+
+#[test]
+fn runs_shows_the_last_ones_with_their_duration_and_actor() {
+    let room = Room::with_batch();
+    let all = room.ends(0, &["runs", "--json"]).lines();
+    let last = room.ends(0, &["runs", "--json", "--last", "2"]).lines();
+    assert_eq!(last, all[all.len() - 2..]);
+    assert_eq!(room.ends(0, &["runs", "--json", "--last", "99"]).lines(), all);
+    assert!(room.ends(0, &["runs", "--json", "--last", "0"]).lines().is_empty());
+    assert!(all.iter().all(|run| run["duration_ms"].is_u64()), "{all:?}");
+    assert_eq!(all[0]["actor"], room.ends(0, &["cat", "--json", "--run", "RUN_0001"]).lines()[0]["actor"]);
+    let table = room.ends(0, &["runs"]).out;
+    assert!(table.lines().next().unwrap().ends_with("DURATION  ACTOR"), "{table}");
+}
+
+#[test]
+fn a_status_is_found_in_another_case_unless_two_runs_spell_it_differently() {
+    let room = Room::with_batch();
+    let status = |typed: &str| room.ends(0, &["runs", "--json", "--status", typed]).lines();
+    assert!(!status("failed").is_empty());
+    assert_eq!(status("Failed"), status("failed"));
+    // With runs of both spellings, each means itself.
+    let made = [
+        r#"{"contract":"machine","run":"low","do":"create","machine":"small"}"#,
+        r#"{"contract":"story","run":"high","do":"create","story":{"steps":[{"name":"fetch"}]}}"#,
+    ];
+    assert_eq!(room.feed(&["submit"], made[1]).code, 0);
+    let status_of = |run: &str| room.ends(0, &["runs", "--json", "--run", run]).json()["status"].clone();
+    let high = status_of("high").as_str().unwrap().to_owned();
+    let runs_of = |typed: &str| -> Vec<Value> { status(typed).iter().map(|run| run["run"].clone()).collect() };
+    assert_eq!(runs_of(&high.to_lowercase()), [json!("high")]);
+    room.write("small.toml", "name = \"small\"\nstatuses = [\"pending\", \"done\"]\nterminal = [\"done\"]\n[transitions]\npending = [\"done\"]\n");
+    let done = room.feed(&["submit", "--contract", "small.toml"], made[0]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(status_of("low"), json!(high.to_lowercase()), "the test needs both spellings");
+    assert_eq!((runs_of(&high), runs_of(&high.to_lowercase())), (vec![json!("high")], vec![json!("low")]));
+    assert!(runs_of(&high.to_uppercase()).is_empty(), "nothing is guessed");
+}

@@ -1,0 +1,62 @@
+//! What a mistyped name probably means.
+
+/// The known name that is nearest to what was typed, if it is near: at most one character in three differs. The case of letters
+/// does not count.
+pub(crate) fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let typed: Vec<char> = typed.to_lowercase().chars().collect();
+    let most = (typed.len() / 3).max(1);
+    let near = known.into_iter().filter_map(|name| {
+        let letters: Vec<char> = name.to_lowercase().chars().collect();
+        // More letters than this cannot be missing: most names need no table.
+        let is_possible = letters.len().abs_diff(typed.len()) <= most;
+        let distance = is_possible.then(|| distance(&typed, &letters)).filter(|distance| *distance <= most)?;
+        Some((distance, name))
+    });
+    near.min().map(|(_, name)| name)
+}
+
+/// The question that asks for it.
+pub(crate) fn meant<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    nearest(typed, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// How many characters must be inserted, removed or replaced, or swapped with the next one, to make one text of the other.
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    for (row, letter) in one.iter().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, found) in other.iter().enumerate() {
+            let replaced = above[column] + usize::from(letter != found);
+            let mut least = replaced.min(above[column + 1] + 1).min(line[column] + 1);
+            if row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *found {
+                least = least.min(before[column - 1] + 1);
+            }
+            line.push(least);
+        }
+        before = std::mem::replace(&mut above, line);
+    }
+    above[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_name_is_meant_if_few_of_its_letters_differ() {
+        let known = ["RUN_1", "RUN_12", "RUN_123", "status", "story"];
+        let cases = [
+            ("RUN_21", Some("RUN_1")),
+            ("RUN12", Some("RUN_12")),
+            ("run_12", Some("RUN_12")),
+            ("sttaus", Some("status")),
+            ("stroy", Some("story")),
+            ("build-7", None),
+            ("", None),
+        ];
+        for (typed, expected) in cases {
+            assert_eq!(nearest(typed, known), expected, "{typed}");
+        }
+    }
+}
