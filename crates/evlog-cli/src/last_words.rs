@@ -239,6 +239,7 @@ mod tests {
             ("contract check a.toml", READING),
             ("check-proof p --checkpoint a.note --key a.pub", READING),
             ("check-evidence r.html --key a.pub", READING),
+            ("demo --tamper", READING),
             ("completions bash", READING),
             ("man", READING),
             ("version", READING),

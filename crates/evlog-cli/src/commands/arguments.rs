@@ -138,6 +138,7 @@ commands! {
     Witness(witness::WitnessArgs) |_| Writes::Files;
     Evidence(evidence::EvidenceArgs) |args| Writes::Files.only_if(args.writes());
     CheckEvidence(check_evidence::CheckEvidenceArgs) |_| Writes::Nothing;
+    Demo(demo::DemoArgs) |_| Writes::Nothing;
     Completions(completions::CompletionsArgs) |_| Writes::Nothing;
     Man(man::ManArgs) |args| Writes::Files.only_if(args.writes());
     Version(version::VersionArgs) |_| Writes::Nothing;

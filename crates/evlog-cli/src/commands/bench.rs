@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The exit code of a command that was interrupted.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 const EXAMPLES: &str = "\
 Workloads:
@@ -148,7 +148,7 @@ fn check_room(dir: &Path, scale: &Scale, works: &[Work]) -> Result<(), CommandEr
 }
 
 /// The first request to stop ends the workloads in order, a second one ends the program.
-fn catch_signals(asked: &Arc<AtomicBool>) -> std::io::Result<()> {
+pub(super) fn catch_signals(asked: &Arc<AtomicBool>) -> std::io::Result<()> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(asked))?;
         flag::register(signal, Arc::clone(asked))?;

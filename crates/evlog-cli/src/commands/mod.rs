@@ -11,6 +11,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod conform;
 pub(crate) mod contract;
+pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod evidence;
 pub(crate) mod explain;

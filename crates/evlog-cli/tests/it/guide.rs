@@ -1,6 +1,6 @@
 //! What the program says about itself: help, completions, man pages.
 
-use crate::support::Room;
+use crate::support::{Done, Room};
 use std::process::Command;
 
 /// The subcommands that a help text lists.
@@ -132,4 +132,25 @@ fn where_there_is_no_log_the_one_that_is_near_is_named() {
     room.ends(2, &["--log", ".", "runs"]).says("there is a log at `./evlog`: `--log ./evlog` names it");
     let elsewhere = Room::new().ends(2, &["runs"]);
     elsewhere.says("`evlog init` makes one");
+}
+
+#[test]
+fn the_demo_finds_a_forged_byte_and_leaves_nothing_behind() {
+    let room = Room::new();
+    std::fs::create_dir(room.path("tmp")).unwrap();
+    let demo = |options: &[&str]| -> Done {
+        let mut command = room.command(&[&["demo"], options].concat());
+        command.env("TMPDIR", room.path("tmp")).output().unwrap().into()
+    };
+    let shown = demo(&[]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.out.contains("$ evlog cat --run demo\n") && shown.out.contains("clean"), "{shown:?}");
+    assert!((12..=24).contains(&shown.out.lines().count()), "{}", shown.out);
+    let forged = demo(&["--tamper"]);
+    assert_eq!(forged.code, 1, "{forged:?}");
+    assert!(forged.out.contains("3 parcels are 9 now") && forged.err.contains("finding:"), "{forged:?}");
+    let json = demo(&["--tamper", "--json"]);
+    assert_ne!(json.lines().last().unwrap()["verdict"], "clean");
+    assert_eq!(std::fs::read_dir(room.path("tmp")).unwrap().count(), 0);
+    assert!(!room.path("evlog").exists());
 }
