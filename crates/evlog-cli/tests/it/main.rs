@@ -41,6 +41,7 @@ mod kept;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lines;
 mod memory;
 #[cfg(test)]
 mod named;

@@ -1,0 +1,99 @@
+//! The lines of `cat` and `tail`: what they show in a pipe and on a terminal, and the options that change them.
+
+use crate::support::{Done, Room};
+use std::process::{Command, Stdio};
+
+/// Runs a command on a terminal with this many columns; what the terminal was sent is the answer.
+fn on_a_terminal(room: &Room, columns: usize, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
+    const PROGRAM: &str = "import fcntl, os, pty, struct, sys, termios\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0:\n\
+        \x20   fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 50, int(sys.argv[1]), 0, 0))\n\
+        \x20   os.execv(sys.argv[2], sys.argv[2:])\n\
+        while True:\n\
+        \x20   try: part = os.read(fd, 65536)\n\
+        \x20   except OSError: break\n\
+        \x20   if not part: break\n\
+        \x20   sys.stdout.buffer.write(part.replace(b'\\r\\n', b'\\n'))\n\
+        \x20   sys.stdout.flush()\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+    let mut command = Command::new("python3");
+    command.args(["-c", PROGRAM, &columns.to_string(), env!("CARGO_BIN_EXE_evlog")]).args(arguments);
+    command.current_dir(room.path("")).env_remove("EVLOG_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
+    command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+}
+
+/// A log with an event whose payload is much longer than a line.
+fn long() -> Room {
+    let room = Room::with_batch();
+    let digest = "0123456789abcdef".repeat(4);
+    let text = "a long text ".repeat(300);
+    let data = format!(r#"{{"digest":"{digest}","note":"{text}","nested":[{{"a":1}}]}}"#);
+    let line = format!(
+        r#"{{"contract":"custom","run":"{}","do":"record","kind":"custom/long","data":{data}}}"#,
+        "r".repeat(50)
+    );
+    room.feed(&["submit"], &line);
+    room
+}
+
+#[test]
+fn nothing_is_cut_in_a_pipe() {
+    let room = long();
+    for command in [&["cat", "--kind", "custom/long"][..], &["tail", "--kind", "custom/long"]] {
+        let out = room.ends(0, command).out;
+        assert_eq!(out.lines().count(), 1, "{out}");
+        assert!(!out.contains('…'), "{out}");
+        assert!(out.contains(&"r".repeat(50)) && out.contains(&"0123456789abcdef".repeat(4)), "{out}");
+        assert_eq!(out.matches("a long text").count(), 300, "{out}");
+    }
+}
+
+#[test]
+fn a_line_shows_time_run_event_status_and_actor_before_the_payload() {
+    let room = Room::with_batch();
+    let out = room.ends(0, &["cat", "--run", "RUN_0001"]).out;
+    let line = out.lines().next().unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(
+        (words[0], &words[2..6]),
+        ("2", &["RUN_0001", "status.created", "created", "agent:intake"][..]),
+        "{out}"
+    );
+    let last = out.lines().last().unwrap();
+    assert_eq!(last.split_whitespace().nth(4), Some("failed"), "the status after the event: {out}");
+    // The same where the events before are not shown.
+    assert_eq!(room.ends(0, &["tail", "-n", "1", "--run", "RUN_0001"]).out.split_whitespace().nth(4), Some("failed"));
+    let log = room.ends(0, &["cat", "--run", "$log"]).out;
+    assert!(log.lines().all(|line| line.split_whitespace().nth(4) == Some("-")), "the log has no status: {log}");
+}
+
+/// A line without its colours.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| shown + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+#[test]
+fn on_a_terminal_a_line_fits_and_its_columns_are_aligned() {
+    let room = long();
+    for columns in [60, 80, 160] {
+        for command in ["cat", "tail"] {
+            let done = on_a_terminal(&room, columns, &[command], &[("NO_COLOR", "1")]);
+            assert_eq!(done.code, 0, "{done:?}");
+            assert!(done.out.contains('…'), "{columns}: {}", done.out);
+            let lines: Vec<&str> =
+                done.out.lines().filter(|line| line.contains("status.") || line.contains("…")).collect();
+            for line in done.out.lines() {
+                assert!(line.chars().count() < columns, "{columns}: {line}");
+            }
+            let starts: Vec<Option<usize>> = lines
+                .iter()
+                .filter(|line| line.contains("RUN_0001") && line.contains("running"))
+                .map(|line| line.find("running"))
+                .collect();
+            assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{columns}: {}", done.out);
+        }
+    }
+}
