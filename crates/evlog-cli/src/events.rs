@@ -1,76 +1,207 @@
 //! Events for people and for programs: what `cat` and `tail` have in common.
+//!
+//! Does: make a line of an event, and fit it to the terminal. Does not: decide which events are shown.
+//!
+//! Invariant: in a pipe or a file nothing is cut.
 
+mod columns;
+mod statuses;
+mod words;
+
+pub(crate) use words::{cut, words};
+
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::json::{event_line, payload_json};
 use crate::marks;
-use crate::ui::{Text, Tone, Ui};
-use evlog::Times;
+use crate::selecting::Read;
+use crate::showing::Showing;
+use crate::ui::{Side, Tone, Ui, answer_columns};
+use columns::{Cell, Columns, Fit, Row};
 use evlog::policy::{Noted, Policies};
+use evlog::{Times, View};
 use evlog_format::{Event, PLAIN, Seq};
 use evlog_projection::{Fact, time};
 use evlog_proof::ProvenCommit;
-use serde_json::Value;
+use statuses::Statuses;
 use std::ops::ControlFlow;
+use words::{Extent, pairs};
 
-/// The longest value and the longest payload that is shown whole, in characters.
+/// From this width on a terminal shows whole times. Below it, the day is a line of its own.
+const WIDE_MIN: usize = 180;
+/// Below these widths long names are cut further.
+const MIDDLE_MAX: usize = 120;
+const NARROW_MAX: usize = 72;
+/// The longest value that a terminal shows whole, in characters.
 const VALUE_LEN_MAX: usize = 60;
-const PAYLOAD_LEN_MAX: usize = 160;
-/// Columns grow to the widest stream and kind seen: from here, streams up to there, in characters.
-const STREAM_WIDTH_MIN: usize = 12;
-const STREAM_WIDTH_MAX: usize = 36;
-const KIND_WIDTH_MIN: usize = 20;
-/// The members that people look for first, in this order; the others follow in their own order.
-const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
-/// Members that are left out of the short line.
-const LEFT_OUT: [&str; 2] = ["request", "definition"];
-/// The number of digits shown of a digest.
-const DIGEST_SHOWN: usize = 12;
+
+/// How an event is printed.
+enum Form {
+    Json,
+    Line { full: bool, columns: Columns },
+}
 
 /// Prints events, one a line.
 pub(crate) struct Events<'u> {
     pub(crate) ui: &'u mut Ui,
-    json: bool,
+    form: Form,
     policies: Policies,
-    stream_width: usize,
-    kind_width: usize,
+    /// `None` where the events are not those of a log that can be read.
+    statuses: Option<Statuses>,
 }
 
 impl<'u> Events<'u> {
-    /// The policies define when two times differ enough to get a mark.
-    pub(crate) fn new(ui: &'u mut Ui, json: bool, policies: Policies) -> Events<'u> {
-        Events { ui, json, policies, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN }
+    /// Prints events that are shown without their log: the status of their runs is not known.
+    pub(crate) fn apart(ui: &'u mut Ui) -> Events<'u> {
+        let form = Form::Line { full: false, columns: Columns::new(Fit::Cut) };
+        Events { ui, form, policies: Policies::default(), statuses: None }
     }
 
-    /// Prints an event; returns `Break` if the answer has no reader any more.
-    pub(crate) fn show(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
+    /// Prints events of a log. Its policies define when two times differ enough to get a mark.
+    pub(crate) fn new(ui: &'u mut Ui, context: &Context, showing: &Showing, view: &View) -> Events<'u> {
+        let policies = marks::policies(view);
+        if context.json {
+            return Events { ui, form: Form::Json, policies, statuses: None };
+        }
+        let fit = match (showing.wrap, showing.full) {
+            (true, _) => Fit::Wrap,
+            (false, true) => Fit::Flow,
+            (false, false) => Fit::Cut,
+        };
+        let form = Form::Line { full: showing.full, columns: Columns::new(fit) };
+        Events { ui, form, policies, statuses: Some(Statuses::new(view)) }
+    }
+
+    /// Prints an event of a log, if it is meant; returns `Break` if the answer has no reader any more.
+    pub(crate) fn take(&mut self, view: &View, read: Read<'_>) -> ControlFlow<()> {
+        match (read, &mut self.statuses) {
+            (Read::Meant(fact), None) => self.show(fact, None),
+            (Read::Meant(fact), Some(statuses)) => {
+                let status = statuses.after(view, fact);
+                self.show(fact, Some(status))
+            }
+            (Read::Other(fact), Some(statuses)) => {
+                statuses.pass(fact);
+                ControlFlow::Continue(())
+            }
+            (Read::Other(_), None) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Prints an event without the status of its run.
+    pub(crate) fn show_apart(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
+        self.show(fact, None)
+    }
+
+    /// Prints what was not printed yet.
+    pub(crate) fn flush(&mut self) {
+        self.print_gathered();
+        self.ui.flush();
+    }
+
+    fn print_gathered(&mut self) {
+        if let Form::Line { columns, .. } = &mut self.form {
+            columns.print(self.ui);
+        }
+    }
+
+    fn show(&mut self, fact: &Fact<'_>, status: Option<String>) -> ControlFlow<()> {
         // A policy can be set while events are followed.
         if let Some(Ok(noted)) = Noted::read(fact) {
             self.policies.take(noted).ok();
         }
-        if self.json {
-            self.ui.json(&event_line(fact, self.policies.apart_ns(fact.seq)));
-        } else {
-            self.show_line(fact, &payload_json(&fact.event));
+        let apart_ns = self.policies.apart_ns(fact.seq);
+        match &mut self.form {
+            Form::Json => self.ui.json(&event_line(fact, apart_ns)),
+            Form::Line { full, columns } => {
+                let row = row(fact, status, apart_ns, *full, answer_columns());
+                columns.push(self.ui, row);
+            }
         }
         if self.ui.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
+}
 
-    fn show_line(&mut self, fact: &Fact<'_>, payload: &Value) {
-        let (stream, kind) = (fact.event.stream, fact.event.kind.to_string());
-        self.stream_width = self.stream_width.max(stream.chars().count().min(STREAM_WIDTH_MAX));
-        self.kind_width = self.kind_width.max(kind.chars().count());
-        let (stream_width, kind_width) = (self.stream_width, self.kind_width);
-        let mark = Times::of(&fact.head).mark(self.policies.apart_ns(fact.seq));
-        let mark = mark.map_or_else(String::new, |mark| marks::text(mark) + "  ");
-        let line = Text::default()
-            .plain(format_args!("{:>6}  ", fact.seq.0))
-            .toned(Tone::Faint, time::to_rfc3339(fact.head.recorded_ns))
-            .plain(format_args!("  {stream:stream_width$}  "))
-            .toned(tone_of_kind(&kind), format_args!("{kind:kind_width$}"))
-            .plain("  ")
-            .toned(Tone::Warning, mark)
-            .plain(if fact.event.protection == PLAIN { words(payload) } else { hidden(&fact.event) });
-        self.ui.line(line);
+impl Drop for Events<'_> {
+    /// What was gathered is printed before the error that ends the command.
+    fn drop(&mut self) {
+        self.print_gathered();
+    }
+}
+
+/// The widths of columns: the least, the most they grow to, and the width to which longer text is cut.
+struct Widths {
+    run: (usize, usize),
+    kind: (usize, usize),
+    status: (usize, usize),
+    actor: (usize, usize),
+    seq: usize,
+    is_cut: bool,
+}
+
+impl Widths {
+    /// For a terminal of this width; without one, for a pipe or a file, or for a line that is not cut.
+    fn of(columns: Option<usize>) -> Widths {
+        let is_cut = columns.is_some();
+        match columns {
+            Some(0..NARROW_MAX) => {
+                Widths { run: (8, 8), kind: (15, 15), status: (7, 7), actor: (8, 8), seq: 2, is_cut }
+            }
+            Some(NARROW_MAX..MIDDLE_MAX) => {
+                Widths { run: (8, 9), kind: (14, 17), status: (7, 11), actor: (8, 8), seq: 3, is_cut }
+            }
+            Some(MIDDLE_MAX..WIDE_MIN) => {
+                Widths { run: (8, 36), kind: (17, 30), status: (7, 11), actor: (8, 12), seq: 3, is_cut }
+            }
+            _ => Widths { run: (12, 36), kind: (20, 40), status: (7, 20), actor: (8, 24), seq: 6, is_cut },
+        }
+    }
+
+    fn cell(&self, text: String, tone: Tone, widths: (usize, usize)) -> Cell {
+        Cell { text, tone, side: Side::Left, widths, cut: self.is_cut.then_some(widths.1) }
+    }
+}
+
+fn row(fact: &Fact<'_>, status: Option<String>, apart_ns: u128, full: bool, columns: Option<usize>) -> Row {
+    let widths = Widths::of(columns.filter(|_| !full));
+    let is_short = columns.is_some_and(|columns| columns < WIDE_MIN);
+    let time = time::to_rfc3339(fact.head.recorded_ns);
+    let (day, time) = match time.split_once('T').filter(|_| is_short) {
+        Some((day, time)) => (Some(format!("{day} UTC")), time.split('.').next().unwrap_or_default().to_owned()),
+        None => (None, time),
+    };
+    let kind = fact.event.kind.to_string();
+    let number =
+        |text: String, tone, least| Cell { text, tone, side: Side::Right, widths: (least, usize::MAX), cut: None };
+    let mut cells = vec![
+        number(fact.seq.0.to_string(), Tone::Plain, widths.seq),
+        number(time, Tone::Faint, 0),
+        widths.cell(fact.event.stream.to_owned(), Tone::Plain, widths.run),
+        widths.cell(short_kind(&kind, &widths), tone_of_kind(&kind), widths.kind),
+    ];
+    cells.extend(status.map(|status| {
+        let tone = Tone::of(&status);
+        widths.cell(status, tone, widths.status)
+    }));
+    cells.push(widths.cell(fact.head.actor.to_owned(), Tone::Faint, widths.actor));
+    let mark = Times::of(&fact.head).mark(apart_ns).map(|mark| (Tone::Warning, format!("{} ", marks::text(mark))));
+    let extent = match (full, columns) {
+        (true, _) => Extent::All,
+        (false, Some(columns)) => Extent::Short((columns / 4).clamp(VALUE_LEN_MAX / 2, VALUE_LEN_MAX)),
+        (false, None) => Extent::Whole,
+    };
+    let payload = match fact.event.protection {
+        PLAIN => pairs(&payload_json(&fact.event), extent),
+        _ => vec![(Tone::Plain, hidden(&fact.event))],
+    };
+    Row { day, cells, rest: mark.into_iter().chain(payload).collect() }
+}
+
+/// A kind that is too long for its column is shown without its contract, which the run has.
+fn short_kind(kind: &str, widths: &Widths) -> String {
+    match kind.split_once('.') {
+        Some((_, rest)) if widths.is_cut && kind.chars().count() > widths.kind.1 => format!("…{rest}"),
+        _ => kind.to_owned(),
     }
 }
 
@@ -85,69 +216,9 @@ fn tone_of_kind(kind: &str) -> Tone {
         Some(("log", "loss_accepted")) => Tone::Bad,
         Some(("log", "tail_cut" | "recovered" | "clock_stepped")) => Tone::Warning,
         Some(("log", _)) => Tone::Faint,
-        Some((_, "rejected" | "forced_failed")) => Tone::Bad,
+        Some((_, "rejected" | "forced_failed" | "forced" | "lock_forced")) => Tone::Bad,
         Some((_, "refused" | "overridden" | "validation_reported")) => Tone::Warning,
         _ => Tone::Plain,
-    }
-}
-
-/// A payload in one short line: `key=value` for what has a value.
-pub(crate) fn words(payload: &Value) -> String {
-    let text = match payload {
-        Value::Object(members) => {
-            let is_shown = |(key, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&key.as_str());
-            let mut pairs: Vec<(&String, &Value)> = members.iter().filter(is_shown).collect();
-            let rank = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
-            // Sorting is stable: what has no rank stays in order, and what is nested comes last.
-            pairs.sort_by_key(|(key, value)| (value.is_object() || value.is_array(), rank(key)));
-            let pairs: Vec<String> =
-                pairs.iter().map(|(key, value)| format!("{}={}", name(key), word(value))).collect();
-            pairs.join(" ")
-        }
-        other => word(other),
-    };
-    cut(text, PAYLOAD_LEN_MAX)
-}
-
-/// A name that is not a plain word is quoted like a value, so that it cannot look like `key=value`.
-fn name(key: &str) -> String {
-    let is_word = !key.is_empty() && key.chars().all(is_plain);
-    if is_word { key.to_owned() } else { cut(Value::from(key).to_string(), VALUE_LEN_MAX) }
-}
-
-fn is_plain(c: char) -> bool {
-    c.is_alphanumeric() || "-_.:/@+".contains(c)
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    }
-}
-
-fn word(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) if is_digest(text) => return cut(text.clone(), DIGEST_SHOWN),
-        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-            return format!("({} items)", items.len());
-        }
-        Value::String(text) if !text.is_empty() && text.chars().all(is_plain) => text.clone(),
-        other => other.to_string(),
-    };
-    cut(text, VALUE_LEN_MAX)
-}
-
-fn is_digest(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-pub(crate) fn cut(text: String, max: usize) -> String {
-    match text.char_indices().nth(max) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 

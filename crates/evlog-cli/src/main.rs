@@ -32,6 +32,7 @@ mod reference;
 mod reports;
 mod selecting;
 mod shell;
+mod showing;
 mod signals;
 mod signing;
 mod streams;

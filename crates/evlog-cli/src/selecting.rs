@@ -243,6 +243,17 @@ pub(crate) fn check_fields(missing: &Missing) -> Result<(), CommandError> {
     Err(CommandError::user(message).hint("`evlog cat --json` shows the fields of events"))
 }
 
+/// An event that was read.
+pub(crate) enum Read<'f> {
+    /// It is meant.
+    Meant(&'f Fact<'f>),
+    /// It is not.
+    Other(&'f Fact<'f>),
+}
+
+/// Called for each event that was read.
+type Visit<'v> = dyn FnMut(Read<'_>) -> Result<ControlFlow<()>, CommandError> + 'v;
+
 /// Selects events of one view as they are read.
 pub(crate) struct Selector {
     selection: Selection,
@@ -269,15 +280,8 @@ impl Selector {
         check_contracts(&self.unknown)
     }
 
-    /// Visits the events that are meant, from a seq on, as long as the visitor wants more. `read` is called for each event that
-    /// is read in the order of the log.
-    pub(crate) fn each(
-        &mut self,
-        view: &View,
-        from: Seq,
-        read: &dyn Fn(),
-        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
-    ) -> Result<(), CommandError> {
+    /// Visits the events that may be meant, from a seq on, as long as the visitor wants more.
+    pub(crate) fn each(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let (only, span, start) = (self.only_run().map(str::to_owned), self.span(), self.start(from));
         let mut has_all = true;
         let mut show = |fact: &Fact<'_>| -> Result<ControlFlow<()>, CommandError> {
@@ -290,29 +294,19 @@ impl Selector {
         } else if let Some((moment, ends)) = span {
             view.each_during(moment, ends, &mut show)?;
         } else {
-            view.each(start, &mut |fact| {
-                read();
-                show(fact)
-            })?;
+            view.each(start, &mut show)?;
         }
         if has_all { self.check(view) } else { Ok(()) }
     }
 
     /// The same of runs only, run by run.
-    pub(crate) fn each_by_run(
-        &mut self,
-        view: &View,
-        from: Seq,
-        read: &dyn Fn(),
-        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn each_by_run(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let names = view.run_names()?;
         check_runs(view, &self.selection.runs, is_run)?;
         let mut has_all = true;
         for run in names {
             if has_all && self.selection.holds_name(&run) {
                 view.stream::<CommandError>(&run, &mut |fact| {
-                    read();
                     let next = self.show(view, from, fact, visit)?;
                     has_all &= next.is_continue();
                     Ok(next)
@@ -322,16 +316,16 @@ impl Selector {
         if has_all { self.check(view) } else { Ok(()) }
     }
 
-    /// Passes an event on, if it is meant. An event before the first one that is shown can change the state of its run.
-    fn show(
+    /// Passes an event on. An event before the first one that is shown can change the state of its run.
+    pub(crate) fn show(
         &mut self,
         view: &View,
         from: Seq,
         fact: &Fact<'_>,
-        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
+        visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, CommandError> {
         let is_meant = self.takes(view, fact)? && fact.seq >= from;
-        if is_meant { visit(fact) } else { Ok(ControlFlow::Continue(())) }
+        visit(if is_meant { Read::Meant(fact) } else { Read::Other(fact) })
     }
 
     /// The first seq that must be read, to show events from a seq on: the state of a run follows from all of its events.

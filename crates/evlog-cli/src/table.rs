@@ -1,7 +1,7 @@
 //! Columns for people: padded to the widest cell, two spaces apart, no trailing spaces. The last column is broken at
 //! words if the terminal is too narrow.
 
-use crate::ui::{Text, Tone, Ui, visible};
+use crate::ui::{Text, Tone, Ui, width};
 
 /// A cell: its words and its tone.
 pub(crate) type Cell = (String, Tone);
@@ -15,11 +15,6 @@ pub(crate) fn print(ui: &mut Ui, headings: &[&str], rows: &[Vec<Cell>]) {
     for row in all() {
         ui.line(row_line(row, &widths));
     }
-}
-
-/// The width of what is shown, where hidden characters are escaped.
-fn width(text: &str) -> usize {
-    visible(text).chars().count()
 }
 
 fn row_line(row: &[Cell], widths: &[usize]) -> Text {

@@ -18,12 +18,12 @@ pub(crate) use colour::Colour;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
 pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
-pub(crate) use text::{Text, in_markup, visible};
+pub(crate) use text::{Side, Text, in_markup, visible};
 
 use crate::error::{CommandError, Verdict};
 use crate::streams::{self, Waiting};
 use anstyle::{AnsiColor, Style};
-use console::Term;
+use console::{Term, measure_text_width};
 use evlog_export::json::write_line;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -68,8 +68,8 @@ impl Tone {
     pub(crate) fn of(word: &str) -> Tone {
         match word {
             "success" | "clean" => Tone::Good,
-            "failed" | "denied" | "timeout" | "tampered" | "truncated" | "damaged" => Tone::Bad,
-            "partial" | "canceled" | "torn_tail" => Tone::Warning,
+            "failed" | "forced" | "rejected" | "denied" | "timeout" | "tampered" | "truncated" | "damaged" => Tone::Bad,
+            "partial" | "refused" | "canceled" | "torn_tail" => Tone::Warning,
             "skipped" | "disabled" | "pending" => Tone::Faint,
             _ => Tone::Plain,
         }
@@ -161,7 +161,13 @@ impl Ui {
 
     /// A line of the answer.
     pub(crate) fn line(&mut self, line: impl Into<Text>) {
-        let line = line.into().render(self.answer_colour, columns(&Term::stdout()));
+        let line = line.into().render(self.answer_colour, answer_columns());
+        self.write(|answer| writeln!(answer, "{line}"));
+    }
+
+    /// A line of the answer that is cut where the terminal ends. In a pipe or a file it is whole.
+    pub(crate) fn fitted(&mut self, line: &Text) {
+        let line = line.render_cut(self.answer_colour, answer_columns());
         self.write(|answer| writeln!(answer, "{line}"));
     }
 
@@ -326,6 +332,16 @@ impl Ui {
         failure.hints.iter().for_each(|hint| self.hint(hint));
         failure.code
     }
+}
+
+/// The width of text as it is shown, where hidden characters are escaped.
+pub(crate) fn width(text: &str) -> usize {
+    measure_text_width(&visible(text))
+}
+
+/// How wide the terminal is that the answer goes to; none for anything else.
+pub(crate) fn answer_columns() -> Option<usize> {
+    columns(&Term::stdout())
 }
 
 /// How wide a terminal is; none for anything else.

@@ -4,8 +4,8 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
-use crate::marks;
 use crate::selecting::{Selecting, Selector};
+use crate::showing::Showing;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog_format::Seq;
@@ -36,6 +36,8 @@ pub(crate) struct CatArgs {
     #[command(flatten)]
     at: At,
     #[command(flatten)]
+    showing: Showing,
+    #[command(flatten)]
     selecting: Selecting,
 }
 
@@ -43,9 +45,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
     let view = context.view_up_to_damage(&args.at)?;
     let from = Seq(args.from);
-    let mut events = Events::new(ui, context.json, marks::policies(&view));
+    let mut events = Events::new(ui, context, &args.showing, &view);
     let len = view.next_seq().0.saturating_sub(selector.start(from).0);
     let progress = events.ui.progress_beside_answer("cat", len, Unit::Events);
-    selector.each(&view, from, &|| progress.step(), &mut |fact| Ok(events.show(fact)))?;
+    selector.each(&view, from, &mut |read| {
+        progress.step();
+        Ok(events.take(&view, read))
+    })?;
     Ok(Verdict::Yes)
 }

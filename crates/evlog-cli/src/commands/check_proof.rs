@@ -14,7 +14,6 @@ use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::APART_NS;
-use evlog::policy::Policies;
 use evlog_format::Seq;
 use evlog_proof::{FileError, ProofFile, ProvenCommit, Signed};
 use std::io::Read;
@@ -182,9 +181,9 @@ fn print(
     rows.extend(witnesses.map(Witnesses::row));
     facts(ui, &rows);
     let Some(commit) = commit else { return Ok(()) };
-    let mut events = Events::new(ui, false, Policies::default());
+    let mut events = Events::apart(ui);
     each_fact(commit, &mut |fact| {
-        let _stopped = events.show(fact);
+        let _stopped = events.show_apart(fact);
         Ok(())
     })
 }

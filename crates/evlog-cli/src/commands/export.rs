@@ -9,7 +9,7 @@ use crate::json::{ExportObject, event_line, payload_json};
 use crate::listener;
 use crate::marks;
 use crate::outputs;
-use crate::selecting::{Selecting, Selector};
+use crate::selecting::{Read, Selecting, Selector};
 use crate::table::{counted, facts};
 use crate::ui::{Progress, Tone, Ui, Unit};
 use clap::Args;
@@ -196,10 +196,14 @@ impl ExportArgs {
         visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
         let (from, mut selector) = (Seq(self.from), Selector::new(self.selecting.selection(&self.at.zone())?));
+        let mut visit = |read: Read<'_>| {
+            progress.step();
+            if let Read::Meant(fact) = read { visit(fact) } else { Ok(ControlFlow::Continue(())) }
+        };
         if self.format.is_by_run() {
-            selector.each_by_run(view, from, &|| progress.step(), visit)
+            selector.each_by_run(view, from, &mut visit)
         } else {
-            selector.each(view, from, &|| progress.step(), visit)
+            selector.each(view, from, &mut visit)
         }
     }
 

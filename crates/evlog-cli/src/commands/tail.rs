@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::listener;
-use crate::marks;
 use crate::selecting::{Selecting, Selector};
+use crate::showing::Showing;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
@@ -49,6 +49,8 @@ pub(crate) struct TailArgs {
     #[command(flatten)]
     at: At,
     #[command(flatten)]
+    showing: Showing,
+    #[command(flatten)]
     selecting: Selecting,
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
     let (mut view, damage) = view.before_damage();
-    let mut events = Events::new(ui, context.json, marks::policies(&view));
+    let mut events = Events::new(ui, context, &args.showing, &view);
     let mut all = Selector::new(selection.clone());
     let (first, looked) = first_of_last(&view, args, &mut all);
     let first = first.unwrap_or(view.next_seq());
@@ -132,9 +134,8 @@ fn show(
     events: &mut Events<'_>,
 ) -> Result<Seq, CommandError> {
     let next = view.each::<CommandError>(start, &mut |fact| {
-        let is_meant = selector.takes(view, fact)? && fact.seq >= from;
-        Ok(if is_meant { events.show(fact) } else { ControlFlow::Continue(()) })
+        selector.show(view, from, fact, &mut |read| Ok(events.take(view, read)))
     })?;
-    events.ui.flush();
+    events.flush();
     Ok(next)
 }

@@ -4,6 +4,7 @@
 //! text beside it. Only this program adds colours and line breaks.
 
 use super::{Tone, painted, wrap};
+use console::{measure_text_width, truncate_str};
 use evlog_export::marked;
 use std::fmt::{Arguments, Display};
 
@@ -13,10 +14,28 @@ const PIECE_LEN_MAX: usize = 2000;
 /// Indent, in columns, of the continuation of a line that is too long for the terminal. So untrusted text never begins a line.
 const INDENT: usize = 4;
 
+/// What shows that text was cut.
+const CUT: &str = "…";
+
+/// The side of its column at which a cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
 /// A line for people, in pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Text {
     pieces: Vec<Piece>,
+    /// Where the line goes on if it is too long for the terminal.
+    indent: usize,
+}
+
+impl Default for Text {
+    fn default() -> Text {
+        Text { pieces: Vec::new(), indent: INDENT }
+    }
 }
 
 #[derive(Debug)]
@@ -47,14 +66,66 @@ impl Text {
         self.with(tone, text, Some(before))
     }
 
+    /// Adds text in a tone, however long it is.
+    #[must_use]
+    pub(crate) fn whole(mut self, tone: Tone, text: impl Display) -> Text {
+        self.pieces.push(Piece { tone, text: visible(&text.to_string()), hanging: None });
+        self
+    }
+
+    /// Adds a cell: text that is padded to a width, and cut if it is wider than `most`. The padding has no tone, so that it can
+    /// be trimmed at the end of a line.
+    #[must_use]
+    pub(crate) fn cell(mut self, tone: Tone, text: &str, side: Side, width: usize, most: Option<usize>) -> Text {
+        let shown = visible(text);
+        let text = most.map_or_else(|| shown.clone(), |most| truncate_str(&shown, most, CUT).into_owned());
+        let padding = " ".repeat(width.saturating_sub(measure_text_width(&text)));
+        let piece = |tone, text| Piece { tone, text, hanging: None };
+        let (text, padding) = (piece(tone, text), piece(Tone::Plain, padding));
+        self.pieces.extend(if side == Side::Left { [text, padding] } else { [padding, text] });
+        self
+    }
+
+    /// Where the line goes on if it is too long for the terminal.
+    #[must_use]
+    pub(crate) fn going_on_at(self, indent: usize) -> Text {
+        Text { indent, ..self }
+    }
+
+    /// A line that begins after this many columns, and goes on there.
+    pub(crate) fn indented(indent: usize) -> Text {
+        Text::default().going_on_at(indent).plain(" ".repeat(indent))
+    }
+
     fn with(mut self, tone: Tone, text: impl Display, hanging: Option<usize>) -> Text {
         let text = visible(&text.to_string());
         let text = match text.char_indices().nth(PIECE_LEN_MAX) {
-            Some((end, _)) => format!("{}…", &text[..end]),
+            Some((end, _)) => format!("{}{CUT}", &text[..end]),
             None => text,
         };
         self.pieces.push(Piece { tone, text, hanging });
         self
+    }
+
+    /// The line, cut where the terminal ends. Some terminals wrap when the last column is written.
+    pub(super) fn render_cut(&self, colour: bool, columns: Option<usize>) -> String {
+        let Some(room) = columns.map(|columns| columns.saturating_sub(1)) else { return self.render(colour, None) };
+        let len = self.pieces.iter().rposition(|piece| !piece.text.trim().is_empty()).map_or(0, |last| last + 1);
+        let (mut line, mut left) = (String::new(), room);
+        for (index, piece) in self.pieces[..len].iter().enumerate() {
+            let width = measure_text_width(&piece.text);
+            // The mark needs a column, unless the line ends with this piece.
+            if width > left || width == left && index + 1 < len {
+                let text = truncate_str(&piece.text, left.saturating_sub(1), "");
+                let mark = if text.is_empty() && line.ends_with(CUT) { "" } else { CUT };
+                line.push_str(&painted(colour, piece.tone, &format!("{text}{mark}")));
+                break;
+            }
+            line.push_str(&painted(colour, piece.tone, &piece.text));
+            left -= width;
+        }
+        line.truncate(line.trim_end().len());
+        line
     }
 
     /// The line as it is printed, without spaces at its end. `columns` is the width of the terminal, if it is one.
@@ -63,7 +134,7 @@ impl Text {
         for piece in &self.pieces {
             let text = match (piece.hanging, columns) {
                 (Some(before), _) => wrap::hanging(&piece.text, before, columns),
-                (None, Some(columns)) => wrap::flowing(&piece.text, &mut used, columns, INDENT),
+                (None, Some(columns)) => wrap::flowing(&piece.text, &mut used, columns, self.indent),
                 (None, None) => piece.text.clone(),
             };
             line.push_str(&painted(colour, piece.tone, &text));
@@ -181,7 +252,7 @@ mod tests {
     fn no_character_without_a_width_is_shown_unless_it_stands_on_another_one() {
         for c in '\0'..=char::MAX {
             let escaped = c.escape_unicode().to_string();
-            let has_width = console::measure_text_width(&c.to_string()) > 0;
+            let has_width = measure_text_width(&c.to_string()) > 0;
             let alone = visible(&c.to_string());
             assert!(alone == escaped || has_width && alone == c.to_string(), "{escaped} is shown as {alone:?}");
             let behind = visible(&format!("a{c}"));
@@ -237,6 +308,25 @@ mod tests {
         let coloured = line.render(true, Some(200));
         assert_eq!(coloured.matches('\u{1b}').count(), 3, "begin, and an end of two codes or one: {coloured:?}");
         assert_eq!(coloured.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_fitted_line_ends_before_the_edge_and_shows_that_it_was_cut() {
+        let line =
+            || Text::default().cell(Tone::Bad, "failed", Side::Left, 8, None).plain("  ").whole(Tone::Plain, "to=x y");
+        assert_eq!(line().render_cut(false, None), "failed    to=x y");
+        assert_eq!(line().render_cut(false, Some(17)), "failed    to=x y");
+        assert_eq!(line().render_cut(false, Some(16)), "failed    to=x…");
+        for columns in 1..40 {
+            let shown = line().render_cut(false, Some(columns));
+            assert!(measure_text_width(&shown) < columns.max(2), "{columns}: {shown}");
+        }
+        let wide = Text::default().whole(Tone::Plain, "\u{6f22}".repeat(9)).render_cut(false, Some(10));
+        assert_eq!(wide, format!("{}…", "\u{6f22}".repeat(4)));
+        let cell =
+            |side, most| Text::default().cell(Tone::Plain, "abcdef", side, 8, most).plain("|").render(false, None);
+        assert_eq!(cell(Side::Left, None), "abcdef  |");
+        assert_eq!(cell(Side::Right, Some(4)), "    abc…|");
     }
 
     #[test]

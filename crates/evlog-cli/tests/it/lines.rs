@@ -1,6 +1,7 @@
 //! The lines of `cat` and `tail`: what they show in a pipe and on a terminal, and the options that change them.
 
 use crate::support::{Done, Room};
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 /// Runs a command on a terminal with this many columns; what the terminal was sent is the answer.
@@ -68,32 +69,45 @@ fn a_line_shows_time_run_event_status_and_actor_before_the_payload() {
     assert!(log.lines().all(|line| line.split_whitespace().nth(4) == Some("-")), "the log has no status: {log}");
 }
 
-/// A line without its colours.
-fn plain(text: &str) -> String {
-    let mut parts = text.split("\u{1b}[");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |shown, part| shown + part.split_once('m').map_or(part, |(_, rest)| rest))
-}
-
 #[test]
 fn on_a_terminal_a_line_fits_and_its_columns_are_aligned() {
     let room = long();
     for columns in [60, 80, 160] {
-        for command in ["cat", "tail"] {
-            let done = on_a_terminal(&room, columns, &[command], &[("NO_COLOR", "1")]);
+        for command in [&["cat"][..], &["tail", "-n", "100"]] {
+            let done = on_a_terminal(&room, columns, command, &[("NO_COLOR", "1")]);
             assert_eq!(done.code, 0, "{done:?}");
-            assert!(done.out.contains('…'), "{columns}: {}", done.out);
-            let lines: Vec<&str> =
-                done.out.lines().filter(|line| line.contains("status.") || line.contains("…")).collect();
-            for line in done.out.lines() {
-                assert!(line.chars().count() < columns, "{columns}: {line}");
+            assert!(done.out.contains('…') && done.out.contains("RUN_0002"), "{columns}: {}", done.out);
+            assert!(done.out.lines().all(|line| line.chars().count() < columns), "{columns}: {}", done.out);
+            let place = |word: &str, line: &str| line.find(word).map(|at| line[..at].chars().count());
+            for word in ["  status.", "  created ", "  operator"] {
+                let places: BTreeSet<_> = done.out.lines().filter_map(|line| place(word, line)).collect();
+                assert_eq!(places.len(), 1, "{word:?} at {columns}: {}", done.out);
             }
-            let starts: Vec<Option<usize>> = lines
-                .iter()
-                .filter(|line| line.contains("RUN_0001") && line.contains("running"))
-                .map(|line| line.find("running"))
-                .collect();
-            assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{columns}: {}", done.out);
         }
+    }
+}
+
+#[test]
+fn a_wrapped_line_is_broken_at_words_below_its_fields_and_full_shows_everything() {
+    let room = long();
+    for columns in [60, 80, 160] {
+        let wrapped = on_a_terminal(&room, columns, &["tail", "-n", "7", "--wrap"], &[("NO_COLOR", "1")]).out;
+        assert!(wrapped.contains("reason=undefined_transition") && wrapped.contains("a long text"), "{wrapped}");
+        assert!(wrapped.lines().all(|line| line.chars().count() < columns), "{columns}: {wrapped}");
+        let below: BTreeSet<usize> = wrapped
+            .lines()
+            .filter(|line| line.starts_with("     "))
+            .map(|line| line.len() - line.trim_start().len())
+            .collect();
+        assert_eq!(below.len(), 1, "{columns}: {wrapped}");
+        let full = on_a_terminal(&room, columns, &["tail", "--full", "--wrap", "--kind", "custom/long"], &[]).out;
+        assert_eq!(full.split_whitespace().collect::<Vec<_>>().join(" ").matches("a long text").count(), 300, "{full}");
+        assert!(full.contains(r#"nested=[{"a":1}]"#) && !full.contains('…'), "{full}");
+    }
+    // In a pipe a line is a line.
+    for options in [&["--wrap"][..], &["--full"], &["--full", "--wrap"]] {
+        let out = room.ends(0, &[&["cat", "--kind", "custom/long"], options].concat()).out;
+        assert_eq!(out.lines().count(), 1, "{out}");
+        assert_eq!(out.contains(r#"nested=[{"a":1}]"#), options[0] == "--full", "{out}");
     }
 }

@@ -42,6 +42,7 @@ mod kept;
 mod kill;
 #[cfg(test)]
 mod lines;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod named;

@@ -10,7 +10,6 @@ use crate::marks;
 use crate::reports::{Answer, Rule};
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui};
-use evlog::policy::Policies;
 use evlog::{APART_NS, LogError, Times};
 use evlog_format::{Commit, CommitHead, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader, Seq};
 use evlog_projection::{Fact, time};
@@ -98,8 +97,8 @@ fn print(ui: &mut Ui, log: &Path, place: &Place, wrong: Option<&str>, events: &[
     facts(ui, &rows(log, place, wrong, events));
     if !events.is_empty() {
         ui.line(format_args!(""));
-        let mut lines = Events::new(ui, false, Policies::default());
-        let _stopped = events.iter().try_for_each(|fact| lines.show(fact));
+        let mut lines = Events::apart(ui);
+        let _stopped = events.iter().try_for_each(|fact| lines.show_apart(fact));
     }
     ui.line(format_args!(""));
     dump(ui, place);
