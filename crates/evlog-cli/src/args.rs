@@ -62,6 +62,11 @@ impl At {
         self.at.is_some()
     }
 
+    /// The time zone that was named.
+    pub(crate) fn named_zone(&self) -> Option<&TimeZone> {
+        self.tz.as_ref()
+    }
+
     /// The time zone of dates and times without one.
     pub(crate) fn zone(&self) -> TimeZone {
         self.tz.clone().unwrap_or(TimeZone::UTC)

@@ -6,25 +6,33 @@
 
 mod columns;
 mod statuses;
+mod template;
+mod times;
 mod words;
 
+pub(crate) use template::{Items, Template};
+pub(crate) use times::TimeForm;
 pub(crate) use words::{cut, words};
 
+use crate::args::At;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::json::{event_line, payload_json};
 use crate::marks;
 use crate::selecting::Read;
 use crate::showing::Showing;
-use crate::ui::{Side, Tone, Ui, answer_columns};
+use crate::ui::{Side, Text, Tone, Ui, answer_columns};
 use columns::{Cell, Columns, Fit, Row};
 use evlog::policy::{Noted, Policies};
 use evlog::{Times, View};
+use evlog_audit::Reading;
 use evlog_format::{Event, PLAIN, Seq};
-use evlog_projection::{Fact, time};
+use evlog_projection::Fact;
 use evlog_proof::ProvenCommit;
-use statuses::Statuses;
+use statuses::{NONE, Statuses};
 use std::ops::ControlFlow;
+use template::{Item, Part};
+use times::Shown;
 use words::{Extent, pairs};
 
 /// From this width on a terminal shows whole times. Below it, the day is a line of its own.
@@ -32,19 +40,51 @@ const WIDE_MIN: usize = 180;
 /// Below these widths long names are cut further.
 const MIDDLE_MAX: usize = 120;
 const NARROW_MAX: usize = 72;
+/// The widest column of a chosen field, in characters.
+const FIELD_WIDTH_MAX: usize = 36;
 /// The longest value that a terminal shows whole, in characters.
 const VALUE_LEN_MAX: usize = 60;
 
 /// How an event is printed.
 enum Form {
     Json,
-    Line { full: bool, columns: Columns },
+    /// The built-in line, with so much of the payload in a pipe.
+    Line(Extent, Columns),
+    Fields(Items, Columns),
+    Template(Template),
+}
+
+impl Form {
+    fn of(context: &Context, showing: &Showing) -> Form {
+        let fit = match (showing.wrap, showing.full) {
+            (true, _) => Fit::Wrap,
+            (false, true) => Fit::Flow,
+            (false, false) => Fit::Cut,
+        };
+        let extent = if showing.full { Extent::All } else { Extent::Whole };
+        match (&showing.fields, &showing.format) {
+            _ if context.json => Form::Json,
+            (_, Some(template)) => Form::Template(template.clone()),
+            (Some(items), None) => Form::Fields(items.clone(), Columns::new(fit)),
+            (None, None) => Form::Line(extent, Columns::new(fit)),
+        }
+    }
+
+    fn has_status(&self) -> bool {
+        match self {
+            Form::Json => false,
+            Form::Line(..) => true,
+            Form::Fields(items, _) => items.has_status(),
+            Form::Template(template) => template.has_status(),
+        }
+    }
 }
 
 /// Prints events, one a line.
 pub(crate) struct Events<'u> {
     pub(crate) ui: &'u mut Ui,
     form: Form,
+    times: Shown,
     policies: Policies,
     /// `None` where the events are not those of a log that can be read.
     statuses: Option<Statuses>,
@@ -53,23 +93,21 @@ pub(crate) struct Events<'u> {
 impl<'u> Events<'u> {
     /// Prints events that are shown without their log: the status of their runs is not known.
     pub(crate) fn apart(ui: &'u mut Ui) -> Events<'u> {
-        let form = Form::Line { full: false, columns: Columns::new(Fit::Cut) };
-        Events { ui, form, policies: Policies::default(), statuses: None }
+        let form = Form::Line(Extent::Whole, Columns::new(Fit::Cut));
+        Events { ui, form, times: Shown::Utc, policies: Policies::default(), statuses: None }
     }
 
     /// Prints events of a log. Its policies define when two times differ enough to get a mark.
-    pub(crate) fn new(ui: &'u mut Ui, context: &Context, showing: &Showing, view: &View) -> Events<'u> {
-        let policies = marks::policies(view);
-        if context.json {
-            return Events { ui, form: Form::Json, policies, statuses: None };
-        }
-        let fit = match (showing.wrap, showing.full) {
-            (true, _) => Fit::Wrap,
-            (false, true) => Fit::Flow,
-            (false, false) => Fit::Cut,
-        };
-        let form = Form::Line { full: showing.full, columns: Columns::new(fit) };
-        Events { ui, form, policies, statuses: Some(Statuses::new(view)) }
+    pub(crate) fn new(
+        ui: &'u mut Ui,
+        context: &Context,
+        (showing, at): (&Showing, &At),
+        view: &View,
+    ) -> Result<Events<'u>, CommandError> {
+        let form = Form::of(context, showing);
+        let statuses = form.has_status().then(|| Statuses::new(view));
+        let times = Shown::new(showing.time.unwrap_or_default(), at.named_zone())?;
+        Ok(Events { ui, form, times, policies: marks::policies(view), statuses })
     }
 
     /// Prints an event of a log, if it is meant; returns `Break` if the answer has no reader any more.
@@ -100,7 +138,7 @@ impl<'u> Events<'u> {
     }
 
     fn print_gathered(&mut self) {
-        if let Form::Line { columns, .. } = &mut self.form {
+        if let Form::Line(_, columns) | Form::Fields(_, columns) = &mut self.form {
             columns.print(self.ui);
         }
     }
@@ -113,9 +151,14 @@ impl<'u> Events<'u> {
         let apart_ns = self.policies.apart_ns(fact.seq);
         match &mut self.form {
             Form::Json => self.ui.json(&event_line(fact, apart_ns)),
-            Form::Line { full, columns } => {
-                let row = row(fact, status, apart_ns, *full, answer_columns());
-                columns.push(self.ui, row);
+            Form::Line(extent, columns) => {
+                columns.push(self.ui, row(fact, status, apart_ns, *extent, &self.times));
+            }
+            Form::Fields(items, columns) => {
+                columns.push(self.ui, row_of(items, fact, status.as_deref().unwrap_or(NONE), &self.times));
+            }
+            Form::Template(template) => {
+                self.ui.line(filled(template, fact, status.as_deref().unwrap_or(NONE), &self.times));
             }
         }
         if self.ui.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -162,13 +205,13 @@ impl Widths {
     }
 }
 
-fn row(fact: &Fact<'_>, status: Option<String>, apart_ns: u128, full: bool, columns: Option<usize>) -> Row {
-    let widths = Widths::of(columns.filter(|_| !full));
-    let is_short = columns.is_some_and(|columns| columns < WIDE_MIN);
-    let time = time::to_rfc3339(fact.head.recorded_ns);
-    let (day, time) = match time.split_once('T').filter(|_| is_short) {
-        Some((day, time)) => (Some(format!("{day} UTC")), time.split('.').next().unwrap_or_default().to_owned()),
-        None => (None, time),
+fn row(fact: &Fact<'_>, status: Option<String>, apart_ns: u128, extent: Extent, times: &Shown) -> Row {
+    let columns = answer_columns();
+    let widths = Widths::of(columns.filter(|_| extent != Extent::All));
+    let recorded_ns = fact.head.recorded_ns.into();
+    let (day, time) = match columns {
+        Some(..WIDE_MIN) => times.parted(recorded_ns),
+        _ => (None, times.whole(recorded_ns)),
     };
     let kind = fact.event.kind.to_string();
     let number =
@@ -185,16 +228,41 @@ fn row(fact: &Fact<'_>, status: Option<String>, apart_ns: u128, full: bool, colu
     }));
     cells.push(widths.cell(fact.head.actor.to_owned(), Tone::Faint, widths.actor));
     let mark = Times::of(&fact.head).mark(apart_ns).map(|mark| (Tone::Warning, format!("{} ", marks::text(mark))));
-    let extent = match (full, columns) {
-        (true, _) => Extent::All,
-        (false, Some(columns)) => Extent::Short((columns / 4).clamp(VALUE_LEN_MAX / 2, VALUE_LEN_MAX)),
-        (false, None) => Extent::Whole,
+    let extent = match columns {
+        Some(columns) if extent == Extent::Whole => {
+            Extent::Short((columns / 4).clamp(VALUE_LEN_MAX / 2, VALUE_LEN_MAX))
+        }
+        _ => extent,
     };
     let payload = match fact.event.protection {
         PLAIN => pairs(&payload_json(&fact.event), extent),
         _ => vec![(Tone::Plain, hidden(&fact.event))],
     };
     Row { day, cells, rest: mark.into_iter().chain(payload).collect() }
+}
+
+/// A row of chosen fields. The last one is not padded.
+fn row_of(items: &Items, fact: &Fact<'_>, status: &str, times: &Shown) -> Row {
+    let reading = Reading::new(fact, payload_json);
+    let cut = answer_columns().map(|_| FIELD_WIDTH_MAX);
+    let cell = |item: &Item| {
+        let text = item.word(&reading, status, times);
+        let tone = if matches!(item, Item::Status) { Tone::of(&text) } else { Tone::Plain };
+        Cell { text, tone, side: Side::Left, widths: (1, FIELD_WIDTH_MAX), cut }
+    };
+    let mut cells: Vec<Cell> = items.0.iter().map(cell).collect();
+    let rest = cells.pop().map(|last| (last.tone, last.text));
+    Row { day: None, cells, rest: rest.into_iter().collect() }
+}
+
+/// A template with the fields of an event in it.
+fn filled(template: &Template, fact: &Fact<'_>, status: &str, times: &Shown) -> Text {
+    let reading = Reading::new(fact, payload_json);
+    template.0.iter().fold(Text::default(), |text, part| match part {
+        Part::Text(words) => text.whole(Tone::Plain, words),
+        Part::Tab => text.tab(),
+        Part::Item(item) => text.whole(Tone::Plain, item.text(&reading, status, times)),
+    })
 }
 
 /// A kind that is too long for its column is shown without its contract, which the run has.

@@ -45,7 +45,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
     let view = context.view_up_to_damage(&args.at)?;
     let from = Seq(args.from);
-    let mut events = Events::new(ui, context, &args.showing, &view);
+    let mut events = Events::new(ui, context, (&args.showing, &args.at), &view)?;
     let len = view.next_seq().0.saturating_sub(selector.start(from).0);
     let progress = events.ui.progress_beside_answer("cat", len, Unit::Events);
     selector.each(&view, from, &mut |read| {

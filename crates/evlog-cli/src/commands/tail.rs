@@ -63,7 +63,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
     let (mut view, damage) = view.before_damage();
-    let mut events = Events::new(ui, context, &args.showing, &view);
+    let mut events = Events::new(ui, context, (&args.showing, &args.at), &view)?;
     let mut all = Selector::new(selection.clone());
     let (first, looked) = first_of_last(&view, args, &mut all);
     let first = first.unwrap_or(view.next_seq());

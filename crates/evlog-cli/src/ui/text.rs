@@ -73,6 +73,13 @@ impl Text {
         self
     }
 
+    /// Adds a tab, which no text of others can add.
+    #[must_use]
+    pub(crate) fn tab(mut self) -> Text {
+        self.pieces.push(Piece { tone: Tone::Plain, text: "\t".to_owned(), hanging: None });
+        self
+    }
+
     /// Adds a cell: text that is padded to a width, and cut if it is wider than `most`. The padding has no tone, so that it can
     /// be trimmed at the end of a line.
     #[must_use]

@@ -111,3 +111,41 @@ fn a_wrapped_line_is_broken_at_words_below_its_fields_and_full_shows_everything(
         assert_eq!(out.contains(r#"nested=[{"a":1}]"#), options[0] == "--full", "{out}");
     }
 }
+
+#[test]
+fn chosen_fields_and_templates_show_what_they_name() {
+    let room = Room::with_batch();
+    let of = |options: &[&str]| room.ends(0, &[&["cat", "--run", "RUN_0001"], options].concat()).out;
+    assert_eq!(
+        of(&["--fields", "kind,actor,status,payload.to"]),
+        "status.created       agent:intake  created  -\n\
+         status.transitioned  operator      running  running\n\
+         status.transitioned  operator      failed   failed\n"
+    );
+    assert_eq!(
+        of(&["--format", "{seq}\\t{run} {{{kind}}} {status} {payload.to}"]),
+        "2\tRUN_0001 {status.created} created -\n\
+         3\tRUN_0001 {status.transitioned} running running\n\
+         4\tRUN_0001 {status.transitioned} failed failed\n"
+    );
+    assert_eq!(room.ends(0, &["tail", "-n", "1", "--format", "{kind}"]).out, "log.closed\n");
+    let occurred = of(&["--time", "local", "--tz", "+02:00", "--format", "{occurred}"]);
+    assert!(occurred.starts_with("2026-02-23T20:00:00.000+02:00\n"), "{occurred}");
+    let relative = of(&["--time", "relative", "--fields", "occurred,seq"]);
+    assert!(relative.lines().next().unwrap().contains(" ago  2"), "{relative}");
+    // A field of others cannot steer the terminal, and cannot begin a line.
+    let line = r#"{"contract":"custom","run":"o","do":"record","kind":"custom/x","data":{"x":"a\u001b[2J\nb"}}"#;
+    room.feed(&["submit"], line);
+    assert_eq!(room.ends(0, &["cat", "--run", "o", "--format", "{payload.x}"]).out, "a\\u{1b}[2J\\u{a}b\n");
+}
+
+#[test]
+fn a_mistake_in_the_options_of_lines_is_refused_before_anything_is_read() {
+    let room = Room::new();
+    room.ends(2, &["cat", "--format", "{seq} {knd}"]).says("column 7: expected a field of an event").says("`knd`");
+    room.ends(2, &["tail", "--format", "json"]).says("column 1").says("--json");
+    room.ends(2, &["tail", "--fields", "kind,too"]).says("`too`");
+    for pair in [["--format={seq}", "--json"], ["--full", "--fields=kind"], ["--wrap", "--json"]] {
+        room.ends(2, &["tail", pair[0], pair[1]]).says("cannot be used with");
+    }
+}
