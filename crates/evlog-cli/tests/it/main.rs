@@ -25,6 +25,8 @@ mod explain;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod guide;
