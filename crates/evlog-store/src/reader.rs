@@ -161,6 +161,11 @@ impl Reader {
         self.log.log_id
     }
 
+    /// Whether a writer has the log open. Asking takes no lock that could keep a writer out.
+    pub fn has_writer(&self) -> Result<bool, ReadError> {
+        Ok(self.files.has_writer().map_err(Failure::of("look at", &self.files.layout.lock()))?)
+    }
+
     /// Checks that there is no damage behind the part that this reader shows.
     pub fn check_whole(&self) -> Result<(), ReadError> {
         self.damage.as_ref().map_or(Ok(()), |trouble| Err(trouble.again().into()))
@@ -261,6 +266,10 @@ impl Reader {
 
     /// Position of the commit that holds `seq`; for the next seq, the end.
     pub fn seek(&self, seq: Seq) -> Result<Position, ReadError> {
+        self.found(seq).map_err(|error| self.blamed(error))
+    }
+
+    fn found(&self, seq: Seq) -> Result<Position, ReadError> {
         let Committed { position: end, next_seq } = self.committed;
         if seq >= next_seq {
             return if seq == next_seq { Ok(end) } else { Err(ReadError::NoEvent { seq, next_seq }) };

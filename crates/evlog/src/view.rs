@@ -155,6 +155,11 @@ impl View {
         self.reader.log_id()
     }
 
+    /// Whether a writer has the log open. Asking takes no lock that could keep a writer out.
+    pub fn has_writer(&self) -> Result<bool, LogError> {
+        Ok(self.reader.has_writer()?)
+    }
+
     /// The contracts of the view.
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
