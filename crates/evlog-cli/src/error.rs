@@ -50,13 +50,18 @@ pub(crate) struct CommandError {
     pub(crate) hints: Vec<String>,
     /// The exit code.
     pub(crate) code: u8,
+    /// The log that was read is no longer at its path, or no longer holds what was read.
+    pub(crate) log_is_lost: bool,
+    /// There is no log at the path.
+    pub(crate) is_no_log: bool,
 }
 
 impl CommandError {
     /// A request that cannot be carried out.
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
-        CommandError { message: message.into(), details, hints, code: Verdict::CouldNot.code() }
+        let code = Verdict::CouldNot.code();
+        CommandError { message: message.into(), details, hints, code, log_is_lost: false, is_no_log: false }
     }
 
     /// A request that cannot be carried out, for several reasons.
@@ -135,17 +140,20 @@ impl CommandError {
 
 impl From<LogError> for CommandError {
     fn from(error: LogError) -> CommandError {
-        let failed = CommandError::user(error.to_string());
+        use ReadError::{Copied, Gone, Moved, Replaced};
+        let log_is_lost = matches!(error, LogError::Read(Gone { .. } | Moved { .. } | Replaced { .. } | Copied { .. }));
+        let is_no_log = matches!(error, LogError::Open(OpenError::NoLog { .. }));
+        let failed = CommandError { log_is_lost, is_no_log, ..CommandError::user(error.to_string()) };
         match &error {
             LogError::Open(error) => failed.hint_for_opening(error),
             LogError::Read(ReadError::Refused(refusal)) => failed.hint_for_refusal(refusal),
-            LogError::Read(ReadError::Gone { .. }) => failed
+            LogError::Read(Gone { .. }) => failed
                 .hint("if a loss was accepted, `evlog cat --run '$log'` shows what was given up (log.loss_accepted)")
                 .hint("its seqs were then used again, or this is another log: the events read before are not in it"),
-            LogError::Read(ReadError::Copied { .. }) => {
+            LogError::Read(Copied { .. }) => {
                 failed.hint("output stops here: start again to read the log that is at this path now")
             }
-            LogError::Read(ReadError::Moved { .. } | ReadError::Replaced { .. }) => {
+            LogError::Read(Moved { .. } | Replaced { .. }) => {
                 failed.hint("output stops here: the events shown are from a log that no longer exists")
             }
             LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),

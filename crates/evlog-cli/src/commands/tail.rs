@@ -2,21 +2,29 @@
 //!
 //! Invariant: an event is shown only when it is committed.
 
+mod place;
+mod writer;
+
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::listener;
+use crate::outputs;
 use crate::selecting::{Selecting, Selector};
 use crate::showing::Showing;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
+use evlog_audit::Selection;
 use evlog_format::Seq;
 use evlog_projection::Fact;
+use place::{Cursor, Place};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Duration;
+use writer::Writer;
 
 /// The pause between two checks for a log that does not exist yet.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
@@ -29,7 +37,11 @@ Examples:
   evlog tail -f --run RUN_0001    the events of one run
   evlog tail -n 50 --since 2h     the last 50 events of the last two hours
   evlog tail -f --status failed   each event after which its run is failed
-  evlog tail -f --wait            start before the log exists";
+  evlog tail -f --wait --retry    start before the log exists, and go on with the next one at its path
+  evlog tail --cursor seen.json   what came since the last time";
+
+/// A follower that finds so many new events at once has fallen behind.
+const BEHIND_MIN: u64 = 10_000;
 
 /// Print the last events, and with -f new ones as they are committed
 ///
@@ -46,6 +58,12 @@ pub(crate) struct TailArgs {
     /// With -f: if there is no log yet, wait until there is one
     #[arg(long, requires = "follow")]
     wait: bool,
+    /// With -f: if the log is removed, moved, replaced or cut, say so, and go on when there is a log again
+    #[arg(long, requires = "follow")]
+    retry: bool,
+    /// Go on where this file says, and note in it how far events were printed. A file of another log is refused
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    cursor: Option<PathBuf>,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -56,36 +74,145 @@ pub(crate) struct TailArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
     let selection = args.selecting.selection(&args.at.zone())?;
+    if let Some(file) = &args.cursor {
+        outputs::check("--cursor", file, &context.log, None)?;
+    }
+    let cursor = args.cursor.as_deref().map(Cursor::open).transpose()?;
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
     let view = context.view_up_to_damage(&args.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
-    let (mut view, damage) = view.before_damage();
-    let mut events = Events::new(ui, context, (&args.showing, &args.at), &view)?;
-    let mut all = Selector::new(selection.clone());
-    let (first, looked) = first_of_last(&view, args, &mut all);
-    let first = first.unwrap_or(view.next_seq());
-    // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
-    let mut selector = Selector::new(selection);
-    let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events)?;
-    looked?;
-    damage?;
-    if !args.follow {
-        all.check(&view)?;
-        return Ok(Verdict::Yes);
+    let from = cursor.as_ref().map_or(Ok(None), |cursor| cursor.place_in(&view))?;
+    let mut tail = Tail { context, args, selection, cursor, place: None };
+    let mut ended = tail.read(ui, view, from);
+    while args.retry && ended.as_ref().is_err_and(|error| error.log_is_lost) && ui.is_read() {
+        let Some((view, from)) = tail.again(ui, ended)? else { return Ok(Verdict::Yes) };
+        ended = tail.read(ui, view, Some(from));
     }
-    let mut growth = view.follow();
-    // The reader may have gone. Without new events no write would fail, so check for it.
-    while events.ui.is_read() && !listener::is_gone() {
-        if view.refresh()? {
-            next = show(&view, (next, next), &mut selector, &mut events)?;
-            growth.grew();
+    ended
+}
+
+/// What is shown, and how far it was.
+struct Tail<'a> {
+    context: &'a Context,
+    args: &'a TailArgs,
+    selection: Selection,
+    cursor: Option<Cursor>,
+    place: Option<Place>,
+}
+
+impl Tail<'_> {
+    /// Shows the events of one log from a seq on, or else the last ones.
+    fn read(&mut self, ui: &mut Ui, view: View, from: Option<Seq>) -> Result<Verdict, CommandError> {
+        let args = self.args;
+        let (mut view, damage) = view.before_damage();
+        let mut events = Events::new(ui, self.context, (&args.showing, &args.at), &view)?;
+        let mut writer = args.follow.then(|| Writer::of(&view));
+        let mut last = None;
+        let mut all = Selector::new(self.selection.clone());
+        let (first, looked) = match from {
+            Some(from) => (Some(from), Ok(())),
+            None => first_of_last(&view, args, &mut all),
+        };
+        let first = first.unwrap_or(view.next_seq());
+        // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
+        let mut selector = Selector::new(self.selection.clone());
+        let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events, &mut |fact| {
+            last = self.place_after(&view, fact);
+        })?;
+        looked?;
+        self.note(&view, last.take(), next, &events)?;
+        damage?;
+        if !args.follow {
+            // If the last events were not looked for, not all were read.
+            return if from.is_some() { Ok(Verdict::Yes) } else { all.check(&view).map(|()| Verdict::Yes) };
         }
-        growth.wait();
+        let mut growth = view.follow();
+        // The reader may have gone. Without new events no write would fail, so check for it.
+        while events.ui.is_read() && !listener::is_gone() {
+            if view.refresh()? {
+                let behind = view.next_seq().0 - next.0;
+                if behind >= BEHIND_MIN {
+                    events.ui.talk(format_args!("{behind} events behind; they follow"));
+                }
+                next = show(&view, (next, next), &mut selector, &mut events, &mut |fact| {
+                    last = self.place_after(&view, fact);
+                    if let Some(writer) = &mut writer {
+                        writer.see(fact);
+                    }
+                })?;
+                self.note(&view, last.take(), next, &events)?;
+                if behind >= BEHIND_MIN {
+                    events.ui.talk(format_args!("caught up with the log, at seq {next}"));
+                }
+                growth.grew();
+            } else if let Some(writer) = &mut writer {
+                writer.look(&view, events.ui);
+            }
+            growth.wait();
+        }
+        Ok(Verdict::Yes)
     }
-    Ok(Verdict::Yes)
+
+    fn needs_place(&self) -> bool {
+        self.args.retry || self.cursor.is_some()
+    }
+
+    fn place_after(&self, view: &View, fact: &Fact<'_>) -> Option<Place> {
+        self.needs_place().then(|| Place::after_last(view, fact)).flatten()
+    }
+
+    /// Notes how far events were shown, if somebody needs that, and if they could be written. `last` is the place if an event
+    /// was read: otherwise the one before it is looked up.
+    fn note(&mut self, view: &View, last: Option<Place>, next: Seq, events: &Events<'_>) -> Result<(), CommandError> {
+        if !events.ui.is_read() || !self.needs_place() {
+            return Ok(());
+        }
+        let place = last.map_or_else(|| Place::before(view, next), Ok)?;
+        if let Some(cursor) = &mut self.cursor {
+            cursor.note(&place)?;
+        }
+        self.place = Some(place);
+        Ok(())
+    }
+
+    /// Says why reading ended, waits until there is a log at the path again, and finds where to go on in it. `None` if the
+    /// answer loses its reader before that.
+    fn again(&self, ui: &Ui, ended: Result<Verdict, CommandError>) -> Result<Option<(View, Seq)>, CommandError> {
+        let path = self.context.log.display();
+        let mut said = ended.map_or_else(|error| error.message, |_| String::new());
+        ui.talk(format_args!("{said}; waiting for a log in `{path}`"));
+        let view = loop {
+            match self.context.up_to_damage() {
+                Ok(view) => break view,
+                // A log that is just being copied there cannot be opened yet.
+                Err(error) if !error.is_no_log && error.message != said => {
+                    said = error.message;
+                    ui.talk(format_args!("{said}; waiting"));
+                }
+                Err(_) => {}
+            }
+            if listener::is_gone() {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE_FOR_LOG);
+        };
+        let place = self.place.as_ref();
+        let is_same = place.map_or(Ok(false), |place| place.is_in(&view))?;
+        let next = place.filter(|_| is_same).map_or(Seq(0), Place::next);
+        match (is_same, place.is_some_and(|place| place.is_of(&view))) {
+            (true, _) => ui.talk(format_args!("the log in `{path}` is there again; it goes on at seq {next}")),
+            (false, true) => {
+                ui.talk(format_args!(
+                    "the log in `{path}` does not hold what was shown; it follows from its beginning"
+                ));
+            }
+            (false, false) => ui.talk(format_args!("another log is in `{path}`; it follows from its beginning")),
+        }
+        Ok(Some((view, next)))
+    }
 }
 
 /// Waits until there is a log. Returns false if the answer loses its reader before that.
@@ -132,8 +259,10 @@ fn show(
     (start, from): (Seq, Seq),
     selector: &mut Selector,
     events: &mut Events<'_>,
+    see: &mut dyn FnMut(&Fact<'_>),
 ) -> Result<Seq, CommandError> {
     let next = view.each::<CommandError>(start, &mut |fact| {
+        see(fact);
         selector.show(view, from, fact, &mut |read| Ok(events.take(view, read)))
     })?;
     events.flush();
