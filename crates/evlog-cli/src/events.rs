@@ -5,13 +5,13 @@
 //! Invariant: in a pipe or a file nothing is cut.
 
 mod columns;
+mod showing;
 mod statuses;
 mod template;
 mod times;
 mod words;
 
-pub(crate) use template::{Items, Template};
-pub(crate) use times::TimeForm;
+pub(crate) use showing::Showing;
 pub(crate) use words::{cut, words};
 
 use crate::args::At;
@@ -20,7 +20,6 @@ use crate::error::CommandError;
 use crate::json::{event_line, payload_json};
 use crate::marks;
 use crate::selecting::Read;
-use crate::showing::Showing;
 use crate::ui::{Side, Text, Tone, Ui, answer_columns};
 use columns::{Cell, Columns, Fit, Row};
 use evlog::policy::{Noted, Policies};
@@ -31,7 +30,7 @@ use evlog_projection::Fact;
 use evlog_proof::ProvenCommit;
 use statuses::{NONE, Statuses};
 use std::ops::ControlFlow;
-use template::{Item, Part};
+use template::{Item, Items, Part, Template};
 use times::Shown;
 use words::{Extent, pairs};
 

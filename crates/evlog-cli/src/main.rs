@@ -32,7 +32,6 @@ mod reference;
 mod reports;
 mod selecting;
 mod shell;
-mod showing;
 mod signals;
 mod signing;
 mod streams;

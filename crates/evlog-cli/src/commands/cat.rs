@@ -3,9 +3,8 @@
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::events::Events;
+use crate::events::{Events, Showing};
 use crate::selecting::{Selecting, Selector};
-use crate::showing::Showing;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog_format::Seq;

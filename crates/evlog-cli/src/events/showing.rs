@@ -1,6 +1,7 @@
 //! The options that change the lines of events, the same in `cat` and `tail`.
 
-use crate::events::{Items, Template, TimeForm};
+use super::template::{Items, Template};
+use super::times::TimeForm;
 use clap::Args;
 
 /// Options for lines.
