@@ -237,7 +237,7 @@ fn ctrl_c_twice_ends_the_running_stage_and_leaves_the_run_in_progress() {
         let done = child.wait_with_output().unwrap();
         let talk = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(130), "{talk}");
-        assert!(talk.contains("run `stopped` was interrupted in stage `judge`"), "{talk}");
+        assert!(talk.contains("run `stopped` was interrupted in stage `judge`, whose processes have ended"), "{talk}");
         let leader = fs::read_to_string(room.path("pid")).unwrap();
         assert!(!fs::exists(format!("/proc/{}", leader.trim())).unwrap(), "the stage is gone");
         assert_eq!(room.ends(0, &["show", "stopped", "--json"]).json()["status"], "in_progress");
