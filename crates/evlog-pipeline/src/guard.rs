@@ -19,7 +19,7 @@ mod descendants;
 
 pub(crate) use descendants::end_below;
 
-use crate::orphans::GUARD_WORD;
+use crate::orphans::{GUARD_WORD, Watched};
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -216,9 +216,10 @@ fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Res
 
 /// Continues evlog. The signal that stopped it while it was traced takes effect shortly after its tracer is gone.
 fn wake(evlog: Pid) {
+    let watched = Watched::of(evlog.as_raw_nonzero().get().unsigned_abs());
     for _ in 0..WAKINGS {
         std::thread::sleep(PAUSE_MAX);
-        if getppid() == Some(evlog) && crate::orphans::is_stopped(evlog.as_raw_nonzero().get().unsigned_abs()) {
+        if getppid() == Some(evlog) && watched.as_ref().is_some_and(Watched::is_stopped) {
             let _gone = kill_process(evlog, Signal::CONT);
         }
     }

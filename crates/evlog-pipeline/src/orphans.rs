@@ -13,6 +13,8 @@
 //! - A process gets a signal only if it has the mark, or came from a process that has it.
 //! - A guard is ended only when nothing is left below it: orphans go to the guard, and are found as long as it exists.
 
+pub(crate) use system::Watched;
+
 use evlog::random;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -75,11 +77,6 @@ pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
     system::end(run, bundle, mark)
 }
 
-/// Whether a process is stopped by a signal or by a debugger. If the system does not say, it counts as running.
-pub(crate) fn is_stopped(pid: u32) -> bool {
-    system::is_stopped(pid)
-}
-
 /// Other systems do not show the environment of a process.
 #[cfg(not(target_os = "linux"))]
 mod system {
@@ -98,8 +95,18 @@ mod system {
         Marked::default()
     }
 
-    pub(super) fn is_stopped(_pid: u32) -> bool {
-        false
+    /// Whether a process is stopped is not known here: it counts as running.
+    #[derive(Debug)]
+    pub(crate) struct Watched;
+
+    impl Watched {
+        pub(crate) fn of(_pid: u32) -> Option<Watched> {
+            Some(Watched)
+        }
+
+        pub(crate) fn is_stopped(&self) -> bool {
+            false
+        }
     }
 }
 
@@ -107,6 +114,7 @@ mod system {
 mod system {
     use super::{GUARD_WORD, MARK, Mark, Marked};
     use crate::limits::GRACE;
+    pub(crate) use crate::processes::Watched;
     use crate::processes::{self, Process, if_there};
     use rustix::process::Signal;
     use std::collections::BTreeSet;
@@ -122,17 +130,9 @@ mod system {
         Some(text.trim().to_owned())
     }
 
-    fn look(pid: u32) -> Option<Process> {
-        i32::try_from(pid).ok().and_then(|pid| processes::look(pid).ok()?)
-    }
-
     /// When a process was started, in ticks since the boot.
     pub(super) fn started(pid: u32) -> Option<u64> {
-        look(pid).map(|process| process.started)
-    }
-
-    pub(super) fn is_stopped(pid: u32) -> bool {
-        look(pid).is_some_and(|process| process.is_stopped())
+        processes::look(i32::try_from(pid).ok()?).ok()?.map(|process| process.started)
     }
 
     /// How the processes of a stage and their guard are recognised.

@@ -13,7 +13,7 @@
 use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, keep_out};
 use crate::interrupt::Interrupts;
 use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
-use crate::orphans::{self, Marked};
+use crate::orphans::{Marked, Watched};
 use evlog::random;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -146,6 +146,8 @@ const STARTS: usize = 3;
 /// A guard, and what it has reported.
 struct Guarded {
     child: Child,
+    /// Shows whether it is stopped; `None` if the system does not show that. Then the guard counts as running.
+    watched: Option<Watched>,
     /// Closed when everything must end.
     orders: Option<ChildStdin>,
     says: ChildStdout,
@@ -188,8 +190,9 @@ impl Guarded {
         let (Some(orders), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked to be pipes")
         };
-        let (heard, looked, secret) = (Vec::new(), Instant::now(), random::name());
-        Ok(Guarded { child, orders: Some(orders), says, secret, heard, is_over: false, stopped_since: None, looked })
+        let (watched, secret) = (Watched::of(child.id()), random::name());
+        let (orders, heard, looked) = (Some(orders), Vec::new(), Instant::now());
+        Ok(Guarded { child, watched, orders, says, secret, heard, is_over: false, stopped_since: None, looked })
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -276,7 +279,7 @@ impl Guarded {
         if self.looked.elapsed() >= PAUSE {
             self.looked = Instant::now();
             let since = self.stopped_since.unwrap_or(self.looked);
-            self.stopped_since = orphans::is_stopped(self.child.id()).then_some(since);
+            self.stopped_since = self.watched.as_ref().is_some_and(Watched::is_stopped).then_some(since);
         }
         self.stopped_since.is_some_and(|since| since.elapsed() > STOPPED_MAX)
     }

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 
 /// A process.
 #[derive(Clone, Debug)]
@@ -38,11 +39,6 @@ impl Process {
     pub(crate) fn is_there(&self) -> io::Result<bool> {
         Ok(look(self.pid)?.is_some_and(|now| now.identity() == self.identity()))
     }
-
-    /// Whether a signal or a debugger has stopped it.
-    pub(crate) fn is_stopped(&self) -> bool {
-        matches!(self.state, 'T' | 't')
-    }
 }
 
 /// All processes. The error means that there may be others, which could not be seen.
@@ -64,6 +60,29 @@ pub(crate) fn below<'p>(all: &'p [Process], roots: &BTreeSet<i32>) -> Vec<&'p Pr
         above.take(by_number.len()).any(|process| roots.contains(&process.pid))
     };
     all.iter().filter(|process| comes_from_them(process)).collect()
+}
+
+/// The system's file about a process, held open. To look again takes no new descriptor: a stage can leave this process none.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pid: i32,
+    stat: File,
+}
+
+impl Watched {
+    /// `None` if the system does not show the process.
+    pub(crate) fn of(pid: u32) -> Option<Watched> {
+        let pid = i32::try_from(pid).ok()?;
+        Some(Watched { pid, stat: File::open(format!("/proc/{pid}/stat")).ok()? })
+    }
+
+    /// Whether a signal or a debugger has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        // The line has 52 fields, most of them small numbers.
+        let mut stat = [0; 4096];
+        let len = self.stat.read_at(&mut stat, 0).unwrap_or_default();
+        read(self.pid, &String::from_utf8_lossy(&stat[..len])).is_some_and(|process| matches!(process.state, 'T' | 't'))
+    }
 }
 
 /// The process that has a number; `None` if there is no such process.
