@@ -7,7 +7,7 @@
 //! - `<run id>.lock.stale.<nnnn>`: a lock that was set aside by force.
 //! - `<run id>.plan`, while a run is in progress: a note of where its plan is. The note is a convenience: the plan is compared
 //!   with the recorded digest.
-//! - `<run id>.stage`, while a stage runs: a note of how its processes can be recognised.
+//! - `<run id>.stage`, while processes of stages run or may run: a note of how these processes can be recognised.
 //!
 //! Invariants:
 //! - A process that does not get the lock changes nothing of the run.
@@ -33,8 +33,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// How much is read of a lock file, or of a note of a stage, in bytes.
+/// How much is read of a lock file, in bytes.
 const HOLDER_LEN_MAX: u64 = 512;
+/// How many bytes of the note of stages are read: enough for hundreds of marks.
+const MARKS_LEN_MAX: u64 = 64 * 1024;
 /// How many bytes of the note of a plan are read: systems open no longer path.
 const PLAN_NOTE_LEN_MAX: u64 = 4096;
 /// The last number that a lock that is set aside can have: four digits.
@@ -187,23 +189,30 @@ impl Claim {
         Ok(self.forget(&note_name(&self.run))?)
     }
 
-    /// Notes how the processes of the stage that begins can be recognised.
-    pub(crate) fn note_mark(&self, mark: &Mark) -> Result<(), FileError> {
+    /// Notes the mark of the stage that begins, after the marks of stages whose processes may still run.
+    pub(crate) fn note_mark(&self, unseen: &[Mark], mark: &Mark) -> Result<(), FileError> {
         self.steps.at(Step::NoteMark);
-        let text = serde_json::to_vec(mark).unwrap_or_default();
-        write_as_holder(&self.locks, &mark_name(&self.run), &text, &self.steps).map(drop)
+        self.write_marks(unseen.iter().chain([mark]))
     }
 
-    /// The mark that was noted for the stage that ran when the run was left.
-    pub(crate) fn noted_mark(&self) -> Option<Mark> {
-        let note = self.locks.file(&mark_name(&self.run)).ok()?;
-        serde_json::from_reader(note.take(HOLDER_LEN_MAX)).ok()
+    /// The marks that were noted. The last one is that of the stage that ran when the run was left.
+    pub(crate) fn noted_marks(&self) -> Vec<Mark> {
+        let Ok(note) = self.locks.file(&mark_name(&self.run)) else { return Vec::new() };
+        serde_json::Deserializer::from_reader(note.take(MARKS_LEN_MAX)).into_iter().map_while(Result::ok).collect()
     }
 
-    /// Removes the note: none of the stage's processes is left.
-    pub(crate) fn forget_mark(&self) -> Result<(), FileError> {
+    /// Removes all marks from the note except those of stages whose processes may still run. If there are none, the note
+    /// itself is removed, which takes no descriptor.
+    pub(crate) fn forget_marks_but(&self, unseen: &[Mark]) -> Result<(), FileError> {
         self.steps.at(Step::ForgetMark);
-        self.forget(&mark_name(&self.run)).map(drop)
+        if unseen.is_empty() { self.forget(&mark_name(&self.run)).map(drop) } else { self.write_marks(unseen.iter()) }
+    }
+
+    /// One mark a line.
+    fn write_marks<'m>(&self, marks: impl Iterator<Item = &'m Mark>) -> Result<(), FileError> {
+        let line = |mark| [serde_json::to_vec(mark).unwrap_or_default(), b"\n".to_vec()].concat();
+        let text: Vec<u8> = marks.flat_map(line).collect();
+        write_as_holder(&self.locks, &mark_name(&self.run), &text, &self.steps).map(drop)
     }
 
     /// Removes a note; returns whether there was a note.
@@ -416,5 +425,21 @@ mod tests {
         assert_eq!(noted_plan(room.path(), "r"), Some(PathBuf::from("/a b/plan.toml")));
         assert_eq!(noted_plan(room.path(), "../r"), None);
         assert!(claim.forget_plan().unwrap() && !claim.forget_plan().unwrap());
+    }
+
+    #[test]
+    fn t01_the_marks_of_stages_whose_processes_may_still_run_stay_in_the_note() {
+        let room = tempfile::tempdir().unwrap();
+        let claim = take(room.path(), "r").unwrap();
+        let [first, second] = [Mark::draw(), Mark::draw()];
+        assert!(claim.noted_marks().is_empty());
+        claim.note_mark(&[], &first).unwrap();
+        assert_eq!(claim.noted_marks(), std::slice::from_ref(&first));
+        claim.note_mark(std::slice::from_ref(&first), &second).unwrap();
+        assert_eq!(claim.noted_marks(), [first.clone(), second]);
+        claim.forget_marks_but(std::slice::from_ref(&first)).unwrap();
+        assert_eq!(claim.noted_marks(), [first]);
+        claim.forget_marks_but(&[]).unwrap();
+        assert_eq!(names(room.path()), ["r.lock"]);
     }
 }

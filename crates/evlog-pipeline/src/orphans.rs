@@ -72,6 +72,22 @@ pub(crate) struct Marked {
     pub(crate) is_blind: bool,
 }
 
+impl Marked {
+    /// Whether a later search may find more of them than have ended now.
+    pub(crate) fn leaves_some_to_find(&self) -> bool {
+        self.is_blind || self.left > 0
+    }
+
+    /// These and others, of another search.
+    pub(crate) fn and(self, other: &Marked) -> Marked {
+        Marked {
+            found: self.found + other.found,
+            left: self.left + other.left,
+            is_blind: self.is_blind || other.is_blind,
+        }
+    }
+}
+
 /// Ends the processes of a stage that the mark finds.
 pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
     system::end(run, bundle, mark)
@@ -154,8 +170,13 @@ mod system {
     /// Searches until two searches in a row find no process and no process has ended between them. A process that was not seen
     /// may have started another one after the search, and a process that has just started has no environment for a moment.
     pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
-        let is_of_this_boot = mark.boot.is_some() && mark.boot == boot();
-        let (Some(since), true) = (mark.since, is_of_this_boot) else { return Marked::default() };
+        let nothing = Marked::default();
+        let (Some(then), Some(since)) = (&mark.boot, mark.since) else { return nothing };
+        // It had an id when the mark was made, so this process may not read it now.
+        let Some(now) = boot() else { return Marked { is_blind: true, ..nothing } };
+        if *then != now {
+            return nothing;
+        }
         let signs = Signs::of(run, bundle, mark, since);
         let (began, mut ended, mut known, mut looks_at_none) = (Instant::now(), BTreeSet::new(), BTreeSet::new(), 0);
         loop {

@@ -84,6 +84,19 @@ pub(crate) struct Lost {
     pub(crate) marked: Marked,
 }
 
+impl Lost {
+    /// How many of the processes that were found are left at the end.
+    pub(crate) fn left(&self) -> usize {
+        self.below.left.max(self.marked.left)
+    }
+
+    /// Whether there may be others, which a later search can find.
+    pub(crate) fn is_blind(&self) -> bool {
+        let is_never_seen = self.guard != LostGuard::Ended && cfg!(not(target_os = "linux"));
+        self.below.is_blind || self.marked.is_blind || is_never_seen
+    }
+}
+
 /// How a process ended, what it left, and whether all its output was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -97,6 +110,13 @@ pub(crate) struct End {
     pub(crate) stubborn: usize,
     /// Set if its guard did not do its work.
     pub(crate) guard_lost: Option<Lost>,
+}
+
+impl End {
+    /// Whether a later search may find more of its processes than are found now.
+    pub(crate) fn leaves_some_to_find(&self) -> bool {
+        self.stubborn > 0 || self.guard_lost.is_some_and(|lost| lost.is_blind() || lost.left() > 0)
+    }
 }
 
 /// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that the process

@@ -30,6 +30,7 @@ use crate::files::{in_the_way, make_within, remove_tree, set_aside, write_as_hol
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
+use crate::orphans::Mark;
 use crate::output::Measured;
 use crate::paths;
 use crate::plan::Plan;
@@ -151,6 +152,8 @@ struct Runner<'r> {
     outcomes: Vec<Outcome>,
     /// What the log says of the outputs of earlier attempts, by path.
     captured: BTreeMap<String, Measured>,
+    /// The marks of stages whose processes may still run: they were not seen to end.
+    unseen: Vec<Mark>,
     /// The stages that began in an earlier process.
     begun: BTreeSet<String>,
     /// The run that is retried, as long as every stage so far was reused from it.
@@ -189,6 +192,7 @@ impl<'r> Runner<'r> {
             published: BTreeMap::new(),
             outcomes: Vec::new(),
             captured: BTreeMap::new(),
+            unseen: Vec::new(),
             begun: BTreeSet::new(),
             baseline: None,
             began: Instant::now(),

@@ -75,7 +75,7 @@ steps! {
         "The stage begins again";
     StartStage = "start_stage", "Starts the stage's process and waits for its end",
         "The stage begins again";
-    ForgetMark = "forget_mark", "Removes that note, because none of the stage's processes is left",
+    ForgetMark = "forget_mark", "Removes that note, unless processes of the stage may still run",
         "The stage begins again, and no process is found";
     CommitEnded = "commit_ended", "Commits how the stage's process ended",
         "The stage begins again, and no process is found";

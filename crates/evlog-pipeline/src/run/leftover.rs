@@ -52,8 +52,7 @@ pub(super) fn left_by_another(stage: Option<&str>, mark: Option<&Mark>, ended: &
 /// If the guard does not work, the processes of a stage are found as descendants of the guard, while it exists, and by
 /// the mark in their environment.
 fn of_lost(lost: &Lost) -> Vec<String> {
-    let (found, left) = (lost.below.found + lost.marked.found, lost.below.left.max(lost.marked.left));
-    let ended = processes(found);
+    let ended = processes(lost.below.found + lost.marked.found);
     let mut messages = vec![match lost.guard {
         LostGuard::Stopped => format!(
             "the process that guards the stage was stopped, or did not answer; it was killed, and {ended} of the stage with it"
@@ -67,10 +66,9 @@ fn of_lost(lost: &Lost) -> Vec<String> {
              mark; one that has cleared its environment may not be found so, and may still run"
         ),
     }];
-    let is_blind = lost.below.is_blind || lost.marked.is_blind;
-    if left > 0 {
-        messages.push(format!("{} of the stage could not be ended, and may still run", processes(left)));
-    } else if is_blind || lost.guard != LostGuard::Ended && cfg!(not(target_os = "linux")) {
+    if lost.left() > 0 {
+        messages.push(format!("{} of the stage could not be ended, and may still run", processes(lost.left())));
+    } else if lost.is_blind() {
         messages.push("whether other processes of the stage still run is not known".to_owned());
     }
     messages

@@ -26,6 +26,7 @@ use crate::file_error::FileError;
 use crate::files::{make_within, measure_below, sync_below};
 use crate::lock::Claim;
 use crate::meter::Meter;
+use crate::orphans::Marked;
 use crate::output::adopt;
 use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
@@ -112,7 +113,7 @@ impl Runner<'_> {
         self.notes()?.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
         let processes = self.end_left(state);
-        self.notes()?.forget_mark()?;
+        self.notes()?.forget_marks_but(&self.unseen)?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
         let finished: Vec<&str> =
@@ -143,13 +144,19 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Ends what is left of the stage that ran when the run was left, and reports what is not known of it. Returns how many
-    /// processes were found.
-    fn end_left(&self, state: &State) -> usize {
-        let mark = self.claim.noted_mark();
-        let ended = mark.as_ref().map(|mark| orphans::end(&self.run, &self.bundle, mark)).unwrap_or_default();
+    /// Ends what is left of the stage that ran when the run was left, and of earlier stages, and reports what is not known.
+    /// Returns how many processes were found.
+    fn end_left(&mut self, state: &State) -> usize {
+        let (marks, mut ended) = (self.claim.noted_marks(), Marked::default());
+        for mark in &marks {
+            let of_it = orphans::end(&self.run, &self.bundle, mark);
+            if of_it.leaves_some_to_find() {
+                self.unseen.push(mark.clone());
+            }
+            ended = ended.and(&of_it);
+        }
         let ran = self.plan.enabled().map(|stage| stage.id.as_str()).find(|id| state.runs(id));
-        for message in left_by_another(ran, mark.as_ref(), &ended) {
+        for message in left_by_another(ran, marks.last(), &ended) {
             self.watcher.report(Progress::Note { message: &message });
         }
         ended.found

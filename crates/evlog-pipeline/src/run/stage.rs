@@ -17,7 +17,6 @@ use crate::files::{make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
-use crate::lock::Claim;
 use crate::orphans::{self, Mark};
 use crate::outcomes::{self, ReportedOutcome};
 use crate::output::{Opened, Output, Place};
@@ -320,7 +319,7 @@ impl Runner<'_> {
     fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<(Option<Ended>, Result<(), Stop>), Stop> {
         let mark = Mark::draw();
         // The stage has not run, and is not at fault: the run stays in progress (T-09).
-        self.notes().and_then(|claim| claim.note_mark(&mark)).map_err(RunError::File)?;
+        self.notes().and_then(|claim| claim.note_mark(&self.unseen, &mark)).map_err(RunError::File)?;
         self.steps.at(Step::StartStage);
         self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
@@ -339,7 +338,7 @@ impl Runner<'_> {
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
         let captured = capture.finish().map_err(at("write", &room.log));
         let ended = end.as_ref().ok().map(|end| end.ended);
-        Ok((ended, self.keep(stage, room, captured, &end)))
+        Ok((ended, self.keep(stage, room, mark, captured, &end)))
     }
 
     /// Completes the stage's output, with what there is to say about its end.
@@ -347,10 +346,11 @@ impl Runner<'_> {
         &mut self,
         stage: &Stage,
         room: &mut Room,
+        mark: Mark,
         captured: Result<bool, FileError>,
         end: &io::Result<End>,
     ) -> Result<(), Stop> {
-        let forgotten = self.notes().and_then(Claim::forget_mark);
+        let forgotten = self.forget_unless_unseen(mark, end);
         let is_whole_line = captured?;
         if !is_whole_line {
             room.write_line("")?;
@@ -360,6 +360,15 @@ impl Runner<'_> {
             self.note_in(stage, room, &message)?;
         }
         self.how_it_ended(stage, room, end)
+    }
+
+    /// The note of the mark stays as long as it is not known whether processes with the mark run.
+    fn forget_unless_unseen(&mut self, mark: Mark, end: &io::Result<End>) -> Result<(), FileError> {
+        if end.as_ref().is_ok_and(End::leaves_some_to_find) {
+            self.unseen.push(mark);
+            return Ok(());
+        }
+        self.notes()?.forget_marks_but(&self.unseen)
     }
 
     /// Reports how the process ended, unless it ended by itself.
