@@ -97,6 +97,8 @@ pub enum RunError {
         stage: String,
         /// Whether that stage had begun; its processes were ended then.
         began: bool,
+        /// Whether it is known that they have ended.
+        is_over: bool,
     },
     /// An operation on a file failed, so the run could not go on. It stays in progress, and can be resumed.
     Left {
@@ -221,9 +223,9 @@ impl fmt::Display for RunError {
             RunError::Refused { command, code, message } => {
                 write!(f, "the {} refused the command `{command}`: {code}: {message}", who_refuses(code))
             }
-            RunError::Interrupted { run, stage, began } => {
+            RunError::Interrupted { run, stage, began, is_over } => {
                 let place = if *began { "in" } else { "before" };
-                let ended = if *began { ", whose processes have ended" } else { "" };
+                let ended = if *began && *is_over { ", whose processes have ended" } else { "" };
                 write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
             RunError::Left { run, source } => {

@@ -117,6 +117,12 @@ impl End {
     pub(crate) fn leaves_some_to_find(&self) -> bool {
         self.stubborn > 0 || self.guard_lost.is_some_and(|lost| lost.is_blind() || lost.left() > 0)
     }
+
+    /// Whether it is known that all its processes have ended. What a killed guard leaves may have no mark.
+    pub(crate) fn is_known_to_be_over(&self) -> bool {
+        let is_unseen = self.guard_lost.is_some_and(|lost| lost.guard == LostGuard::Ended);
+        !is_unseen && !self.leaves_some_to_find()
+    }
 }
 
 /// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that the process

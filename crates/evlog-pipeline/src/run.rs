@@ -154,6 +154,8 @@ struct Runner<'r> {
     captured: BTreeMap<String, Measured>,
     /// The marks of stages whose processes may still run: they were not seen to end.
     unseen: Vec<Mark>,
+    /// Whether it is known that the processes of the last stage have ended.
+    is_over: bool,
     /// The stages that began in an earlier process.
     begun: BTreeSet<String>,
     /// The run that is retried, as long as every stage so far was reused from it.
@@ -193,6 +195,7 @@ impl<'r> Runner<'r> {
             outcomes: Vec::new(),
             captured: BTreeMap::new(),
             unseen: Vec::new(),
+            is_over: true,
             begun: BTreeSet::new(),
             baseline: None,
             began: Instant::now(),
@@ -201,8 +204,11 @@ impl<'r> Runner<'r> {
 
     /// An error if the run must end at once. What was read or copied by then may be incomplete, and does not count.
     fn go_on(&self, stage: &str, began: bool) -> Result<(), RunError> {
-        let (run, stage) = (self.run.clone(), stage.to_owned());
-        if self.interrupts.is_urgent() { Err(RunError::Interrupted { run, stage, began }) } else { Ok(()) }
+        if self.interrupts.is_urgent() { Err(self.stopped_at(stage, began)) } else { Ok(()) }
+    }
+
+    fn stopped_at(&self, stage: &str, began: bool) -> RunError {
+        RunError::Interrupted { run: self.run.clone(), stage: stage.to_owned(), began, is_over: self.is_over }
     }
 
     /// Reports to the watcher how much was read, until the run is interrupted urgently.
@@ -287,8 +293,7 @@ impl Runner<'_> {
                 continue;
             }
             if self.interrupts.is_asked() {
-                let (run, stage) = (self.run.clone(), stage.id.clone());
-                return Err(RunError::Interrupted { run, stage, began: false });
+                return Err(self.stopped_at(&stage.id, false));
             }
             match self.stopped_by_its_own(&stage.id, stage.fail_mode, &stage.reason_code) {
                 Some(outcome) => {

@@ -383,3 +383,25 @@ fn a_process_whose_name_is_no_text_is_found_and_ended() {
     assert_eq!((end.ended, end.stubborn), (Ended::Exited(0), 0));
     assert!(is_gone(room.pid_in("left")), "it still runs: {end:?}");
 }
+
+#[test]
+fn g29_processes_are_known_to_have_ended_only_where_all_were_seen_to() {
+    let (all, some) = (Marked::default(), Marked { left: 1, ..Marked::default() });
+    let blind = Marked { is_blind: true, ..Marked::default() };
+    let of = |stubborn, guard_lost| {
+        let end = End { ended: Ended::Interrupted, is_held: false, left: 0, stubborn, guard_lost };
+        (end.is_known_to_be_over(), end.leaves_some_to_find())
+    };
+    let lost = |guard, below, marked| of(0, Some(Lost { guard, below, marked }));
+    assert_eq!(of(0, None), (true, false));
+    assert_eq!(of(1, None), (false, true));
+    // What it leaves may have no mark.
+    assert_eq!(lost(LostGuard::Ended, all, all), (false, false));
+    for guard in [LostGuard::Stopped, LostGuard::Blind] {
+        let is_linux = cfg!(target_os = "linux");
+        assert_eq!(lost(guard, all, all), (is_linux, !is_linux), "{guard:?}");
+        for (below, marked) in [(blind, all), (all, blind), (some, all), (all, some)] {
+            assert_eq!(lost(guard, below, marked), (false, true), "{guard:?} {below:?} {marked:?}");
+        }
+    }
+}

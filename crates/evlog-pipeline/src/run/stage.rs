@@ -279,8 +279,7 @@ impl Runner<'_> {
         self.must("process_ended", process_ended(stage, ended))?;
         kept?;
         if ended == Some(Ended::Interrupted) {
-            let (run, stage) = (self.run.clone(), stage.id.clone());
-            return Err(RunError::Interrupted { run, stage, began: true }.into());
+            return Err(self.stopped_at(&stage.id, true).into());
         }
         self.steps.at(Step::ReadOutcomes);
         let reported =
@@ -350,6 +349,7 @@ impl Runner<'_> {
         captured: Result<bool, FileError>,
         end: &io::Result<End>,
     ) -> Result<(), Stop> {
+        self.is_over = end.as_ref().map_or(true, End::is_known_to_be_over);
         let forgotten = self.forget_unless_unseen(mark, end);
         let is_whole_line = captured?;
         if !is_whole_line {
