@@ -64,11 +64,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         ui.talk(format_args!("no runs"));
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
-        table::print(
-            ui,
-            &["RUN", "CONTRACT", "STATUS", "EVENTS", "FIRST RECORDED", "LAST RECORDED", "DURATION", "ACTOR"],
-            &rows,
-        );
+        let headings = ["RUN", "CONTRACT", "STATUS", "EVENTS", "LAST RECORDED", "DURATION", "ACTOR"];
+        table::print(ui, &headings, &rows);
         let marked: Vec<Vec<table::Cell>> = runs.iter().filter_map(|run| marked(run, &policies)).collect();
         if !marked.is_empty() {
             ui.line(format_args!(""));
@@ -126,6 +123,7 @@ fn duration_ns(run: &RunSummary) -> Option<u128> {
     u128::try_from(i128::from(run.last.recorded_ns) - i128::from(run.first.recorded_ns)).ok()
 }
 
+/// A row for the run, which fits in 80 columns if its name is short: the duration says when the first event was recorded.
 fn row(run: &RunSummary) -> Vec<table::Cell> {
     let plain = |text: String| (text, Tone::Plain);
     vec![
@@ -133,7 +131,6 @@ fn row(run: &RunSummary) -> Vec<table::Cell> {
         plain(named(run)),
         (run.status.clone(), Tone::of(&run.status)),
         plain(run.events.to_string()),
-        plain(marks::to_second(run.first.recorded_ns)),
         plain(marks::to_second(run.last.recorded_ns)),
         // A clock that went back says nothing about a duration.
         plain(duration_ns(run).map_or_else(|| "-".to_owned(), marks::distance)),
