@@ -1,6 +1,6 @@
 //! The lines of `cat` and `tail`: what they show in a pipe and on a terminal, and the options that change them.
 
-use crate::support::{Done, Room};
+use crate::support::{BATCH, Done, Room};
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
@@ -24,9 +24,16 @@ fn on_a_terminal(room: &Room, columns: usize, arguments: &[&str], variables: &[(
     command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
 }
 
+/// A log with the batch, by one actor: another user of the system has a name of another length.
+fn batch() -> Room {
+    let room = Room::new();
+    room.feed(&["submit", "--actor", "operator"], BATCH);
+    room
+}
+
 /// A log with an event whose payload is much longer than a line.
 fn long() -> Room {
-    let room = Room::with_batch();
+    let room = batch();
     let digest = "0123456789abcdef".repeat(4);
     let text = "a long text ".repeat(300);
     let data = format!(r#"{{"digest":"{digest}","note":"{text}","nested":[{{"a":1}}]}}"#);
@@ -114,7 +121,7 @@ fn a_wrapped_line_is_broken_at_words_below_its_fields_and_full_shows_everything(
 
 #[test]
 fn chosen_fields_and_templates_show_what_they_name() {
-    let room = Room::with_batch();
+    let room = batch();
     let of = |options: &[&str]| room.ends(0, &[&["cat", "--run", "RUN_0001"], options].concat()).out;
     assert_eq!(
         of(&["--fields", "kind,actor,status,payload.to"]),
