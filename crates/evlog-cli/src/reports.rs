@@ -156,7 +156,7 @@ impl Answer {
         Answer::first(Vec::new(), 0)
     }
 
-    /// The first findings of so many. The command has not kept the others.
+    /// The first findings, and `count`, the number of all findings. The command has not kept the others.
     pub(crate) fn first(kept: Vec<Finding>, count: u64) -> Answer {
         let only_counted = count - kept.len() as u64;
         Answer::Ran { kept, count, only_counted }

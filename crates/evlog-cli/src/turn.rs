@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     wait_s: u32,
 }
 
-/// What came of an attempt to open the log.
+/// The result of an attempt to open the log.
 pub(crate) enum Attempt<T> {
     Done(T),
     /// Another process has the log open for writing.

@@ -88,8 +88,8 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Copies the checkpoints over what was copied, and those that were set aside. Returns the number of the former. What is in the
-/// place of a checkpoint but cannot be one is left out: whoever judges the copy finds it in the log, as an audit of the log
-/// does.
+/// place of a checkpoint but cannot be one is left out. An audit of the copy still finds in the log's events what the
+/// checkpoint stated, as an audit of the log does.
 fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
     let notes = Checkpoints::new(Arc::clone(&source.fs), source.layout.dir());
     let is_file = |size: Position| !notes.read(size).is_err_and(|failure| failure.is_unlike());

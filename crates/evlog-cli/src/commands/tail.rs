@@ -39,7 +39,7 @@ Examples:
   evlog tail -f --wait --retry    start before the log exists, and go on with the next one at its path
   evlog tail --cursor seen.json   what came since the last time";
 
-/// A follower that finds so many new events at once has fallen behind.
+/// A follower has fallen behind if it finds at least this many new events at once.
 const BEHIND_MIN: u64 = 10_000;
 
 /// Print the last events, and with -f new ones as they are committed

@@ -13,7 +13,7 @@ pub(super) struct Cell {
     pub(super) text: String,
     pub(super) tone: Tone,
     pub(super) side: Side,
-    /// Its column has at least this width, and does not grow further than to that one.
+    /// The least and the greatest width of its column.
     pub(super) widths: (usize, usize),
     /// Longer text is cut to this width.
     pub(super) cut: Option<usize>,
@@ -27,12 +27,12 @@ pub(super) struct Row {
     pub(super) rest: Vec<(Tone, String)>,
 }
 
-/// What becomes of a row that is longer than the terminal is wide.
+/// How a row is printed that is longer than the terminal is wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
     /// It is cut.
     Cut,
-    /// Its rest is broken at words, and goes on where it begins.
+    /// The part after the cells is broken at words, and each new line begins below its start.
     Wrap,
     /// It goes on in the next line.
     Flow,

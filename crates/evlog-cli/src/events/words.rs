@@ -18,7 +18,7 @@ const DIGEST_SHOWN: usize = 12;
 /// How much of a payload is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// What has a value. Values longer than so many characters are cut, and nested lists counted.
+    /// The members that have a value. Longer values are cut at this number of characters, and nested lists are counted.
     Short(usize),
     /// The same, with each value in its full length.
     Whole,

@@ -22,7 +22,7 @@ pub(crate) struct ManObject<'a> {
 #[derive(Serialize)]
 pub(crate) struct VersionObject {
     pub(crate) version: &'static str,
-    /// The commit that the program was built from, if the build was told.
+    /// The commit that the program was built from, if `EVLOG_COMMIT` named it when it was built.
     pub(crate) commit: Option<&'static str>,
     pub(crate) format: FormatVersions,
     /// The versions of the shapes of `--json`.

@@ -99,12 +99,12 @@ fn version_shows_what_the_program_reads_and_makes() {
     assert_eq!((&format["reads"][0], &json[0]), (&format["writes"], &serde_json::json!(1)));
     let projections = shown["projections"].as_array().unwrap();
     assert!(projections.iter().any(|made| made["name"] == "status.run" && made["version"].is_u64()), "{shown}");
-    // What the build was told, or nothing: it asks nobody.
-    let told = option_env!("EVLOG_COMMIT").filter(|commit| !commit.is_empty());
-    assert_eq!(shown["commit"].as_str(), told);
+    // The build runs no other program to find the commit.
+    let named = option_env!("EVLOG_COMMIT").filter(|commit| !commit.is_empty());
+    assert_eq!(shown["commit"].as_str(), named);
     let text = room.ends(0, &["version"]).out;
     let line = |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(|rest| rest.trim().to_owned());
-    assert_eq!(line("commit"), Some(told.unwrap_or("unknown").to_owned()));
+    assert_eq!(line("commit"), Some(named.unwrap_or("unknown").to_owned()));
     assert_eq!(line("evlog"), shown["version"].as_str().map(str::to_owned));
     let one = room.ends(0, &["--version"]).out;
     assert_eq!(one, format!("evlog {}\n", shown["version"].as_str().unwrap()));

@@ -61,11 +61,11 @@ fn a_witness_opens_nothing_but_regular_files_of_its_own() {
     ends(&room, 0, &last);
 }
 
-#[test]
-fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
+/// A room with the run `r`, which was interrupted in its only stage. The stage succeeds once there is a file `go`.
+fn interrupted() -> Room {
     let room = Room::new();
-    let stage =
-        "id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"touch working; sleep 100\"]";
+    let script = "test -e go || { touch working; sleep 100; }";
+    let stage = format!("id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"{script}\"]");
     room.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
     let child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
     while !room.path("working").exists() {
@@ -73,6 +73,12 @@ fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
     }
     signal(&child, "TERM");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    room
+}
+
+#[test]
+fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
+    let room = interrupted();
     let note = room.path("runs/.locks/r.plan");
     assert!(note.is_file());
     for special in SPECIAL {
@@ -92,16 +98,7 @@ fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
 
 #[test]
 fn t13_what_is_no_regular_file_in_the_place_of_a_lock_is_set_aside_unrecorded_and_the_run_goes_on() {
-    let whole = Room::new();
-    let script = "test -e go || { touch working; sleep 100; }";
-    let stage = format!("id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"{script}\"]");
-    whole.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
-    let child = whole.spawn(&["run", "plan.toml", "--run-id", "r"]);
-    while !whole.path("working").exists() {
-        sleep(Duration::from_millis(2));
-    }
-    signal(&child, "TERM");
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    let whole = interrupted();
     whole.write("go", "");
     for special in SPECIAL {
         let room = whole.again();

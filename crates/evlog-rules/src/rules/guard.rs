@@ -48,7 +48,7 @@ impl Case {
         let is_judged = self.take(rule, step, &mut broken);
         let found = match broken.into_iter().next() {
             None if is_judged => return Ok(()),
-            None => "so many earlier events that evlog does not remember them all".to_owned(),
+            None => "more earlier events than evlog remembers of a run".to_owned(),
             Some(violation) => match violation.seqs.first().filter(|seq| **seq != reading.fact.seq) {
                 Some(earlier) => format!("{} (seq {earlier})", violation.found),
                 None => violation.found,
