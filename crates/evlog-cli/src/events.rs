@@ -47,7 +47,7 @@ const VALUE_LEN_MAX: usize = 60;
 /// How an event is printed.
 enum Form {
     Json,
-    /// The built-in line, with so much of the payload in a pipe.
+    /// The built-in line. In a pipe it has this part of the payload.
     Line(Extent, Columns),
     Fields(Items, Columns),
     Template(Template),

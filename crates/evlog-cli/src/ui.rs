@@ -475,7 +475,12 @@ pub(crate) fn usage(error: &clap::Error, colour: Colour) -> ExitCode {
     };
     let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::CouldNot.code());
     match printed {
-        Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(beside_a_lost_answer(code)),
+        Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => {
+            if !error.use_stderr() {
+                alert(&format!("error: could not write to stdout: {lost}"));
+            }
+            ExitCode::from(beside_a_lost_answer(code))
+        }
         _ => ExitCode::from(code),
     }
 }

@@ -94,7 +94,7 @@ impl Kinds {
         let is_pattern = plain.len() < text.len();
         // A class at the beginning can leave out the first letter of users' kinds.
         let begins = CUSTOM_PREFIX.starts_with(plain) && (!plain.is_empty() || pattern.can_begin_with('c'));
-        let has_custom = text.starts_with(CUSTOM_PREFIX) || (is_pattern && begins);
+        let has_custom = text.len() > CUSTOM_PREFIX.len() && text.starts_with(CUSTOM_PREFIX) || (is_pattern && begins);
         if built_in.is_empty() && !has_custom {
             return Err(format!(
                 "expected a kind of event, such as `status.created`, `pipeline.*` or `custom/paid`, found `{}`",
@@ -159,5 +159,6 @@ mod tests {
         assert!(kinds("*created").holds(LOG_CREATED) && kinds("*").holds(Kind::Custom("custom/x")));
         assert!(kinds("custom/*").holds(Kind::Custom("custom/x")) && !kinds("custom/*").holds(STATUS_CREATED));
         assert!(Kinds::parse("status.made").is_err() && Kinds::parse("paid").is_err());
+        assert!(Kinds::parse("custom/").is_err(), "no kind has an empty name");
     }
 }

@@ -96,8 +96,7 @@ pub struct Rule {
     count: u64,
     per: Per,
     contract: Option<String>,
-    /// Line and column of the contract's name in the file of rules.
-    contract_place: Option<(usize, usize)>,
+    places: Places,
     same: Vec<Field>,
     different: Option<Field>,
     within_ns: Option<i64>,
@@ -116,6 +115,15 @@ impl PartialEq for Rule {
 }
 
 impl Eq for Rule {}
+
+/// Where parts of a rule stand in its file: line and column, from 1; `None` for a rule of no file, or without the part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Its name.
+    pub name: Option<(usize, usize)>,
+    /// The name of its contract.
+    pub contract: Option<(usize, usize)>,
+}
 
 /// The parts of a rule about single kinds, without conditions.
 #[derive(Clone, Debug)]
@@ -150,7 +158,7 @@ impl Rule {
             count,
             per: Per::Run,
             contract: None,
-            contract_place: None,
+            places: Places::default(),
             same: Vec::new(),
             different,
             within_ns,
@@ -192,9 +200,9 @@ impl Rule {
         self.contract.as_deref()
     }
 
-    /// Where the file of rules names it: line and column, from 1.
-    pub fn contract_place(&self) -> Option<(usize, usize)> {
-        self.contract_place
+    /// Where its parts stand in the file of rules.
+    pub fn places(&self) -> Places {
+        self.places
     }
 
     /// Whether it compares the two events of a pair.

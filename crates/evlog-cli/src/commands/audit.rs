@@ -214,11 +214,12 @@ fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
             CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
                 .hint("docs/audit.md has the form of a file of rules")
         })?;
+        let place = |at: Option<(usize, usize)>| at.map(|(line, column)| format!("{shown}:{line}:{column}"));
         if let Some(rule) = read.iter().find(|rule| all.rules.iter().any(|other| other.name() == rule.name())) {
-            return Err(CommandError::user(format!("`{shown}`: rule `{}` is in an earlier file already", rule.name())));
+            let at = place(rule.places().name).unwrap_or_else(|| shown.to_string());
+            return Err(CommandError::user(format!("{at}: rule `{}` is in an earlier file already", rule.name())));
         }
-        let place = |rule: &Rule| rule.contract_place().map(|(line, column)| format!("{shown}:{line}:{column}"));
-        all.places.extend(read.iter().map(place));
+        all.places.extend(read.iter().map(|rule| place(rule.places().contract)));
         all.rules.extend(read);
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         all.files.push(AuditedRules { file, blake3: blake3::hash(text.as_bytes()).into() });

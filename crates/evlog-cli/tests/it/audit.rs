@@ -107,7 +107,8 @@ fn rules_that_cannot_be_read_are_refused_with_their_place_and_no_verdict() {
     );
     assert_eq!(refused.out, "");
     room.ends(2, &["audit", "--rules", "missing.toml"]).says("could not read `missing.toml`");
-    room.ends(2, &["audit", "--rules", "rules.toml", "--rules", "rules.toml"]).says("is in an earlier file already");
+    room.ends(2, &["audit", "--rules", "rules.toml", "--rules", "rules.toml"])
+        .says("rules.toml:2:8: rule `four-eyes` is in an earlier file already");
     room.write("built_in.toml", "[[rule]]\nname = \"signed_in_time\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
     room.ends(2, &["audit", "--rules", "built_in.toml"]).says("built_in.toml:2:8: ").says("signed_in_time");
     room.write("no_contract.toml", &format!("{FOUR_EYES}contract = \"statsu\"\n"));

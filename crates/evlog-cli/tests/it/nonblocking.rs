@@ -153,5 +153,6 @@ fn an_answer_to_a_stdout_that_is_open_for_reading_only_is_lost_and_the_exit_code
         let mut command = room.command(arguments);
         let done = command.stdout(fs::File::open("/dev/null").unwrap()).output().unwrap();
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
+        assert!(String::from_utf8_lossy(&done.stderr).contains("could not write to stdout"), "{arguments:?}: {done:?}");
     }
 }

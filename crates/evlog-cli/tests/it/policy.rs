@@ -148,6 +148,10 @@ fn a_text_that_cannot_mean_what_it_says_is_refused_where_it_is_set() {
     for (text, said) in [
         ("checkpoint_within = \"0s\"", "line 1, column 21: expected at least `1s`, found `0s`"),
         ("\nactors = []", "line 2, column 10: expected at least one form of an actor, found none"),
+        (
+            "[[order]]\nname = \"n\"\ntemplate = \"absence\"\nkind = \"custom/*\"",
+            "line 4, column 8: expected the name of a kind, found the pattern `custom/*`",
+        ),
     ] {
         fs::write(room.path("p.toml"), text).unwrap();
         room.ends(2, &["policy", "set", "p.toml"]).says(said);

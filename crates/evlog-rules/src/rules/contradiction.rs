@@ -30,12 +30,13 @@ fn is_opposed(asks: &str, forbids: &str) -> bool {
     }
 }
 
-/// Adds a flaw for each rule that contradicts this one.
+/// Adds a flaw if a rule contradicts an earlier one. The first contradiction is enough: a file of rules that all contradict each other
+/// has hundreds of thousands.
 pub(super) fn check(before: &[Rule], rule: &Rule, at: &str, flaws: &Flaws) {
-    for other in before.iter().filter(|other| is_about_the_same(other, rule)) {
-        if let Some(why) = between(other, rule).or_else(|| between(rule, other)) {
-            flaws.at(at, format!("contradicts the rule `{}`: {why}", other.name));
-        }
+    let why = |other: &Rule| between(other, rule).or_else(|| between(rule, other));
+    let mut others = before.iter().filter(|other| is_about_the_same(other, rule));
+    if let Some((other, why)) = others.find_map(|other| Some((other, why(other)?))) {
+        flaws.at(at, format!("contradicts the rule `{}`: {why}", other.name));
     }
 }
 

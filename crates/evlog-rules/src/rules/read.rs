@@ -2,7 +2,7 @@
 
 use super::contradiction;
 use super::template::{Parameters, TEMPLATES, Template};
-use super::{Events, Per, Rule};
+use super::{Events, Per, Places, Rule};
 use crate::condition::Condition;
 use crate::field::Field;
 use crate::fields::{self, Fields, Flaws, text};
@@ -40,9 +40,12 @@ pub fn read(text: &str, reserved: &[&str]) -> Result<Vec<Rule>, Vec<Finding>> {
     let read = Fields::of(located.value.clone(), "", &flaws).map(|fields| whole(fields, Home::File(reserved), &flaws));
     let mut rules = read.unwrap_or_default();
     // If a rule is left out, there are findings, and no rule counts.
-    for (nth, rule) in rules.iter_mut().enumerate().filter(|(_, rule)| rule.contract.is_some()) {
-        let place = located.finding(&format!("/rule/{nth}/contract"), Half::Value, "");
-        rule.contract_place = Some((place.line, place.column));
+    for (nth, rule) in rules.iter_mut().enumerate() {
+        let place = |member: &str| {
+            let place = located.finding(&format!("/rule/{nth}/{member}"), Half::Value, "");
+            Some((place.line, place.column))
+        };
+        rule.places = Places { name: place("name"), contract: rule.contract.as_ref().and_then(|_| place("contract")) };
     }
     let mut findings: Vec<Finding> =
         flaws.into_vec().into_iter().map(|flaw| located.finding(&flaw.pointer, flaw.half, flaw.message)).collect();
@@ -69,8 +72,10 @@ fn whole(mut fields: Fields<'_>, home: Home<'_>, flaws: &Flaws) -> Vec<Rule> {
 }
 
 fn all(given: Vec<(String, Value)>, home: Home<'_>, at: &str, flaws: &Flaws) -> Vec<Rule> {
-    fields::within(flaws, at, "tables [[rule]]", given.len(), RULES_MAX);
-    let given: Vec<(String, Value)> = given.into_iter().take(RULES_MAX).collect();
+    if given.len() > RULES_MAX {
+        flaws.at(at, format!("expected at most {RULES_MAX} tables [[rule]], found {}", given.len()));
+        return Vec::new();
+    }
     let patterns: usize = given.iter().map(|(_, rule)| patterns(rule)).sum();
     if patterns > PATTERNS_MAX {
         flaws.at(
@@ -137,7 +142,7 @@ fn one(given: Value, at: &str, home: Home<'_>, flaws: &Flaws) -> Option<Rule> {
         count: count.unwrap_or(1),
         per: per.map_or(Per::Run, Per::Value),
         contract,
-        contract_place: None,
+        places: Places::default(),
         same,
         different: different.pop(),
         within_ns,

@@ -537,3 +537,15 @@ fn a_guard_finds_what_an_audit_finds_at_the_same_event() {
         }
     }
 }
+
+#[test]
+fn of_rules_that_all_contradict_each_other_each_is_reported_once_and_too_many_are_not_compared() {
+    // Rule O-26.
+    let rules = |count: usize| -> String {
+        let rule = |n: usize| format!("[[rule]]\nname = \"r{n}\"\ntemplate = \"init\"\nkind = \"custom/k{n}\"\n");
+        (0..count).map(rule).collect()
+    };
+    assert_eq!(read(&rules(100), &[]).expect_err("contradictions").len(), 99);
+    let found = read(&rules(1001), &[]).expect_err("too many");
+    assert!(found.len() == 1 && found[0].message.contains("expected at most 1000 tables [[rule]]"), "{found:?}");
+}

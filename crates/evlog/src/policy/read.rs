@@ -100,6 +100,16 @@ fn check_sense(raw: &RawPolicy, policy: &Policy) -> Result<(), Flaw> {
         let message = "expected at least one form of an actor, found none: without the member any actor is taken";
         return Err((Some(actors.span()), message.to_owned()));
     }
+    for raw in &raw.order {
+        let RawRule { kind, first, then, .. } = raw.get_ref();
+        if let Some(pattern) =
+            [kind, first, then].into_iter().flatten().find(|kind| kind.get_ref().contains(['*', '?', '[']))
+        {
+            let message =
+                format!("expected the name of a kind, found the pattern `{}`: a policy has none", pattern.get_ref());
+            return Err((Some(pattern.span()), message));
+        }
+    }
     for (raw, rule) in raw.order.iter().zip(&policy.order) {
         let means = match rule.template {
             Template::Precedence | Template::AlternatePrecedence | Template::ChainPrecedence => "it could never occur",
