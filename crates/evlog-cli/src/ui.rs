@@ -15,10 +15,11 @@ mod text;
 mod wrap;
 
 pub(crate) use colour::Colour;
+pub(crate) use evlog_export::visible;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
 pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
-pub(crate) use text::{Side, Text, in_markup, visible};
+pub(crate) use text::{Side, Text, in_markup};
 
 use crate::error::{CommandError, Verdict};
 use crate::streams::{self, Waiting};

@@ -14,6 +14,26 @@ pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     })
 }
 
+/// The text with every character escaped, as `\u{1b}`, that controls a terminal, has no shape, is drawn onto what is not
+/// the text's own, or changes the direction of the text. Backslashes before an escape, or before what reads like the rest
+/// of one, are doubled, so that the text can be read back.
+pub fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    let mut backslashes = 0;
+    for (at, c, is_hidden) in marked(text) {
+        if is_hidden || text[at..].starts_with("u{") {
+            visible.extend(std::iter::repeat_n('\\', backslashes));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        if is_hidden {
+            visible.extend(c.escape_unicode());
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
+}
+
 /// Whether a character is unassigned, for private use, a control or format character, a separator other than the space, or has
 /// an empty shape. The table holds the code points of `Default_Ignorable_Code_Point`, blanks, and signs that only change
 /// others.

@@ -25,5 +25,5 @@ mod xml;
 pub use event::{EventLine, HeadMembers, Payload, TimesMembers};
 pub use flat::Flat;
 pub use format::Format;
-pub use hidden::marked;
+pub use hidden::{marked, visible};
 pub use sink::Sink;

@@ -5,7 +5,7 @@
 
 use super::{Tone, painted, wrap};
 use console::{measure_text_width, truncate_str};
-use evlog_export::marked;
+use evlog_export::visible;
 use std::fmt::{Arguments, Display};
 
 /// The longest piece of a line, in characters. `--json` prints texts in full.
@@ -161,26 +161,6 @@ impl From<&str> for Text {
     fn from(text: &str) -> Text {
         Text::default().plain(text)
     }
-}
-
-/// The text with every character escaped, as `\u{1b}`, that controls a terminal, has no shape, is drawn onto what is not
-/// the text's own, or changes the direction of the text. Backslashes before an escape, or before what reads like the rest
-/// of one, are doubled, so that the text can be read back.
-pub(crate) fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    let mut backslashes = 0;
-    for (at, c, is_hidden) in marked(text) {
-        if is_hidden || text[at..].starts_with("u{") {
-            visible.extend(std::iter::repeat_n('\\', backslashes));
-        }
-        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
-        if is_hidden {
-            visible.extend(c.escape_unicode());
-        } else {
-            visible.push(c);
-        }
-    }
-    visible
 }
 
 /// The text of an element or attribute of XML or HTML, visible and in its own lines.
