@@ -22,6 +22,19 @@ ci:
 dist:
     EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" cargo build --locked --profile dist -p evlog-cli
 
+# Build and install the program, its man pages and completions under PREFIX.
+install PREFIX="$HOME/.local": dist
+    tools/install target/dist/evlog "{{PREFIX}}"
+
+# Build the program without shared libraries, for machines with another or no C library: `target/TARGET/dist/evlog`.
+static TARGET="x86_64-unknown-linux-gnu":
+    EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" RUSTFLAGS="-C target-feature=+crt-static" \
+        cargo build --locked --profile dist -p evlog-cli --target {{TARGET}}
+
+# Build the Debian package, `target/debian/evlog_*.deb`. Needs cargo-deb and dpkg-dev.
+deb:
+    tools/deb
+
 # What each crate costs to build from nothing; the report is in `target/timings`.
 timings:
     cargo build --locked --release --timings -p evlog-cli --target-dir target/timings

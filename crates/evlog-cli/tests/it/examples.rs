@@ -88,16 +88,21 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().filter(|word| word.parse::<f64>().is_err()).collect()
 }
 
-/// The commands of a page, but for those that build, that follow for ever, and that need other people's tools. Where
-/// they say `ID` and `PLAN.toml`, the run and the plan stand; they end with 0, or as the comment says.
+/// The commands of a page, in a directory with a log of one run: `ID` in them means this run.
 fn follow(page: &str) {
     let room = Room::new();
-    let plan = repository().join("docs/examples/supply-chain/plan.toml");
-    let plan = plan.display().to_string();
+    let plan = repository().join("docs/examples/supply-chain/plan.toml").display().to_string();
     let run = room.ends(0, &["run", &plan, "--json"]).json()["run"].as_str().unwrap().to_owned();
+    follow_in(&room, page, &run);
+}
+
+/// The commands of a page, except those that build, those that never end, and those that need tools of others. A command
+/// ends with 0, or as its comment says.
+fn follow_in(room: &Room, page: &str, run: &str) {
+    let text = std::fs::read_to_string(repository().join(page)).unwrap();
+    let plan = repository().join("docs/examples/supply-chain/plan.toml").display().to_string();
     let bin = Path::new(env!("CARGO_BIN_EXE_evlog")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let text = std::fs::read_to_string(repository().join(page)).unwrap();
     let left_out = |line: &str| line.starts_with("cargo ") || line.contains("tail -f") || line.contains("b3sum");
     let commands: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
@@ -135,4 +140,11 @@ fn the_commands_of_the_page_on_ci_end_as_it_says() {
 #[test]
 fn the_commands_of_the_page_on_exports_end_as_it_says() {
     follow("docs/export.md");
+}
+
+#[test]
+fn the_commands_of_the_guides_end_as_they_say() {
+    follow_in(&Room::new(), "docs/ten-minutes.md", "");
+    follow("docs/for-auditors.md");
+    follow("docs/for-operators.md");
 }

@@ -1,6 +1,7 @@
 //! What the program says about itself: help, completions, man pages.
 
-use crate::support::{Done, Room};
+use crate::support::{Done, Room, files_below};
+use std::path::Path;
 use std::process::Command;
 
 /// The subcommands that a help text lists.
@@ -81,9 +82,7 @@ fn bash_completes_commands_and_options() {
         source ./evlog.bash && complete -p evlog > /dev/null || exit 9
         ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _evlog evlog "${*: -1}" "${*: -2:1}"; echo "${COMPREPLY[*]}"; }
         ask evlog veri; ask evlog verify --checkp; ask evlog key n; ask evlog completions ba"#;
-    let Ok(done) = Command::new("bash").args(["--norc", "-c", asked]).current_dir(room.path("")).output() else {
-        return; // there is no bash here
-    };
+    let done = Command::new("bash").args(["--norc", "-c", asked]).current_dir(room.path("")).output().unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
     let offered: Vec<&str> = said.lines().collect();
     assert_eq!(offered[0], "verify", "{said}");
@@ -153,4 +152,39 @@ fn the_demo_finds_a_forged_byte_and_leaves_nothing_behind() {
     assert_ne!(json.lines().last().unwrap()["verdict"], "clean");
     assert_eq!(std::fs::read_dir(room.path("tmp")).unwrap().count(), 0);
     assert!(!room.path("evlog").exists());
+}
+
+/// The script that packages and `just install` use: what it puts where, with nothing left of an earlier version.
+#[test]
+fn an_installation_has_the_program_its_man_pages_and_its_completions() {
+    let room = Room::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/install");
+    let install = |program: &str, prefix: &str| {
+        let done = Command::new(&script).args([program, prefix]).current_dir(room.path("")).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let program = env!("CARGO_BIN_EXE_evlog");
+    room.write("one/share/man/man1/evlog-gone.1.gz", "a command of an earlier version");
+    room.write("one/share/man/man1/other.1.gz", "a program of somebody else");
+    for prefix in ["one", "two"] {
+        assert_eq!(install(program, prefix), (Some(0), String::new()));
+    }
+    let mut files = files_below(&room.path("one"));
+    files.sort();
+    let names: Vec<&str> = files.iter().map(|file| file.strip_prefix(room.path("one")).unwrap().to_str().unwrap()).collect();
+    assert!(!names.contains(&"share/man/man1/evlog-gone.1.gz"), "{names:?}");
+    for name in names.iter().filter(|name| !name.ends_with("other.1.gz")) {
+        assert_eq!(std::fs::read(room.path("one").join(name)).unwrap(), std::fs::read(room.path("two").join(name)).unwrap(), "{name}");
+    }
+    let pages = names.iter().filter(|name| name.starts_with("share/man/man1/evlog")).count();
+    assert_eq!(pages, every_command(&room).len());
+    let expected = ["bin/evlog", "share/bash-completion/completions/evlog", "share/fish/vendor_completions.d/evlog.fish"];
+    assert!(expected.iter().chain(&["share/zsh/vendor-completions/_evlog"]).all(|name| names.contains(name)), "{names:?}");
+    let installed = Command::new(room.path("two/bin/evlog")).arg("--version").output().unwrap();
+    assert_eq!(installed.stdout, room.ends(0, &["--version"]).out.as_bytes());
+    for wrong in ["missing", "one"] {
+        let (code, said) = install(wrong, "three");
+        assert!(code == Some(2) && said.starts_with("usage: tools/install PROGRAM PREFIX"), "{said}");
+        assert!(!room.path("three").exists());
+    }
 }
