@@ -171,15 +171,24 @@ fn an_installation_has_the_program_its_man_pages_and_its_completions() {
     }
     let mut files = files_below(&room.path("one"));
     files.sort();
-    let names: Vec<&str> = files.iter().map(|file| file.strip_prefix(room.path("one")).unwrap().to_str().unwrap()).collect();
+    let names: Vec<&str> =
+        files.iter().map(|file| file.strip_prefix(room.path("one")).unwrap().to_str().unwrap()).collect();
     assert!(!names.contains(&"share/man/man1/evlog-gone.1.gz"), "{names:?}");
     for name in names.iter().filter(|name| !name.ends_with("other.1.gz")) {
-        assert_eq!(std::fs::read(room.path("one").join(name)).unwrap(), std::fs::read(room.path("two").join(name)).unwrap(), "{name}");
+        assert_eq!(
+            std::fs::read(room.path("one").join(name)).unwrap(),
+            std::fs::read(room.path("two").join(name)).unwrap(),
+            "{name}"
+        );
     }
     let pages = names.iter().filter(|name| name.starts_with("share/man/man1/evlog")).count();
     assert_eq!(pages, every_command(&room).len());
-    let expected = ["bin/evlog", "share/bash-completion/completions/evlog", "share/fish/vendor_completions.d/evlog.fish"];
-    assert!(expected.iter().chain(&["share/zsh/vendor-completions/_evlog"]).all(|name| names.contains(name)), "{names:?}");
+    let expected =
+        ["bin/evlog", "share/bash-completion/completions/evlog", "share/fish/vendor_completions.d/evlog.fish"];
+    assert!(
+        expected.iter().chain(&["share/zsh/vendor-completions/_evlog"]).all(|name| names.contains(name)),
+        "{names:?}"
+    );
     let installed = Command::new(room.path("two/bin/evlog")).arg("--version").output().unwrap();
     assert_eq!(installed.stdout, room.ends(0, &["--version"]).out.as_bytes());
     for wrong in ["missing", "one"] {
