@@ -156,3 +156,16 @@ fn a_mistake_in_the_options_of_lines_is_refused_before_anything_is_read() {
         room.ends(2, &["tail", pair[0], pair[1]]).says("cannot be used with");
     }
 }
+
+#[test]
+fn a_row_of_a_table_that_does_not_fit_a_terminal_goes_on_below_and_nothing_is_cut() {
+    let room = batch();
+    let piped = room.ends(0, &["runs"]).out;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    for columns in [60, 80, 160] {
+        let shown = on_a_terminal(&room, columns, &["runs"], &[("NO_COLOR", "1")]).out;
+        assert!(shown.lines().all(|line| line.chars().count() < columns), "{columns}: {shown}");
+        let table = shown.split("hint:").next().unwrap();
+        assert_eq!(words(table)[..words(&piped).len()], words(&piped), "{columns}");
+    }
+}
