@@ -59,6 +59,8 @@ mod outside;
 #[cfg(test)]
 mod own_notes;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod policy;

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 /// A room with a log, its key, a first checkpoint `old.note`, more events, and `new.note`.
-fn signed_room() -> Room {
+pub(crate) fn signed_room() -> Room {
     let room = Room::new();
     room.ends(0, &["key", "new", "example.com/builds"]);
     room.feed(&["submit"], BATCH);
