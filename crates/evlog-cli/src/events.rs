@@ -12,7 +12,7 @@ mod times;
 mod words;
 
 pub(crate) use showing::Showing;
-pub(crate) use words::{cut, words};
+pub(crate) use words::{cut, whole_words, words};
 
 use crate::args::At;
 use crate::context::Context;

@@ -1,17 +1,19 @@
 //! The evidence of one run: what is in the file that `evidence` writes and `check-evidence` reads.
 //!
-//! The file is a page for people, generated from data that it contains. A check generates the page again from the data
+//! The file is a page for people, generated from data that it contains. What can be computed from the proofs is shown, and is not in the
+//! data. A check generates the page again from the data
 //! and compares: so what a person reads is what was checked.
 
 mod judge;
 mod page;
 
 use crate::error::CommandError;
+use evlog_report::Data;
 pub(crate) use judge::{Judged, judge};
 use serde::{Deserialize, Serialize};
 
 /// The version of the data's shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The text before and after the data in the page.
 const BEGIN: &str = "<script type=\"application/json\" id=\"evlog-evidence\">\n";
 const END: &str = "\n</script>";
@@ -27,6 +29,8 @@ pub(crate) struct Evidence {
     pub(crate) run: String,
     /// The checkpoint, with the cosignatures that it had.
     pub(crate) checkpoint: String,
+    /// When the log recorded that the checkpoint was signed. No proof shows it.
+    pub(crate) signed: Option<String>,
     /// A proof for each commit of the run, in order.
     pub(crate) proofs: Vec<String>,
     /// The run's projected files.
@@ -35,7 +39,7 @@ pub(crate) struct Evidence {
     pub(crate) finding: Option<String>,
 }
 
-/// A projected file. Projections are text.
+/// A projected file. Its text follows from the proven events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Projected {
@@ -43,22 +47,19 @@ pub(crate) struct Projected {
     pub(crate) projection: String,
     pub(crate) version: u16,
     pub(crate) blake3: String,
-    pub(crate) text: String,
 }
 
 impl Evidence {
-    pub(crate) fn new(run: &str, checkpoint: String, proofs: Vec<String>) -> Evidence {
+    pub(crate) fn new(run: &str, checkpoint: String, signed: Option<String>, proofs: Vec<String>) -> Evidence {
         let (projections, finding) = (Vec::new(), None);
-        Evidence { shape: VERSION, run: run.to_owned(), checkpoint, proofs, projections, finding }
+        Evidence { shape: VERSION, run: run.to_owned(), checkpoint, signed, proofs, projections, finding }
     }
 
     /// Writes the page from this data and from the result of judging it.
     pub(crate) fn to_page(&self, judged: &Judged) -> Result<String, CommandError> {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| CommandError::user(format!("the evidence cannot be written as JSON: {error}")))?;
-        // The data must not contain anything that looks like its end.
-        let page = page::render(self, judged, &format!("{BEGIN}{}{END}", json.replace('<', "\\u003c")));
-        bounded(page, LEN_MAX)
+        bounded(page::render(self, judged, Data { begin: BEGIN, json, end: END }), LEN_MAX)
     }
 
     /// The data of a page.

@@ -27,6 +27,7 @@ mod marks;
 mod nearest;
 mod notes;
 mod outputs;
+mod pages;
 #[cfg(test)]
 mod reference;
 mod reports;

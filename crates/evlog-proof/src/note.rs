@@ -19,6 +19,8 @@ pub(crate) const NUMBER_END: u64 = 1 << 53;
 const DASH: &str = "\u{2014} ";
 const ID_LEN: usize = 4;
 const TIME_LEN: usize = 8;
+/// An Ed25519 signature, in bytes.
+const SIGNATURE_LEN: usize = 64;
 
 /// A signature line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,12 @@ impl Signature {
     /// The name of the key that it claims.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The time that a cosignature states, in Unix seconds; none for a signature of another kind. It is not verified.
+    pub fn stated_time(&self) -> Option<u64> {
+        let (time, signature) = self.bytes.split_first_chunk::<TIME_LEN>()?;
+        Some(time_of(*time)).filter(|time| signature.len() == SIGNATURE_LEN && *time < NUMBER_END)
     }
 
     /// The key that the signature names, by name and id.

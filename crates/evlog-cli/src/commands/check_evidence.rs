@@ -1,5 +1,6 @@
 //! `evlog check-evidence`: checks the page that `evidence` wrote, without a log.
 
+use crate::commands::evidence::explained;
 use crate::commands::verify::TOO_FEW;
 use crate::commands::verify::report::witnessed;
 use crate::context::{Context, contracts};
@@ -62,7 +63,7 @@ fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Resul
     let evidence = Evidence::of_page(&page).map_err(unread)?;
     let signed = trust.open_bytes(&args.file, evidence.checkpoint.as_bytes())?;
     let witnesses = trust.witnesses(&args.file, &signed)?;
-    let mut judged = judge(&evidence, &contracts()).map_err(unread)?;
+    let mut judged = judge(&evidence, &contracts(), explained).map_err(unread)?;
     judged.compare(&evidence);
     // Generate the page again from the judged data: a page that shows anything else has other bytes.
     let mut sound = evidence.clone();

@@ -1,19 +1,28 @@
 //! `evlog evidence`: one file about one run, for people and for `check-evidence`.
 
 use crate::args::At;
+use crate::commands::explain::{explanation, json as file_json};
 use crate::commands::prove::{as_stated, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
+use crate::files::RUN_FILE;
+use crate::json::{payload_json, time};
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Ui, Unit};
 use clap::Args;
+use evlog::history::LOG_STREAM;
 use evlog::prove::{CommitPlace, Prover};
 use evlog::{LogError, View};
+use evlog_format::kind;
+use evlog_lifecycle::explain::Explanation;
+use evlog_projection::Bundle;
 use evlog_proof::{Checkpoint, ProofFile};
 use evlog_store::{Checkpoints, OpenError, StdFs};
+use serde_json::json;
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,11 +70,31 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     }
     let proofs = prove(ui, context, &checkpoint, places)?;
     as_stated(context, &checkpoint)?;
-    let mut evidence = Evidence::new(&args.run, text, proofs);
-    let judged = judge(&evidence, &contracts()).map_err(CommandError::user)?;
+    let mut evidence = Evidence::new(&args.run, text, signed(&view, &checkpoint)?, proofs);
+    let judged = judge(&evidence, &contracts(), explained).map_err(CommandError::user)?;
     judged.complete(&mut evidence);
     write(ui, &args.out, &evidence.to_page(&judged)?)?;
     Ok(Verdict::Yes)
+}
+
+/// Explains a run from its files alone: without the log, nobody knows what stands in the runs that it reused stages of.
+pub(crate) fn explained(bundle: &Bundle) -> Explanation {
+    explanation(bundle, &file_json(bundle, RUN_FILE), &BTreeMap::new())
+}
+
+/// When the log last recorded that the checkpoint was signed.
+fn signed(view: &View, checkpoint: &Checkpoint) -> Result<Option<String>, CommandError> {
+    let (size, root, mut signed) = (json!(checkpoint.size.0), json!(checkpoint.root.to_string()), None);
+    view.stream::<LogError>(LOG_STREAM, &mut |fact| {
+        if fact.event.kind == kind::LOG_CHECKPOINT_SIGNED {
+            let stated = payload_json(&fact.event);
+            if stated["size"] == size && stated["root"] == root {
+                signed = Some(time(fact.head.recorded_ns));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(signed)
 }
 
 /// The checkpoint's path and text.

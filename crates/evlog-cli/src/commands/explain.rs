@@ -24,10 +24,10 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 /// Said where the log records no time at which something is due.
-const NOT_DUE: &str = "no time recorded";
+pub(crate) const NOT_DUE: &str = "no time recorded";
 
 /// Times by seq, and the difference beyond which they get a mark.
-type TimesBySeq = BTreeMap<u64, (Times, u128)>;
+pub(crate) type TimesBySeq = BTreeMap<u64, (Times, u128)>;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,7 +89,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
 }
 
 /// When the events of a run were recorded and occurred, by seq.
-fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
+pub(crate) fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
     let (mut times, policies) = (BTreeMap::new(), marks::policies(view));
     view.stream::<LogError>(run, &mut |fact| {
         times.insert(fact.seq.0, (Times::of(&fact.head), policies.apart_ns(fact.seq)));
@@ -99,7 +99,7 @@ fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
 }
 
 /// The sentence, and the mark of the last of its events.
-fn sentence(reason: &Reason, times: &TimesBySeq) -> String {
+pub(crate) fn sentence(reason: &Reason, times: &TimesBySeq) -> String {
     let last = reason.seqs.last().and_then(|seq| times.get(seq));
     match last.and_then(|(times, apart_ns)| times.mark(*apart_ns)) {
         Some(mark) => format!("{} ({})", reason.text, marks::text(mark)),
@@ -112,11 +112,11 @@ fn bytes<'b>(bundle: &'b Bundle, path: &str) -> &'b [u8] {
 }
 
 /// A projected file; null where there is none.
-fn json(bundle: &Bundle, path: &str) -> Value {
+pub(crate) fn json(bundle: &Bundle, path: &str) -> Value {
     serde_json::from_slice(bytes(bundle, path)).unwrap_or_default()
 }
 
-fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Origin>>) -> Explanation {
+pub(crate) fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Origin>>) -> Explanation {
     let lines = bytes(bundle, AUDIT_PATH).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
@@ -129,7 +129,7 @@ fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Orig
 }
 
 /// For each reused stage, the chain of runs that it comes from. Each link is an earlier event, so the chain ends.
-fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
+pub(crate) fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     let mut found = BTreeMap::new();
     for stage in run["stages"].as_array().into_iter().flatten() {
@@ -236,7 +236,7 @@ fn text(ui: &mut Ui, run: &str, found: &Explanation, times: &TimesBySeq) {
 }
 
 /// The event since which something is waited for, and when it was recorded.
-fn since(waiting: &Waiting, times: &TimesBySeq) -> String {
+pub(crate) fn since(waiting: &Waiting, times: &TimesBySeq) -> String {
     let recorded = times.get(&waiting.since).map(|(times, _)| format!(", {}", marks::to_second(times.recorded_ns)));
     format!("seq {}{}", waiting.since, recorded.unwrap_or_default())
 }

@@ -9,7 +9,7 @@ const PAYLOAD_LEN_MAX: usize = 160;
 /// The members that people look for first, in this order; the others follow in their own order.
 const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
 /// Members that are left out unless the whole payload is shown.
-const LEFT_OUT: [&str; 2] = ["request", "definition"];
+const LEFT_OUT: [&str; 3] = ["request", "definition", "definition_text"];
 /// Members whose value is the name of a state.
 const STATES: [&str; 4] = ["state", "to", "status", "phase"];
 /// The number of digits shown of a digest.
@@ -30,6 +30,11 @@ pub(crate) enum Extent {
 pub(crate) fn words(payload: &Value) -> String {
     let pairs: Vec<String> = pairs(payload, Extent::Short(VALUE_LEN_MAX)).into_iter().map(|(_, pair)| pair).collect();
     cut(pairs.join(" "), PAYLOAD_LEN_MAX)
+}
+
+/// A payload in one line, with each value in its full length.
+pub(crate) fn whole_words(payload: &Value) -> String {
+    pairs(payload, Extent::Whole).into_iter().map(|(_, pair)| pair).collect::<Vec<_>>().join(" ")
 }
 
 /// The members of a payload, each with its tone.

@@ -9,45 +9,58 @@ use crate::error::CommandError;
 use crate::events::each_fact;
 use crate::json::{event_line, hex};
 use evlog::{APART_NS, Times};
-use evlog_format::{Position, Root, Seq};
+use evlog_format::{Root, Seq};
+use evlog_lifecycle::explain::Explanation;
 use evlog_projection::contracts::BundleFold;
-use evlog_projection::{Contracts, File, FoldError};
+use evlog_projection::{Bundle, Contracts, File, FoldError};
 use evlog_proof::{Checkpoint, Note, ProofFile};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// What the evidence shows.
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) checkpoint: Checkpoint,
-    /// The run's proven events, as `cat --json` shows them, and the position of the commit of each.
-    pub(crate) events: Vec<(Value, Position)>,
+    /// The run's proven events, as `cat --json` shows them.
+    pub(crate) events: Vec<Value>,
     /// When they were recorded and occurred, by seq.
     pub(crate) times: Vec<(Seq, Times)>,
     pub(crate) contract: Option<String>,
     pub(crate) status: Option<String>,
     /// Whether the run has ended, by its contract.
     pub(crate) has_ended: bool,
-    /// The files that the proven events give.
-    pub(crate) projections: Vec<Projected>,
+    /// Why it has this status, if the proven events can be folded.
+    pub(crate) explanation: Option<Explanation>,
+    /// Of each proof that holds: the bytes of its commit, the seq of the first event in it, and how many there are.
+    pub(crate) commits: Vec<(Range<u64>, Seq, u64)>,
+    /// Who signed the checkpoint, and the Unix seconds that a cosignature states. Not verified here.
+    pub(crate) signatures: Vec<(String, Option<u64>)>,
+    /// The files that the proven events give, with their texts.
+    pub(crate) projections: Vec<(Projected, String)>,
     /// The same files as earlier versions of their projections give them: a page can be older than this program.
-    earlier: Vec<Projected>,
+    earlier: Vec<(Projected, String)>,
     /// Why the proven events cannot be folded.
     pub(crate) contract_finding: Option<String>,
     /// What does not hold.
     pub(crate) findings: Vec<String>,
 }
 
+/// Explains a run from its files.
+pub(crate) type Explain = fn(&Bundle) -> Explanation;
+
 /// Judges everything but the signature.
-pub(crate) fn judge(evidence: &Evidence, contracts: &Contracts) -> Result<Judged, String> {
+pub(crate) fn judge(evidence: &Evidence, contracts: &Contracts, explain: Explain) -> Result<Judged, String> {
     let note = Note::parse(evidence.checkpoint.as_bytes()).map_err(|error| format!("the checkpoint: {error}"))?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| format!("the checkpoint: {error}"))?;
     let mut judging = Judging::new(evidence, contracts, checkpoint);
+    judging.judged.signatures =
+        note.signatures().iter().map(|signature| (signature.name().to_owned(), signature.stated_time())).collect();
     for (nth, text) in (1..).zip(&evidence.proofs) {
         let proof = ProofFile::parse(text.as_bytes()).map_err(|error| format!("proof {nth}: {error}"))?;
         judging.proof(nth, &proof);
     }
-    Ok(judging.finish())
+    Ok(judging.finish(explain))
 }
 
 struct Judging<'e> {
@@ -67,6 +80,9 @@ impl<'e> Judging<'e> {
             contract: None,
             status: None,
             has_ended: false,
+            explanation: None,
+            commits: Vec::new(),
+            signatures: Vec::new(),
             projections: Vec::new(),
             earlier: Vec::new(),
             contract_finding: None,
@@ -80,7 +96,10 @@ impl<'e> Judging<'e> {
             Ok(commit) => commit,
             Err(error) => return self.judged.findings.push(format!("proof {nth} does not hold: {error}")),
         };
-        let (run, mut found, position) = (&self.evidence.run, 0, commit.position());
+        let (run, mut found) = (&self.evidence.run, 0);
+        if let ProofFile::Inclusion { frame, first_seq, events, .. } = proof {
+            self.judged.commits.push((frame.clone(), *first_seq, *events));
+        }
         let each = each_fact(&commit, &mut |fact| {
             if fact.event.stream != run {
                 return Ok(());
@@ -95,7 +114,7 @@ impl<'e> Judging<'e> {
             }
             self.after = Some(fact.seq);
             let line = serde_json::to_value(event_line(fact, APART_NS)).unwrap_or_default();
-            self.judged.events.push((line, position));
+            self.judged.events.push(line);
             self.judged.times.push((fact.seq, Times::of(&fact.head)));
             if self.failed.is_none() {
                 self.failed = self.fold.push(fact).err();
@@ -107,7 +126,7 @@ impl<'e> Judging<'e> {
         }
     }
 
-    fn finish(mut self) -> Judged {
+    fn finish(mut self, explain: Explain) -> Judged {
         if self.judged.events.is_empty() {
             self.judged.findings.push("expected events of the run, found none".to_owned());
         }
@@ -125,6 +144,7 @@ impl<'e> Judging<'e> {
             Ok(bundle) => {
                 let files = bundle.iter().flat_map(|bundle| bundle.files.values());
                 self.judged.projections = files.map(projected).collect();
+                self.judged.explanation = bundle.as_ref().map(explain);
             }
             Err(error) => self.judged.contract_finding = Some(error.to_string()),
         }
@@ -132,25 +152,35 @@ impl<'e> Judging<'e> {
     }
 }
 
-fn projected(file: &File) -> Projected {
-    Projected {
+fn projected(file: &File) -> (Projected, String) {
+    let named = Projected {
         path: file.path.clone(),
         projection: file.projection.to_owned(),
         version: file.version,
         blake3: hex(&file.digest()),
-        text: String::from_utf8_lossy(&file.bytes).into_owned(),
-    }
+    };
+    (named, String::from_utf8_lossy(&file.bytes).into_owned())
 }
 
 impl Judged {
     /// Adds to the evidence what the proven events give. A file that an earlier version of its projection gives stays as it is.
     pub(crate) fn complete(&self, evidence: &mut Evidence) {
-        let earlier = |file: &Projected| {
+        let earlier = |(file, _): &(Projected, String)| {
             let given = evidence.projections.iter().find(|given| given.path == file.path);
-            given.filter(|given| self.earlier.contains(given)).unwrap_or(file).clone()
+            given.filter(|given| self.is_earlier(given)).unwrap_or(file).clone()
         };
         evidence.projections = self.projections.iter().map(earlier).collect();
         evidence.finding.clone_from(&self.contract_finding);
+    }
+
+    fn is_earlier(&self, given: &Projected) -> bool {
+        self.earlier.iter().any(|(earlier, _)| earlier == given)
+    }
+
+    /// The text of a file that the proven events give, as the current or an earlier version of its projection gives it.
+    pub(crate) fn text(&self, file: &Projected) -> &str {
+        let all = self.projections.iter().chain(&self.earlier);
+        all.filter(|(given, _)| given == file).map(|(_, text)| text.as_str()).next().unwrap_or_default()
     }
 
     /// Adds the differences between the evidence and the proven events.
@@ -160,17 +190,17 @@ impl Judged {
             let (expected, found) = (words(&self.contract_finding), words(&evidence.finding));
             self.findings.push(format!("contract finding: expected {expected}, found {found}"));
         }
-        for expected in &self.projections {
+        for (expected, _) in &self.projections {
             match evidence.projections.iter().find(|found| found.path == expected.path) {
                 None => self.findings.push(format!("projection `{}` is missing", expected.path)),
-                Some(found) if found != expected && !self.earlier.contains(found) => self.findings.push(format!(
+                Some(found) if found != expected && !self.is_earlier(found) => self.findings.push(format!(
                     "projection `{}`: the proven events give other bytes, BLAKE3 {}",
                     expected.path, expected.blake3
                 )),
                 Some(_) => {}
             }
         }
-        let known = |found: &&Projected| !self.projections.iter().any(|expected| expected.path == found.path);
+        let known = |found: &&Projected| !self.projections.iter().any(|(expected, _)| expected.path == found.path);
         let more: Vec<String> = evidence.projections.iter().filter(known).map(|found| found.path.clone()).collect();
         self.findings.extend(more.iter().map(|path| format!("the run has no projection `{path}`")));
     }
@@ -192,7 +222,7 @@ impl Judged {
     /// What ties the events to those of other runs, each text once, in order.
     pub(crate) fn correlations(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
-        let texts = self.events.iter().filter_map(|(event, _)| event["correlation"].as_str());
+        let texts = self.events.iter().filter_map(|event| event["correlation"].as_str());
         texts.filter(|text| seen.insert(*text)).collect()
     }
 

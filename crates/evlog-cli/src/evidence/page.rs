@@ -1,113 +1,129 @@
-//! The page for people: one file, no network, no script that runs. The same data gives the same bytes.
+//! The page for people. The same data gives the same bytes.
 
 use super::{Evidence, Judged};
-use crate::events::words;
-use crate::ui::in_markup;
+use crate::events::whole_words;
+use crate::marks::{distance, to_second};
+use crate::pages::{column, labelled, reasons};
+use crate::table::counted;
+use evlog::{APART_NS, Times};
+use evlog_report::{
+    Banner, Cell, Chapter, Column, Data, Fact, Form, Page, Part, Section, Table, Tone, render as written,
+};
 use serde_json::Value;
-use std::fmt::Write;
 
-const STYLE: &str = "\
-:root{--ink:#1c2024;--faint:#60666d;--line:#d9dde1;--page:#fff;--soft:#f5f6f8;--bad:#b3261e;--good:#1a7f37}
-@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--faint:#9aa0a6;--line:#3c4043;--page:#17191c;--soft:#22252a;--bad:#f28b82;--good:#81c995}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:70rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
-p{max-width:48rem}.faint{color:var(--faint)}.bad{color:var(--bad)}.status{color:var(--ink);font-weight:600}
-code,pre,td.n{font:13px/1.45 ui-monospace,monospace}
-pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.8rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
-table{border-collapse:collapse;width:100%}th{text-align:left;color:var(--faint);font-weight:500;font-size:.85rem}
-th,td{padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-td.d{overflow-wrap:anywhere;font:13px/1.45 ui-monospace,monospace}.w{white-space:nowrap}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem}dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
-details{margin:.4rem 0}summary{cursor:pointer}";
+/// What stands at the end of each page.
+const FOOTER: &str = "This page does not check itself, and anybody can write a page. `evlog check-evidence FILE --key LOG.pub` checks all of it, \
+    without a network and without the log: the signature by the log's public key, which you get from elsewhere; that each event stands in the \
+    signed log; that the files follow from these events; and that this page shows what its data says. Nothing in it proves that the run has \
+    no later events: only the log shows that.";
 
-/// A long correlation is broken, and a short one is not squeezed by the details beside it.
-const TIED_WIDTH: &str = "style=\"min-width:9rem\"";
-
-/// The whole page. `data` is the element that holds the data.
-pub(super) fn render(evidence: &Evidence, judged: &Judged, data: &str) -> String {
-    let run = in_markup(&evidence.run);
-    let mut page = String::new();
-    let _infallible = write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>Evidence: {run}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n\
-         <h1>Evidence of run <code>{run}</code></h1>\n"
-    );
-    head(&mut page, judged);
-    events(&mut page, judged);
-    projections(&mut page, evidence);
-    proofs(&mut page, evidence);
-    let _infallible = write!(page, "{data}\n</body>\n</html>\n");
-    page
-}
-
-fn head(page: &mut String, judged: &Judged) {
-    let checkpoint = &judged.checkpoint;
-    page.push_str(
-        "<p class=\"faint\">This page does not check itself, and anybody can write a page. \
-         <code>evlog check-evidence FILE --key LOG.pub</code> checks all of it, without a network and without the log: \
-         the signature by the log's public key, which you get from elsewhere; that each event stands in the signed log; \
-         that the files below follow from these events; and that this page says what its data says. Nothing in it proves that \
-         the run has no later events: only the log shows that.</p>\n<dl>\n",
-    );
-    let mut row = |label: &str, text: &str, class: &str| {
-        let _infallible = writeln!(page, "<dt>{label}</dt><dd class=\"{class}\">{}</dd>", in_markup(text));
+/// The whole page.
+pub(super) fn render(evidence: &Evidence, judged: &Judged, data: Data) -> String {
+    let sections = vec![
+        head(judged),
+        why(judged),
+        events(judged),
+        projections(evidence, judged),
+        checkpoint(evidence, judged),
+        proofs(judged),
+    ];
+    let chapter = Chapter {
+        id: "run".to_owned(),
+        heading: "Evidence of run".to_owned(),
+        name: evidence.run.clone(),
+        banner: Some(banner(judged)),
+        lead: Vec::new(),
+        sections,
     };
-    row("status", judged.status.as_deref().unwrap_or("unknown"), "status");
-    row("limit", &judged.limit(), "");
-    row("contract", judged.contract.as_deref().unwrap_or("unknown"), "");
-    row("log", &format!("{} (id {})", checkpoint.origin, checkpoint.log_id), "");
-    row("checkpoint", &format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), "");
-    row("root", &judged.root().to_string(), "");
-    match &judged.contract_finding {
-        Some(finding) => row("finding", finding, "bad"),
-        None => row("findings", "none: the contract allows every event", ""),
-    }
-    page.push_str("</dl>\n");
+    let title = format!("Evidence: {}", evidence.run);
+    written(&Page { title, chapters: vec![chapter], footer: FOOTER.to_owned(), data: Some(data), ..Page::default() })
 }
 
-fn events(page: &mut String, judged: &Judged) {
-    let is_tied = !judged.correlations().is_empty();
-    let tied = if is_tied { "<th>correlation</th>" } else { "" };
-    let _infallible = write!(
-        page,
-        "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>recorded</th><th>occurred</th><th>what</th><th>who</th>{tied}<th>details</th><th>position</th></tr>\n"
-    );
-    for (event, position) in &judged.events {
-        let text = |key: &str| in_markup(event[key].as_str().unwrap_or_default());
-        let recorded = event["recorded"].as_str().unwrap_or_default();
-        let tied =
-            if is_tied { format!("<td class=\"d\" {TIED_WIDTH}>{}</td>", text("correlation")) } else { String::new() };
-        let _infallible = writeln!(
-            page,
-            "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td>{tied}<td class=\"d\">{}</td>\
-             <td class=\"n\">{position}</td></tr>",
-            event["seq"],
-            in_markup(&shorter(recorded)),
-            in_markup(&occurred(event)),
-            text("kind"),
-            who(event),
-            in_markup(&words(event.get("payload").unwrap_or(&Value::Null))),
-        );
+fn banner(judged: &Judged) -> Banner {
+    let status = judged.status.as_deref().unwrap_or("unknown");
+    match (&judged.contract_finding, &judged.explanation) {
+        (Some(finding), _) => Banner {
+            tone: Tone::Bad,
+            word: status.to_owned(),
+            sentence: format!("The contract does not allow these events: {finding}"),
+        },
+        (None, Some(explanation)) => labelled(status, &explanation.summary),
+        (None, None) => labelled(status, ""),
     }
-    page.push_str("</table>\n<p class=\"faint\">In order, without a gap, from the run's first event to the last one here; later ones may be left out. \
-         The whole payloads are in the proofs.</p>\n");
+}
+
+fn head(judged: &Judged) -> Section {
+    let checkpoint = &judged.checkpoint;
+    let findings = match &judged.contract_finding {
+        Some(finding) => Cell::from(finding.as_str()).toned(Tone::Bad),
+        None => Cell::from("none: the contract allows every event"),
+    };
+    let facts = vec![
+        Fact::new("limit", judged.limit()),
+        Fact::new("contract", judged.contract.as_deref().unwrap_or("unknown")),
+        Fact::new("log", Cell::new(Form::Code, &checkpoint.origin)),
+        Fact::new("log id", Cell::new(Form::Code, checkpoint.log_id.to_string())),
+        Fact::new("findings", findings),
+    ];
+    Section { heading: "What this page shows".to_owned(), parts: vec![Part::Facts(facts)], ..Section::default() }
+}
+
+fn why(judged: &Judged) -> Section {
+    let parts =
+        judged.explanation.iter().map(|explanation| Part::Table(reasons(explanation, |reason| reason.text.clone())));
+    Section { heading: "Why".to_owned(), parts: parts.collect(), ..Section::default() }
+}
+
+fn events(judged: &Judged) -> Section {
+    let is_tied = !judged.correlations().is_empty();
+    let has_occurred = judged.times.iter().any(|(_, times)| times.occurred_ns.is_some());
+    let mut columns = vec![Column::new("seq", Form::Number), Column::new("recorded", Form::Time)];
+    columns.extend(has_occurred.then(|| Column::new("occurred", Form::Time)));
+    columns.extend([column("what"), column("who")]);
+    columns.extend(is_tied.then(|| column("correlation")));
+    columns.push(Column::new("details", Form::Code));
+    let mut before_ns = i128::MIN;
+    let row = |(event, (_, times)): (&Value, &(_, Times))| {
+        let text = |key: &str| event[key].as_str().unwrap_or_default();
+        let recorded_ns = i128::from(times.recorded_ns);
+        let recorded = Cell::new(Form::Time, shorter(text("recorded")));
+        let is_late = std::mem::replace(&mut before_ns, recorded_ns) > recorded_ns;
+        let mut row = vec![
+            Cell::new(Form::Number, event["seq"].to_string()),
+            if is_late { recorded.marked("out of order") } else { recorded },
+        ];
+        row.extend(has_occurred.then(|| occurred(text("occurred"), times)));
+        row.extend([Cell::new(Form::Code, text("kind")), Cell::new(Form::Code, who(event))]);
+        row.extend(is_tied.then(|| Cell::new(Form::Code, text("correlation"))));
+        row.push(Cell::new(Form::Code, whole_words(event.get("payload").unwrap_or(&Value::Null))));
+        row
+    };
+    let rows = judged.events.iter().zip(&judged.times).map(row).collect();
+    let caption = counted(judged.events.len() as u64, "event");
+    Section {
+        heading: "Events".to_owned(),
+        note: "In order, without a gap, from the run's first event to the last one here; later ones may be left out. Times are in UTC. The \
+               payloads with every member are in the proofs."
+            .to_owned(),
+        parts: vec![Part::Table(Table { caption, columns, rows, left_out: String::new() })],
+    }
 }
 
 /// When it occurred, by its command; with a mark if that differs from when it was recorded.
-fn occurred(event: &Value) -> String {
-    let Some(text) = event["occurred"].as_str() else { return String::new() };
-    format!("{} {}", shorter(text), event["mark"].as_str().unwrap_or_default()).trim_end().to_owned()
+fn occurred(text: &str, times: &Times) -> Cell {
+    let cell = Cell::new(Form::Time, shorter(text));
+    match times.mark(APART_NS) {
+        Some(mark) => cell.marked(format!("{} {}", mark.word, distance(mark.distance_ns))),
+        None => cell,
+    }
 }
 
 /// The actor, as the command says, and the authenticated principal.
 fn who(event: &Value) -> String {
-    let actor = in_markup(event["actor"].as_str().unwrap_or_default());
+    let actor = event["actor"].as_str().unwrap_or_default();
     match event["principal"].as_str() {
-        Some(principal) => format!("{actor} <span class=\"faint\">({})</span>", in_markup(principal)),
-        None => actor,
+        Some(principal) if principal != actor => format!("{actor} ({principal})"),
+        _ => actor.to_owned(),
     }
 }
 
@@ -119,31 +135,64 @@ fn shorter(time: &str) -> String {
     }
 }
 
-fn projections(page: &mut String, evidence: &Evidence) {
-    page.push_str("<h2>Projections</h2>\n<p class=\"faint\">Files that follow from these events, byte for byte.</p>\n");
-    for file in &evidence.projections {
-        let _infallible = writeln!(
-            page,
-            "<details><summary><code>{}</code> <span class=\"faint\">{} version {}, BLAKE3 {}</span></summary>\n\
-             <pre>{}</pre></details>",
-            in_markup(&file.path),
-            in_markup(&file.projection),
-            file.version,
-            in_markup(&file.blake3),
-            in_markup(&file.text)
-        );
+fn projections(evidence: &Evidence, judged: &Judged) -> Section {
+    let folded = evidence.projections.iter().map(|file| Part::Folded {
+        name: file.path.clone(),
+        about: format!("{} version {}, BLAKE3 {}", file.projection, file.version, file.blake3),
+        text: judged.text(file).to_owned(),
+    });
+    Section {
+        heading: "Projections".to_owned(),
+        note: "Files that follow from these events, byte for byte.".to_owned(),
+        parts: folded.collect(),
     }
 }
 
-fn proofs(page: &mut String, evidence: &Evidence) {
-    let _infallible = write!(
-        page,
-        "<h2>Checkpoint</h2>\n<pre>{}</pre>\n<h2>Proofs</h2>\n<p class=\"faint\">One for each commit: its bytes, and the way \
-         from them to the root.</p>\n",
-        in_markup(&evidence.checkpoint)
-    );
-    for (nth, proof) in (1..).zip(&evidence.proofs) {
-        let _infallible =
-            writeln!(page, "<details><summary>Proof {nth}</summary>\n<pre>{}</pre></details>", in_markup(proof));
+fn checkpoint(evidence: &Evidence, judged: &Judged) -> Section {
+    let checkpoint = &judged.checkpoint;
+    let signed = match &evidence.signed {
+        Some(time) => format!(
+            "The log recorded at {} that it was signed. No proof shows this time.",
+            shorter(time).replace('T', " ")
+        ),
+        None => "The log does not record when it was signed.".to_owned(),
+    };
+    let mut facts = vec![
+        Fact::new("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq)),
+        Fact::new("root", Cell::new(Form::Code, judged.root().to_string())),
+        Fact::new("time", signed),
+    ];
+    facts.extend(judged.signatures.iter().map(|(name, time)| match time {
+        Some(seconds) => {
+            let time = to_second(i128::from(*seconds) * 1_000_000_000).replace('T', " ");
+            Fact::new("cosigned", format!("`{name}`, at {time} by its own clock"))
+        }
+        None => Fact::new("signed", Cell::new(Form::Code, name)),
+    }));
+    let parts = vec![Part::Facts(facts), Part::Text(evidence.checkpoint.clone())];
+    Section { heading: "Checkpoint".to_owned(), note: String::new(), parts }
+}
+
+fn proofs(judged: &Judged) -> Section {
+    let number = |heading| Column::new(heading, Form::Number);
+    let columns = vec![number("proof"), number("first seq"), number("events"), number("position"), number("bytes")];
+    let row = |(nth, (frame, first_seq, events)): (u64, &(std::ops::Range<u64>, _, u64))| {
+        let cells = [
+            nth.to_string(),
+            format!("{first_seq}"),
+            events.to_string(),
+            frame.start.to_string(),
+            (frame.end - frame.start).to_string(),
+        ];
+        cells.map(|text| Cell::new(Form::Number, text)).to_vec()
+    };
+    let rows = (1..).zip(&judged.commits).map(row).collect();
+    let caption = counted(judged.commits.len() as u64, "proof");
+    Section {
+        heading: "Proofs".to_owned(),
+        note: "One for each commit: its bytes, and the way from them to the root. They are in the data of this page, where \
+               `evlog check-evidence` reads them."
+            .to_owned(),
+        parts: vec![Part::Table(Table { caption, columns, rows, left_out: String::new() })],
     }
 }

@@ -163,7 +163,7 @@ impl From<&str> for Text {
     }
 }
 
-/// The text of an element or attribute of XML or HTML, visible and in its own lines.
+/// The text of an element or attribute of XML, visible and in its own lines.
 pub(crate) fn in_markup(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(visible).collect();
     lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -197,7 +197,7 @@ fn a_page_of_evidence_and_its_check_show_what_ties_the_run_to_others() {
     room.ends(0, &["checkpoint", "--key", "builds.key"]);
     room.ends(0, &["evidence", "r", "--out", "r.html"]);
     let page = fs::read_to_string(room.path("r.html")).unwrap();
-    assert!(page.contains("<th>correlation</th>") && page.contains(">req-7&lt;b&gt;</td>"), "{page}");
+    assert!(page.contains(" scope=\"col\">correlation</th>") && page.contains(">req-7&lt;b&gt;</code></td>"), "{page}");
     let done = room.ends(0, &["check-evidence", "r.html", "--key", "builds.pub"]);
     assert!(done.out.contains("req-7<b>, req-8, req-9 and 1 more"), "{done:?}");
     room.ends(0, &["evidence", "alone", "--out", "alone.html"]);

@@ -382,12 +382,12 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
         room.ends(code, &["check-evidence", "changed.html", "--key", "builds.pub"]).says(says);
     };
     // What people read, a projection, an event's place, the checkpoint, the run, the data's form.
-    changed(1, "<td>agent:intake ", "<td>agent:outlaw ", "the page does not show what its data says");
+    changed(1, "<code>agent:intake ", "<code>agent:outlaw ", "the page does not show what its data says");
     changed(1, "\"path\": \"run.json\"", "\"path\": \"ran.json\"", "projection `run.json` is missing");
     changed(1, "\\nfirst-seq 3\\n", "\\nfirst-seq 5\\n", "the proven bytes are not the commit");
     changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");
     changed(1, "\"run\": \"RUN_0001\"", "\"run\": \"RUN_0002\"", "holds no event of the run");
-    changed(2, "\"evidence\": 1", "\"evidence\": 2", "expected evidence of version 1");
+    changed(2, "\"evidence\": 2", "\"evidence\": 3", "expected evidence of version 2");
     changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "found no data in it");
     room.ends(0, &["key", "new", "example.com/other"]);
     room.ends(1, &["check-evidence", "page.html", "--key", "other.pub"]).says("expected a signature by the key");
