@@ -89,6 +89,23 @@ fn bounded(page: String, len_max: u64) -> Result<String, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::evidence::explained;
+
+    /// Made by a program whose `machine.run` had version 1. `EVLOG_BLESS=1` writes its page anew after a change of its style.
+    #[test]
+    fn the_golden_page_is_what_its_data_gives() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/evidence-1/o-7.html");
+        let page = std::fs::read_to_string(path).unwrap();
+        let evidence = Evidence::of_page(&page).unwrap();
+        let mut judged = judge(&evidence, &crate::context::contracts(), explained).unwrap();
+        judged.compare(&evidence);
+        assert!(judged.findings.is_empty(), "{:?}", judged.findings);
+        let given = evidence.to_page(&judged).unwrap();
+        if std::env::var_os("EVLOG_BLESS").is_some() {
+            std::fs::write(path, &given).unwrap();
+        }
+        assert!(std::env::var_os("EVLOG_BLESS").is_some() || given == page, "EVLOG_BLESS=1 writes it anew");
+    }
 
     #[test]
     fn no_page_is_made_that_is_too_long_to_be_read() {

@@ -130,7 +130,26 @@ impl SelectingRuns {
         runs: &'r [RunSummary],
         zone: &TimeZone,
     ) -> Result<Vec<&'r RunSummary>, CommandError> {
-        let times = times((&self.since, &self.until), self.occurred, zone)?;
+        self.select_within(self.period(zone)?, contracts, runs)
+    }
+
+    /// The times of --since and --until.
+    pub(crate) fn period(&self, zone: &TimeZone) -> Result<Times, CommandError> {
+        times((&self.since, &self.until), self.occurred, zone)
+    }
+
+    /// Whether options other than --since and --until select runs.
+    pub(crate) fn selects_some(&self) -> bool {
+        !(self.runs.is_empty() && self.contracts.is_empty() && self.statuses.is_empty() && self.actors.is_empty())
+    }
+
+    /// The runs that are meant, of those that began at these times, in their order.
+    pub(crate) fn select_within<'r>(
+        &self,
+        times: Times,
+        contracts: &Contracts,
+        runs: &'r [RunSummary],
+    ) -> Result<Vec<&'r RunSummary>, CommandError> {
         let mut selection = Selection {
             times,
             runs: self.runs.clone(),

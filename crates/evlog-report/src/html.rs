@@ -9,6 +9,8 @@ use evlog_export::visible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+/// A table with at most this many rows is not split between two sheets of paper.
+const SHORT_MAX: usize = 8;
 const STYLE: &str = include_str!("style.css");
 
 /// The bytes of a page.
@@ -66,7 +68,7 @@ fn chapter(chapter: &Chapter, at: usize) -> Markup {
 }
 
 fn banner(banner: &Banner) -> Markup {
-    html! { div class={ "banner " (class(banner.tone)) } { p { strong { (banner.word) } " " (prose(&banner.sentence)) } } }
+    html! { div class={ "banner " (banner.tone.class()) } { p { strong { (banner.word) } " " (prose(&banner.sentence)) } } }
 }
 
 /// A section of the chapter at this place: its heading is one level below that of the chapter.
@@ -122,14 +124,14 @@ fn bar(count: u64, most: u64, tone: Tone) -> Markup {
     let width = u128::from(count) * 100 / u128::from(most);
     html! {
         svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect class=(class(tone)) x="0" y="0" width=(width.max(1)) height="4" {}
+            rect class=(tone.class()) x="0" y="0" width=(width) height="4" {}
         }
     }
 }
 
 fn table(table: &Table) -> Markup {
     html! {
-        table.rows {
+        table.rows.short[table.rows.len() <= SHORT_MAX] {
             caption { (table.caption) }
             thead { tr { @for column in &table.columns { th class=[column_class(column.form)] scope="col" { (column.heading) } } } }
             tbody {
@@ -156,6 +158,10 @@ fn column_class(form: Form) -> Option<&'static str> {
 }
 
 fn cell(cell: &Cell) -> Markup {
+    // On a phone an empty cell is left out, with its heading.
+    if cell.text.is_empty() && cell.mark.is_empty() {
+        return Markup::default();
+    }
     let text = html! {
         @match cell.form {
             Form::Prose => (prose(&cell.text)),
@@ -164,7 +170,7 @@ fn cell(cell: &Cell) -> Markup {
             Form::Time => (time(&cell.text)),
         }
     };
-    let toned = html! { @if cell.tone == Tone::Plain { (text) } @else { span class=(class(cell.tone)) { (text) } } };
+    let toned = html! { @if cell.tone == Tone::Plain { (text) } @else { span class=(cell.tone.class()) { (text) } } };
     html! {
         @if let Some(to) = &cell.to { a href=(to) { (toned) } } @else { (toned) }
         @if !cell.mark.is_empty() { " " span.mark { (cell.mark) } }
@@ -184,14 +190,4 @@ fn prose(text: &str) -> Markup {
         return html! { (text) };
     }
     html! { @for (at, piece) in pieces.iter().enumerate() { @if at % 2 == 1 { code { (piece) } } @else { (piece) } } }
-}
-
-/// The name that the style sheet has for a tone.
-pub(crate) fn class(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Plain => "plain",
-        Tone::Good => "good",
-        Tone::Warning => "warning",
-        Tone::Bad => "bad",
-    }
 }

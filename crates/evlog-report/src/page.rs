@@ -77,6 +77,18 @@ pub enum Tone {
     Bad,
 }
 
+impl Tone {
+    /// Its name in the style sheet.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Tone::Plain => "plain",
+            Tone::Good => "good",
+            Tone::Warning => "warning",
+            Tone::Bad => "bad",
+        }
+    }
+}
+
 /// Parts under one heading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {

@@ -1,3 +1,5 @@
+//! What holds of every page, whatever its texts are.
+
 use crate::{
     Banner, Cell, Chapter, Column, Data, Fact, Figure, Form, Lane, Link, Page, Part, Section, Span, Table, Timeline,
     Tone, render,

@@ -1,7 +1,6 @@
 //! A timeline: a list with a drawing for each lane. Names and times are text beside the drawing, so they stay readable where the
 //! drawing is narrow, and are read aloud.
 
-use crate::html::class;
 use crate::page::{Lane, Span, Timeline};
 use maud::{Markup, html};
 
@@ -37,5 +36,5 @@ fn rect(span: Span) -> Markup {
     let from = span.from.min(LEN - WIDTH_MIN);
     let width = span.to.min(LEN).saturating_sub(from).max(WIDTH_MIN);
     let height = if span.to > span.from { ("2", "6") } else { ("0", "10") };
-    html! { rect class=(class(span.tone)) x=(from) y=(height.0) width=(width) height=(height.1) {} }
+    html! { rect class=(span.tone.class()) x=(from) y=(height.0) width=(width) height=(height.1) {} }
 }

@@ -124,6 +124,7 @@ commands! {
     Replay(replay::ReplayArgs) |args| Writes::Files.only_if(args.writes());
     Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());
     Audit(audit::AuditArgs) |args| Writes::Log.only_if(args.writes());
+    Report(report::ReportArgs) |_| Writes::Files;
     Conform(conform::ConformArgs) |_| Writes::Nothing;
     Inspect(inspect::InspectArgs) |_| Writes::Nothing;
     Repair(repair::RepairArgs) |args| Writes::Log.only_if(args.writes());

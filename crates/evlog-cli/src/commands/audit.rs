@@ -227,7 +227,7 @@ fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
     Ok(all)
 }
 
-fn audit(ui: &Ui, view: &View, options: Options) -> Result<Report, CommandError> {
+pub(crate) fn audit(ui: &Ui, view: &View, options: Options) -> Result<Report, CommandError> {
     let progress = ui.progress("audit", view.next_seq().0, Unit::Events);
     let (policies, flaw) = view.policies();
     // Later events would be judged by the wrong policy.

@@ -26,6 +26,7 @@ pub(crate) mod project;
 pub(crate) mod prove;
 pub(crate) mod repair;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;

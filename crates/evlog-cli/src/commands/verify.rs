@@ -171,7 +171,7 @@ fn verified(ui: &mut Ui, context: &Context, args: &VerifyArgs, format: Format<Ki
 type Before = Option<(Position, i64)>;
 
 /// Reads all of the log.
-fn whole(ui: &Ui, context: &Context, pace: Option<&Pace>) -> Result<Check, CommandError> {
+pub(crate) fn whole(ui: &Ui, context: &Context, pace: Option<&Pace>) -> Result<Check, CommandError> {
     let bar = OnceCell::new();
     let threads = match pace {
         Some(_) => NonZeroUsize::MIN,
@@ -186,7 +186,7 @@ fn whole(ui: &Ui, context: &Context, pace: Option<&Pace>) -> Result<Check, Comma
 }
 
 /// A checkpoint whose signature holds, and who cosigned it.
-struct Kept {
+pub(crate) struct Kept {
     trust: Trust,
     signed: Signed,
     witnesses: Option<Witnesses>,
@@ -236,7 +236,7 @@ fn covered(signed: &Signed) -> Covered {
 }
 
 /// Adds what the log's own notes show.
-fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
+pub(crate) fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, given.map(|given| &given.trust));
     // Do not repeat what a checkpoint from elsewhere has shown already.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
@@ -245,7 +245,7 @@ fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<J
 }
 
 /// Limits the reading rate: waits when reading is ahead.
-struct Pace {
+pub(crate) struct Pace {
     bytes_per_second: NonZeroU64,
     since: Instant,
     /// How many bytes had been read before.

@@ -14,6 +14,7 @@ mod payload;
 mod policy;
 mod proofs;
 mod repair;
+mod report;
 mod reports;
 mod result;
 mod run_event;
@@ -37,6 +38,7 @@ pub(crate) use proofs::{
     CheckpointObject, EvidenceObject, KeyObject, MarkedEvent, ProofObject, WitnessObject, WitnessesObject,
 };
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
+pub(crate) use report::ReportObject;
 pub(crate) use reports::{
     AgainstFile, AgainstObject, BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding,
     CheckObject, Digested, DivergenceObject, EvidenceFrom, ExportObject, ExportedFile, ImportObject, InitObject,

@@ -111,3 +111,170 @@ fn evidence_shows_when_its_checkpoint_was_recorded_and_what_times_its_cosignatur
     let signed = data(&page)["signed"].clone();
     assert!(signed.as_str().is_some_and(|time| time.ends_with('Z')), "{signed}");
 }
+
+/// A room whose log has runs that failed, were rejected and succeeded.
+fn reported_room() -> Room {
+    let room = Room::with_batch();
+    room.feed(&["submit"], "{\"contract\":\"status\",\"run\":\"RUN_0003\",\"do\":\"create\"}\n");
+    room.feed(&["submit"], "{\"contract\":\"status\",\"run\":\"RUN_0003\",\"do\":\"transition\",\"to\":\"success\"}\n");
+    room
+}
+
+/// The ids of the parts of a page that are about runs.
+fn runs_of(page: &str) -> Vec<&str> {
+    page.split("<article id=\"run-").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn a_report_has_a_page_for_each_run_that_needs_attention() {
+    let room = reported_room();
+    room.ends(0, &["report", "--out", "report.html"]);
+    let page = read(&room, "report.html");
+    let expected = ["RUN_0001", "RUN_0002", "11111111-1111-4111-8111-111111111111", "RUN_0003"];
+    assert_eq!(runs_of(&page), expected);
+    for said in
+        ["<strong>clean</strong>", "Runs by outcome", "Runs by contract", "Runs by actor", "Findings by severity"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+    for section in ["Timeline", "Why", "Who", "Digests", "Proof"] {
+        assert_eq!(page.matches(&format!("<h3>{section}</h3>")).count(), expected.len(), "{section}");
+    }
+    for run in expected {
+        assert_eq!(page.matches(&format!("<a href=\"#run-{run}\">")).count(), 1, "{run}");
+    }
+    assert!(page.contains("1 forced failure; 1 rejected request"), "{page}");
+    let answer = room.ends(0, &["report", "--out", "report.html", "--json"]).json();
+    assert_eq!(
+        answer,
+        json!({"good": true, "verdict": "clean", "out": "report.html", "runs": 5, "attention": 4, "pages": 4})
+    );
+}
+
+#[test]
+fn the_same_log_gives_the_same_report() {
+    let room = reported_room();
+    for out in ["a.html", "b.html", "a", "b"] {
+        room.ends(0, &["report", "--out", out]);
+    }
+    assert_eq!(read(&room, "a.html"), read(&room, "b.html"));
+    for file in ["index.html", "runs/RUN_0001.html", "runs/RUN_0003.html"] {
+        assert_eq!(read(&room, &format!("a/{file}")), read(&room, &format!("b/{file}")), "{file}");
+    }
+}
+
+#[test]
+fn the_links_of_a_report_in_a_directory_lead_to_its_pages() {
+    let room = reported_room();
+    room.ends(0, &["report", "--out", "report"]);
+    let links = |page: &str| -> Vec<String> {
+        page.split(" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let first = links(&read(&room, "report/index.html"));
+    assert_eq!(first.len(), 4);
+    for to in &first {
+        for back in links(&read(&room, &format!("report/{to}"))) {
+            assert!(room.path("report/runs").join(&back).is_file(), "{to} leads to {back}");
+        }
+    }
+    room.ends(2, &["report", "--out", "report"]).says("a directory is never replaced");
+}
+
+#[test]
+fn a_report_is_about_the_runs_that_are_selected() {
+    let room = reported_room();
+    let report = |more: &[&str]| {
+        room.ends(0, &[&["report", "--out", "report.html"], more].concat());
+        read(&room, "report.html")
+    };
+    assert_eq!(runs_of(&report(&["--run", "RUN_0003"])), ["RUN_0003"]);
+    assert_eq!(runs_of(&report(&["--contract", "pipeline"])).len(), 1);
+    let none = report(&["--since", "2001-01-01", "--until", "2001-02-01"]);
+    assert!(none.contains("from 2001-01-01 00:00:00Z to 2001-02-01 00:00:00Z"), "{none}");
+    assert!(none.contains("No run was selected.") && runs_of(&none).is_empty(), "{none}");
+    room.ends(1, &["report", "--out", "other.html", "--run", "RUN_000"]).says("no run `RUN_000`");
+    assert!(!room.path("other.html").exists());
+}
+
+#[test]
+fn a_file_says_how_many_runs_have_no_page() {
+    let room = Room::new();
+    let run = |n| {
+        let line = |rest: &str| format!("{{\"contract\":\"status\",\"run\":\"r{n}\",\"do\":{rest}}}\n");
+        line("\"create\"") + &line("\"transition\",\"to\":\"success\"")
+    };
+    room.feed(&["submit"], &(0..103).map(run).collect::<String>());
+    let answer = room.ends(0, &["report", "--out", "report.html", "--json"]).json();
+    assert_eq!((&answer["attention"], &answer["pages"]), (&json!(103), &json!(100)));
+    let page = read(&room, "report.html");
+    assert_eq!(runs_of(&page).len(), 100);
+    assert!(page.contains("The first 100 of 103 runs have a page."), "{page}");
+    room.ends(0, &["report", "--out", "report"]);
+    assert_eq!(fs::read_dir(room.path("report/runs")).unwrap().count(), 103);
+}
+
+#[test]
+fn a_report_on_a_damaged_log_says_so_and_ends_with_1() {
+    let room = reported_room();
+    let segment = room.segments().remove(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    let last = bytes.len() - 40;
+    bytes[last] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    room.ends(1, &["report", "--out", "report.html"]);
+    let page = read(&room, "report.html");
+    assert!(page.contains("<strong>damaged</strong>") && page.contains("<dt>not read</dt>"), "{page}");
+    assert!(page.contains("The log is not as it was written"), "{page}");
+}
+
+#[test]
+fn text_of_others_is_harmless_in_a_report() {
+    let room = Room::new();
+    let line =
+        |actor: &str| format!("{{\"contract\":\"status\",\"run\":\"r\",\"do\":\"create\",\"actor\":\"{actor}\"}}\n");
+    room.feed(&["submit"], &line("<script>alert(1)</script>"));
+    room.feed(&["submit"], "{\"contract\":\"status\",\"run\":\"r\",\"do\":\"transition\",\"to\":\"success\"}\n");
+    room.ends(0, &["report", "--out", "report.html"]);
+    let page = read(&room, "report.html");
+    assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script"), "{page}");
+    assert!(page.contains("Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-"), "{page}");
+}
+
+#[test]
+fn a_pdf_without_a_browser_is_refused_before_anything_is_written() {
+    let room = reported_room();
+    let done: crate::support::Done =
+        room.command(&["report", "--out", "report.pdf"]).env("PATH", room.path("nowhere")).output().unwrap().into();
+    assert_eq!(done.code, 2, "{done:?}");
+    done.says("expected one of chromium, chromium-browser, google-chrome, google-chrome-stable in PATH");
+    assert!(!room.path("report.pdf").exists());
+}
+
+#[test]
+fn a_browser_that_fails_leaves_no_pdf_and_its_words_are_shown() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = reported_room();
+    room.write("bin/chromium", "#!/bin/sh\necho 'no display here' >&2\nexit 3\n");
+    fs::set_permissions(room.path("bin/chromium"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", room.path("bin").display(), std::env::var("PATH").unwrap());
+    let done: crate::support::Done =
+        room.command(&["report", "--out", "report.pdf"]).env("PATH", path).output().unwrap().into();
+    assert_eq!(done.code, 2, "{done:?}");
+    done.says("did not print the page").says("no display here");
+    assert!(!room.path("report.pdf").exists());
+}
+
+#[test]
+fn the_commands_on_the_page_about_reports_end_well() {
+    let room = reported_room();
+    let page = include_str!("../../../../docs/report.md");
+    let (_, rest) = page.split_once("```console\n").unwrap();
+    let commands = rest.split("```").next().unwrap().lines();
+    let commands: Vec<&str> = commands.map(|line| line.strip_prefix("$ evlog ").unwrap()).collect();
+    assert_eq!(commands.len(), 4);
+    for command in commands {
+        let words = command.split(" #").next().unwrap().split_whitespace().collect::<Vec<_>>();
+        room.ends(0, &words);
+        assert!(room.path(words[2]).exists(), "{command}");
+    }
+}
