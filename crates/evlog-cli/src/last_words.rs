@@ -228,6 +228,7 @@ mod tests {
             ("diff 1 2", READING),
             ("export --format csv --out f", FILES),
             ("import jsonl f", FILES),
+            ("report --out f.html", FILES),
             ("replay --trail f", FILES),
             ("replay", READING),
             ("audit", READING),

@@ -51,6 +51,8 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
         (&["prove", "--seq", "0", "--out"], &segment, log),
         (&["evidence", "RUN_0001", "--out"], &segment, log),
         (&["evidence", "RUN_0001", "--out"], "evlog/checkpoints/page.html", log),
+        (&["report", "--out"], "evlog/report.html", log),
+        (&["report", "--out"], "evlog/report", log),
         (&["backup"], "evlog/segments/x", log),
         (&["backup"], "other/x", log),
         (&["checkpoint", "--key", "b.key", "--out"], "b.pub", public),
