@@ -165,7 +165,7 @@ fn cell(cell: &Cell) -> Markup {
     let text = html! {
         @match cell.form {
             Form::Prose => (prose(&cell.text)),
-            Form::Code => code { (cell.text) },
+            Form::Code => code { (breakable(&cell.text)) },
             Form::Number => (cell.text),
             Form::Time => (time(&cell.text)),
         }
@@ -175,6 +175,11 @@ fn cell(cell: &Cell) -> Markup {
         @if let Some(to) = &cell.to { a href=(to) { (toned) } } @else { (toned) }
         @if !cell.mark.is_empty() { " " span.mark { (cell.mark) } }
     }
+}
+
+/// A name that is best broken after a dot or a slash. The browser breaks it elsewhere only if it must.
+fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['.', '/']) { (part) @if part.ends_with(['.', '/']) { wbr; } } }
 }
 
 /// A date and a time of day, each in one piece.

@@ -59,7 +59,8 @@ fn equal_pages_give_equal_bytes() {
 
 #[test]
 fn no_text_acts_as_markup_or_is_invisible() {
-    let (plain, hostile) = (render(&page("text")), render(&page(HOSTILE)));
+    // A name may be broken after a slash, of which both texts have one.
+    let (plain, hostile) = (render(&page("te/xt")), render(&page(HOSTILE)));
     for sign in ['<', '>', '"'] {
         assert_eq!(plain.matches(sign).count(), hostile.matches(sign).count(), "{sign}");
     }
@@ -128,4 +129,13 @@ fn a_span_of_no_length_is_drawn_within_the_timeline() {
     };
     assert!(at(0).contains("<rect class=\"bad\" x=\"0\" y=\"0\" width=\"6\" height=\"10\">"));
     assert!(at(1000).contains("<rect class=\"bad\" x=\"994\" y=\"0\" width=\"6\" height=\"10\">"));
+}
+
+#[test]
+fn a_name_is_broken_after_a_dot_or_a_slash_first() {
+    let fact = Fact::new("kind", Cell::new(Form::Code, "status.created/now"));
+    let section = Section { parts: vec![Part::Facts(vec![fact])], ..Section::default() };
+    let page =
+        render(&Page { chapters: vec![Chapter { sections: vec![section], ..Chapter::default() }], ..Page::default() });
+    assert!(page.contains("<code>status.<wbr>created/<wbr>now</code>"), "{page}");
 }

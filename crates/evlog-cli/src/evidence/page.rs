@@ -3,7 +3,7 @@
 use super::{Evidence, Judged};
 use crate::events::whole_words;
 use crate::marks::{distance, to_second};
-use crate::pages::{column, labelled, reasons};
+use crate::pages::{labelled, reasons};
 use crate::table::counted;
 use evlog::{APART_NS, Times};
 use evlog_report::{
@@ -79,8 +79,8 @@ fn events(judged: &Judged) -> Section {
     let has_occurred = judged.times.iter().any(|(_, times)| times.occurred_ns.is_some());
     let mut columns = vec![Column::new("seq", Form::Number), Column::new("recorded", Form::Time)];
     columns.extend(has_occurred.then(|| Column::new("occurred", Form::Time)));
-    columns.extend([column("what"), column("who")]);
-    columns.extend(is_tied.then(|| column("correlation")));
+    columns.extend([Column::new("what", Form::Code), Column::new("who", Form::Code)]);
+    columns.extend(is_tied.then(|| Column::new("correlation", Form::Code)));
     columns.push(Column::new("details", Form::Code));
     let mut before_ns = i128::MIN;
     let row = |(event, (_, times)): (&Value, &(_, Times))| {

@@ -35,7 +35,7 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
     let log = "expected a place outside the log";
     let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
     let public = "found the public key of this command";
-    let refused: [(&[&str], &str, &str); 23] = [
+    let refused: [(&[&str], &str, &str); 25] = [
         (&["checkpoint", "--key", "b.key", "--out"], "b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "./seen/../b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "link", key),
