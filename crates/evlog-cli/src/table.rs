@@ -101,17 +101,15 @@ mod tests {
     #[test]
     fn a_row_that_does_not_fit_a_terminal_goes_on_below_and_a_file_has_no_width() {
         let widths = [5, 21, 7, 6, 20, 8, 7];
-        for (columns, expected) in [
-            (None, vec![0..7]),
-            (Some(200), vec![0..7]),
-            (Some(88), vec![0..7]),
-            (Some(80), vec![0..4, 4..7]),
-            (Some(60), vec![0..4, 4..7]),
-            (Some(31), vec![0..2, 2..4, 4..5, 5..7]),
-            (Some(1), vec![0..1, 1..2, 2..3, 3..4, 4..5, 5..6, 6..7]),
-        ] {
-            assert_eq!(bands(&widths, columns), expected, "{columns:?}");
+        let starts = |columns| bands(&widths, columns).into_iter().map(|band| band.start).collect::<Vec<_>>();
+        for columns in [None, Some(200), Some(88)] {
+            assert_eq!(starts(columns), [0], "{columns:?}");
         }
-        assert_eq!(bands(&[], Some(60)), [0..0]);
+        assert_eq!(starts(Some(80)), [0, 4]);
+        assert_eq!(starts(Some(60)), [0, 4]);
+        assert_eq!(starts(Some(31)), [0, 2, 4, 5]);
+        assert_eq!(starts(Some(1)), [0, 1, 2, 3, 4, 5, 6]);
+        let covered: Vec<usize> = bands(&widths, Some(31)).into_iter().flatten().collect();
+        assert_eq!(covered, [0, 1, 2, 3, 4, 5, 6], "each column stands once, in its order");
     }
 }
