@@ -40,6 +40,7 @@ mod table;
 mod turn;
 mod ui;
 mod when;
+mod writer;
 
 use evlog_pipeline::guard;
 use std::process::ExitCode;

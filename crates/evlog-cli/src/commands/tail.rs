@@ -3,7 +3,6 @@
 //! Invariant: an event is shown only when it is committed.
 
 mod place;
-mod writer;
 
 use crate::args::At;
 use crate::context::Context;
@@ -13,6 +12,7 @@ use crate::listener;
 use crate::outputs;
 use crate::selecting::{Selecting, Selector};
 use crate::ui::Ui;
+use crate::writer::Writer;
 use clap::Args;
 use evlog::View;
 use evlog_audit::Selection;
@@ -23,7 +23,6 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
-use writer::Writer;
 
 /// The pause between two checks for a log that does not exist yet.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
@@ -147,8 +146,8 @@ impl Tail<'_> {
                     events.ui.talk(format_args!("caught up with the log, at seq {next}"));
                 }
                 growth.grew();
-            } else if let Some(writer) = &mut writer {
-                writer.look(&view, events.ui);
+            } else if let Some(change) = writer.as_mut().and_then(|writer| writer.look(&view)) {
+                events.ui.talk(change.as_str());
             }
             growth.wait();
         }

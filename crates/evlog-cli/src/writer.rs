@@ -1,9 +1,8 @@
-//! What a follower says about the log's writer: that it closed the log, that one came back, that it is gone.
+//! What those who follow a log say about its writer: that it closed the log, that one came back, that it is gone.
 //!
 //! Invariant: something is said once, and only while nothing is committed: what changes in between is in the events.
 
 use crate::json::payload_json;
-use crate::ui::Ui;
 use evlog::history::LOG_STREAM;
 use evlog::{LogError, View};
 use evlog_format::{Seq, kind};
@@ -24,7 +23,7 @@ enum State {
 
 /// The writer, as far as it is known.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     state: State,
     said: State,
     program: String,
@@ -33,7 +32,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// As of the last event of a log. If it cannot be read, the command's own reading reports why.
-    pub(super) fn of(view: &View) -> Writer {
+    pub(crate) fn of(view: &View) -> Writer {
         let mut state = State::Open;
         let _reported = view.each::<LogError>(Seq(view.next_seq().0.saturating_sub(1)), &mut |fact| {
             state = if fact.event.kind == kind::LOG_CLOSED { State::Closed } else { State::Open };
@@ -43,7 +42,7 @@ impl Writer {
     }
 
     /// Takes an event.
-    pub(super) fn see(&mut self, fact: &Fact<'_>) {
+    pub(crate) fn see(&mut self, fact: &Fact<'_>) {
         self.looks = 0;
         if fact.event.stream == LOG_STREAM && fact.event.kind == kind::LOG_CLOSED {
             self.state = State::Closed;
@@ -56,8 +55,8 @@ impl Writer {
         self.state = State::Open;
     }
 
-    /// Looks for the writer while nothing is committed, and says what has changed.
-    pub(super) fn look(&mut self, view: &View, ui: &Ui) {
+    /// Looks for the writer while nothing is committed. Returns what has changed, if it was not said yet.
+    pub(crate) fn look(&mut self, view: &View) -> Option<String> {
         if self.state == State::Open {
             // Whether there is one cannot always be found out; then nothing is said.
             let is_there = view.has_writer().unwrap_or(true);
@@ -67,15 +66,15 @@ impl Writer {
             }
         }
         if self.state == self.said {
-            return;
-        }
-        match self.state {
-            State::Open => ui.talk(format_args!("the log has a writer again: {}", self.program)),
-            State::Closed => ui.talk("the writer closed the log; new events come when another one opens it"),
-            State::Gone => {
-                ui.talk("the writer is gone and did not close the log; new events come when another one opens it");
-            }
+            return None;
         }
         self.said = self.state.clone();
+        Some(match self.state {
+            State::Open => format!("the log has a writer again: {}", self.program),
+            State::Closed => "the writer closed the log; new events come when another one opens it".to_owned(),
+            State::Gone => {
+                "the writer is gone and did not close the log; new events come when another one opens it".to_owned()
+            }
+        })
     }
 }
