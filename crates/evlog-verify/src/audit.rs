@@ -254,6 +254,16 @@ impl Audit {
         Ok(())
     }
 
+    /// What was found so far.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Whether the bytes so far end where a frame ends.
+    pub fn is_between_frames(&self) -> bool {
+        matches!(self.state, State::Frames) && self.rest.is_empty()
+    }
+
     /// Ends the segment file.
     pub fn end_segment(&mut self) -> Result<(), OtherVersion> {
         self.segment.ending = true;

@@ -2,11 +2,12 @@
 //!
 //! All cores read a log segment by segment, and its runs are distributed among them. If anything is wrong with the bytes, the
 //! log is read again in order, in one pass. Only that pass reports findings on bytes. [`resume`] reads in order too, and can be
-//! interrupted. [`sample`] reads only some segments.
+//! interrupted. [`sample`] reads only some segments. [`live`] follows a log.
 //!
 //! Invariants: nothing is written; sidecars are not trusted; the list of findings does not depend on how the log was read.
 
 mod apart;
+pub mod live;
 pub mod resume;
 mod resume_error;
 pub mod sample;
