@@ -5,6 +5,7 @@
 //! Invariant: in a pipe or a file nothing is cut.
 
 mod columns;
+mod folded;
 mod showing;
 mod statuses;
 mod template;
@@ -20,15 +21,18 @@ use crate::error::CommandError;
 use crate::json::{event_line, payload_json};
 use crate::marks;
 use crate::selecting::Read;
-use crate::ui::{Side, Text, Tone, Ui, answer_columns};
+use crate::ui::{Side, Text, Tone, Ui, answer_columns, answer_room};
 use columns::{Cell, Columns, Fit, Row};
+use evlog::history::LOG_STREAM;
 use evlog::policy::{Noted, Policies};
 use evlog::{Times, View};
 use evlog_audit::Reading;
 use evlog_format::{Event, PLAIN, Seq};
 use evlog_projection::Fact;
 use evlog_proof::ProvenCommit;
+use folded::Folded;
 use statuses::{NONE, Statuses};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use template::{Item, Items, Part, Template};
 use times::Shown;
@@ -87,13 +91,15 @@ pub(crate) struct Events<'u> {
     policies: Policies,
     /// `None` where the events are not those of a log that can be read.
     statuses: Option<Statuses>,
+    /// One line a run, if that is wanted.
+    folded: Option<Folded>,
 }
 
 impl<'u> Events<'u> {
     /// Prints events that are shown without their log: the status of their runs is not known.
     pub(crate) fn apart(ui: &'u mut Ui) -> Events<'u> {
         let form = Form::Line(Extent::Whole, Columns::new(Fit::Cut));
-        Events { ui, form, times: Shown::Utc, policies: Policies::default(), statuses: None }
+        Events { ui, form, times: Shown::Utc, policies: Policies::default(), statuses: None, folded: None }
     }
 
     /// Prints events of a log. Its policies define when two times differ enough to get a mark.
@@ -106,7 +112,22 @@ impl<'u> Events<'u> {
         let form = Form::of(context, showing);
         let statuses = form.has_status().then(|| Statuses::new(view));
         let times = Shown::new(showing.time.unwrap_or_default(), at.named_zone())?;
-        Ok(Events { ui, form, times, policies: marks::policies(view), statuses })
+        Ok(Events { ui, form, times, policies: marks::policies(view), statuses, folded: None })
+    }
+
+    /// From now on shows one line a run, on a terminal in at most this many lines.
+    pub(crate) fn fold(&mut self, view: &View, lines_max: usize) {
+        let can_be_drawn = matches!(self.form, Form::Line(..) | Form::Fields(..)) && answer_room().is_some();
+        self.folded = Some(if can_be_drawn { Folded::drawn(lines_max) } else { Folded::Printed(BTreeMap::new()) });
+        self.statuses.get_or_insert_with(|| Statuses::new(view));
+    }
+
+    /// A message, on stderr.
+    pub(crate) fn talk(&mut self, line: &str) {
+        if let Some(folded) = &mut self.folded {
+            folded.leave();
+        }
+        self.ui.talk(line);
     }
 
     /// Prints an event of a log, if it is meant; returns `Break` if the answer has no reader any more.
@@ -115,7 +136,10 @@ impl<'u> Events<'u> {
             (Read::Meant(fact), None) => self.show(fact, None),
             (Read::Meant(fact), Some(statuses)) => {
                 let status = statuses.after(view, fact);
-                self.show(fact, Some(status))
+                let stream = fact.event.stream;
+                let is_shown =
+                    self.folded.as_mut().is_none_or(|folded| stream != LOG_STREAM && folded.shows(stream, &status));
+                if is_shown { self.show(fact, Some(status)) } else { ControlFlow::Continue(()) }
             }
             (Read::Other(fact), Some(statuses)) => {
                 statuses.pass(fact);
@@ -137,6 +161,9 @@ impl<'u> Events<'u> {
     }
 
     fn print_gathered(&mut self) {
+        if let Some(folded) = &mut self.folded {
+            folded.draw(self.ui);
+        }
         if let Form::Line(_, columns) | Form::Fields(_, columns) = &mut self.form {
             columns.print(self.ui);
         }
@@ -148,13 +175,23 @@ impl<'u> Events<'u> {
             self.policies.take(noted).ok();
         }
         let apart_ns = self.policies.apart_ns(fact.seq);
+        let drawn = &mut self.folded;
+        let mut push = |ui: &mut Ui, columns: &mut Columns, row: Row| {
+            let printed = match drawn {
+                Some(folded) => folded.put(fact.event.stream, row),
+                None => Some(row),
+            };
+            if let Some(row) = printed {
+                columns.push(ui, row);
+            }
+        };
         match &mut self.form {
             Form::Json => self.ui.json(&event_line(fact, apart_ns)),
             Form::Line(extent, columns) => {
-                columns.push(self.ui, row(fact, status, apart_ns, *extent, &self.times));
+                push(self.ui, columns, row(fact, status, apart_ns, *extent, &self.times));
             }
             Form::Fields(items, columns) => {
-                columns.push(self.ui, row_of(items, fact, status.as_deref().unwrap_or(NONE), &self.times));
+                push(self.ui, columns, row_of(items, fact, status.as_deref().unwrap_or(NONE), &self.times));
             }
             Form::Template(template) => {
                 self.ui.line(filled(template, fact, status.as_deref().unwrap_or(NONE), &self.times));
@@ -278,7 +315,7 @@ fn hidden(event: &Event<'_>) -> String {
     format!("(payload of {len} bytes, with a protection that this version does not know: {protection})")
 }
 
-fn tone_of_kind(kind: &str) -> Tone {
+pub(crate) fn tone_of_kind(kind: &str) -> Tone {
     match kind.rsplit_once('.') {
         Some(("log", "loss_accepted")) => Tone::Bad,
         Some(("log", "tail_cut" | "recovered" | "clock_stepped")) => Tone::Warning,

@@ -160,6 +160,12 @@ impl Ui {
         }
     }
 
+    /// Whether the answer shows colours.
+    #[cfg(feature = "top")]
+    pub(crate) fn shows_colours(&self) -> bool {
+        self.answer_colour
+    }
+
     /// A line of the answer.
     pub(crate) fn line(&mut self, line: impl Into<Text>) {
         let line = line.into().render(self.answer_colour, answer_columns());
@@ -170,6 +176,13 @@ impl Ui {
     pub(crate) fn fitted(&mut self, line: &Text) {
         let line = line.render_cut(self.answer_colour, answer_columns());
         self.write(|answer| writeln!(answer, "{line}"));
+    }
+
+    /// Moves back over the last lines of the answer, and clears them. Only where there is [room](answer_room) to draw.
+    pub(crate) fn back_over(&mut self, lines: usize) {
+        if lines > 0 {
+            self.write(|answer| write!(answer, "\x1b[{lines}A\r\x1b[J"));
+        }
     }
 
     /// A line of the answer: one JSON object.
@@ -343,6 +356,14 @@ pub(crate) fn width(text: &str) -> usize {
 /// How wide the terminal is that the answer goes to; none for anything else.
 pub(crate) fn answer_columns() -> Option<usize> {
     columns(&Term::stdout())
+}
+
+/// How many lines the terminal has that the answer goes to, if what was written there can be drawn over.
+pub(crate) fn answer_room() -> Option<usize> {
+    if !moves(&io::stdout()) {
+        return None;
+    }
+    Term::stdout().size_checked().map(|(lines, _)| usize::from(lines))
 }
 
 /// How wide a terminal is; none for anything else.

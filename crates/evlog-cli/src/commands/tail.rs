@@ -3,26 +3,29 @@
 //! Invariant: an event is shown only when it is committed.
 
 mod place;
+mod verifying;
 
 use crate::args::At;
-use crate::context::Context;
+use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::events::{Events, Showing};
 use crate::listener;
 use crate::outputs;
 use crate::selecting::{Selecting, Selector};
-use crate::ui::Ui;
+use crate::ui::{Ui, answer_room};
 use crate::writer::Writer;
 use clap::Args;
-use evlog::View;
+use evlog::{LogError, View};
 use evlog_audit::Selection;
 use evlog_format::Seq;
 use evlog_projection::Fact;
+use evlog_store::{OpenError, ReadError};
 use place::{Cursor, Place};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
+use verifying::Verifying;
 
 /// The pause between two checks for a log that does not exist yet.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
@@ -36,7 +39,9 @@ Examples:
   evlog tail -n 50 --since 2h     the last 50 events of the last two hours
   evlog tail -f --status failed   each event after which its run is failed
   evlog tail -f --wait --retry    start before the log exists, and go on with the next one at its path
-  evlog tail --cursor seen.json   what came since the last time";
+  evlog tail --cursor seen.json   what came since the last time
+  evlog tail -n 1000 -f --fold    one line a run, with its status
+  evlog tail -f --verify          check every commit as it comes";
 
 /// A follower has fallen behind if it finds at least this many new events at once.
 const BEHIND_MIN: u64 = 10_000;
@@ -62,6 +67,14 @@ pub(crate) struct TailArgs {
     /// Go on where this file says, and note in it how far events were printed. A file of another log is refused
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     cursor: Option<PathBuf>,
+    /// Show one line a run, in its state after its last event: on a terminal it is drawn over, elsewhere each change of a run's
+    /// status is a line
+    #[arg(long, conflicts_with_all = ["at", "full", "wrap"])]
+    fold: bool,
+    /// Verify every commit before it is shown, as `evlog verify` does, and say on stderr up to which event the log is verified and
+    /// signed. The first finding ends the command with exit code 1
+    #[arg(long, conflicts_with = "at")]
+    verify: bool,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -105,8 +118,18 @@ impl Tail<'_> {
     /// Shows the events of one log from a seq on, or else the last ones.
     fn read(&mut self, ui: &mut Ui, view: View, from: Option<Seq>) -> Result<Verdict, CommandError> {
         let args = self.args;
+        let contracts = contracts();
+        let mut verifying = args.verify.then(|| Verifying::new(self.context, &contracts));
         let (mut view, damage) = view.before_damage();
         let mut events = Events::new(ui, self.context, (&args.showing, &args.at), &view)?;
+        if args.fold {
+            // What is drawn once need not fit.
+            let room = answer_room().filter(|_| args.follow);
+            events.fold(&view, room.map_or(usize::MAX, |lines| lines.saturating_sub(1)));
+        }
+        if !check(verifying.as_mut(), &view, &mut events)? {
+            return Ok(Verdict::No);
+        }
         let mut writer = args.follow.then(|| Writer::of(&view));
         let mut last = None;
         let mut all = Selector::new(self.selection.clone());
@@ -122,7 +145,8 @@ impl Tail<'_> {
         })?;
         looked?;
         self.note(&view, last.take(), next, &events)?;
-        damage?;
+        damage.map_err(|error| self.judged(error))?;
+        say(verifying.as_mut(), &mut events);
         if !args.follow {
             // If the last events were not looked for, not all were read.
             return if from.is_some() { Ok(Verdict::Yes) } else { all.check(&view).map(|()| Verdict::Yes) };
@@ -130,10 +154,13 @@ impl Tail<'_> {
         let mut growth = view.follow();
         // The reader may have gone. Without new events no write would fail, so check for it.
         while events.ui.is_read() && !listener::is_gone() {
-            if view.refresh()? {
+            if view.refresh().map_err(|error| self.judged(error))? {
+                if !check(verifying.as_mut(), &view, &mut events)? {
+                    return Ok(Verdict::No);
+                }
                 let behind = view.next_seq().0 - next.0;
                 if behind >= BEHIND_MIN {
-                    events.ui.talk(format_args!("{behind} events behind; they follow"));
+                    events.talk(&format!("{behind} events behind; they follow"));
                 }
                 next = show(&view, (next, next), &mut selector, &mut events, &mut |fact| {
                     last = self.place_after(&view, fact);
@@ -143,15 +170,29 @@ impl Tail<'_> {
                 })?;
                 self.note(&view, last.take(), next, &events)?;
                 if behind >= BEHIND_MIN {
-                    events.ui.talk(format_args!("caught up with the log, at seq {next}"));
+                    events.talk(&format!("caught up with the log, at seq {next}"));
                 }
                 growth.grew();
+                say(verifying.as_mut(), &mut events);
             } else if let Some(change) = writer.as_mut().and_then(|writer| writer.look(&view)) {
-                events.ui.talk(change.as_str());
+                events.talk(&change);
             }
             growth.wait();
         }
         Ok(Verdict::Yes)
+    }
+
+    /// What ended the reading. For one who verifies, a log that is not what it must be, or was, is a finding, and not one to wait for.
+    fn judged(&self, error: LogError) -> CommandError {
+        let is_finding = matches!(
+            error,
+            LogError::Open(OpenError::Refused(_)) | LogError::Read(ReadError::Refused(_) | ReadError::Gone { .. })
+        );
+        let error = CommandError::from(error);
+        if self.args.verify && is_finding {
+            return CommandError { log_is_lost: false, ..error.with_code(Verdict::No.code()) };
+        }
+        error
     }
 
     fn needs_place(&self) -> bool {
@@ -210,6 +251,24 @@ impl Tail<'_> {
             (false, false) => ui.talk(format_args!("another log is in `{path}`; it follows from its beginning")),
         }
         Ok(Some((view, next)))
+    }
+}
+
+/// Verifies what was committed, if that is wanted. Returns false, and says why, if something is wrong.
+fn check(verifying: Option<&mut Verifying<'_>>, view: &View, events: &mut Events<'_>) -> Result<bool, CommandError> {
+    let Some(verifying) = verifying else { return Ok(true) };
+    let is_good = verifying.check(view)?;
+    if !is_good {
+        events.flush();
+        verifying.report(events.ui);
+    }
+    Ok(is_good)
+}
+
+/// Says how far the log is verified, if that is wanted.
+fn say(verifying: Option<&mut Verifying<'_>>, events: &mut Events<'_>) {
+    if let Some(news) = verifying.and_then(Verifying::news) {
+        events.talk(&news);
     }
 }
 

@@ -9,6 +9,7 @@ const GATHERED_MAX: usize = 64;
 const ROOM_MIN: usize = 24;
 
 /// A cell of a row.
+#[derive(Clone)]
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) tone: Tone,
@@ -20,6 +21,7 @@ pub(super) struct Cell {
 }
 
 /// A row: its cells, and what follows them, piece by piece.
+#[derive(Clone)]
 pub(super) struct Row {
     /// A line to print before the row, if it differs from the one before the row above.
     pub(super) day: Option<String>,
@@ -45,11 +47,13 @@ pub(super) struct Columns {
     has_begun: bool,
     widths: Vec<usize>,
     day: Option<String>,
+    /// How many lines were printed, if each row is one.
+    lines: usize,
 }
 
 impl Columns {
     pub(super) fn new(fit: Fit) -> Columns {
-        Columns { fit, gathered: Vec::new(), has_begun: false, widths: Vec::new(), day: None }
+        Columns { fit, gathered: Vec::new(), has_begun: false, widths: Vec::new(), day: None, lines: 0 }
     }
 
     pub(super) fn push(&mut self, ui: &mut Ui, row: Row) {
@@ -73,10 +77,16 @@ impl Columns {
             self.has_begun = true;
             if row.day.is_some() && row.day != self.day {
                 self.day.clone_from(&row.day);
+                self.lines += 1;
                 ui.line(Text::default().toned(Tone::Faint, row.day.as_deref().unwrap_or_default()));
             }
             self.print_row(ui, &row);
+            self.lines += 1;
         }
+    }
+
+    pub(super) fn lines(&self) -> usize {
+        self.lines
     }
 
     fn print_row(&self, ui: &mut Ui, row: &Row) {

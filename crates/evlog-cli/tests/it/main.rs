@@ -85,6 +85,8 @@ mod retry;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod screen;
+#[cfg(test)]
 mod shown;
 #[cfg(test)]
 mod special;

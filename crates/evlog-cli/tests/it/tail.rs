@@ -1,8 +1,10 @@
 //! `evlog tail`: the last events, and those that come.
 
 use crate::crash::Lines;
+use crate::forge::{reframe, rewrite};
 use crate::outside::{Happening, ended, last_segment, line, replace};
-use crate::support::Room;
+use crate::screen::drive;
+use crate::support::{Room, files_below};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -176,4 +178,118 @@ fn a_follower_of_a_quiet_log_ends_when_head_has_its_line_and_one_that_writes_to_
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(nowhere.try_wait().unwrap(), None);
     end(nowhere);
+}
+
+/// Statuses of two runs, one event a line: RUN_A goes on twice, RUN_B once.
+fn folded_room() -> Room {
+    let room = Room::new();
+    let lines = [
+        r#"{"contract":"status","run":"RUN_A","do":"create"}"#,
+        r#"{"contract":"status","run":"RUN_B","do":"create"}"#,
+        r#"{"contract":"status","run":"RUN_A","do":"transition","to":"running"}"#,
+        r#"{"contract":"status","run":"RUN_A","do":"transition","to":"success"}"#,
+        r#"{"contract":"custom","run":"RUN_C","do":"record","kind":"custom/n"}"#,
+        r#"{"contract":"custom","run":"RUN_C","do":"record","kind":"custom/n"}"#,
+    ];
+    room.feed(&["submit", "--actor", "operator"], &lines.join("\n"));
+    room
+}
+
+#[test]
+fn in_a_pipe_a_folded_tail_prints_each_change_of_a_status_once() {
+    let room = folded_room();
+    let out = room.ends(0, &["tail", "--fold", "-n", "100", "--format", "{run} {status}"]).out;
+    let open = out.lines().last().unwrap().to_owned();
+    assert_eq!(out, format!("RUN_A created\nRUN_B created\nRUN_A running\nRUN_A success\n{open}\n"));
+    assert!(open.starts_with("RUN_C "), "{out}");
+    let json = room.ends(0, &["tail", "--fold", "-n", "100", "--json"]).lines();
+    assert_eq!(json.len(), 5, "an event that changes no status is left out: {json:?}");
+    let one = room.ends(0, &["tail", "--fold", "-n", "100", "--run", "RUN_A"]).out;
+    assert_eq!(one.lines().count(), 3, "{one}");
+    for option in ["--full", "--wrap", "--at=3"] {
+        room.ends(2, &["tail", "--fold", option]).says("cannot be used with");
+    }
+}
+
+#[test]
+fn on_a_terminal_a_folded_tail_draws_one_line_a_run() {
+    let room = folded_room();
+    let out = drive(&room, (80, 24), &["tail", "--fold", "-n", "100"], &[]).out;
+    for (run, status) in [("RUN_A", "success"), ("RUN_B", "created")] {
+        let lines: Vec<&str> = out.lines().filter(|line| line.contains(run)).collect();
+        assert!(lines.len() == 1 && lines[0].contains(status), "{run}: {out}");
+    }
+    // While it follows, the same lines are drawn over.
+    let more =
+        r#"run echo '{"contract":"status","run":"RUN_B","do":"transition","to":"running"}' | "$EVLOG" -q submit"#;
+    let script = ["see success", more, "see  running", "lose status.created", "show", "kill TERM"];
+    let out = drive(&room, (80, 24), &["tail", "-f", "--fold", "-n", "100"], &script).out;
+    let (shown, _) = out.split_once("given back").unwrap();
+    assert_eq!(shown.lines().filter(|line| line.contains("RUN_A")).count(), 2, "shown twice, a line each: {out}");
+}
+
+#[test]
+fn a_verifying_tail_says_how_far_the_log_is_verified_and_signed() {
+    let room = Room::with_batch();
+    let last = room.ends(0, &["cat", "--json"]).lines().last().unwrap()["seq"].clone();
+    room.ends(0, &["tail", "--verify"]).says(&format!("verified <= {last}, no checkpoint is recorded"));
+    room.ends(0, &["key", "new", "example.com/log", "--out", "log.key"]);
+    room.ends(0, &["checkpoint", "--key", "log.key", "--out", "log.note"]);
+    room.ends(0, &["tail", "--verify"]).says(", signed <= ").says("not witnessed as far as the log keeps it");
+    let kept = fs::read_dir(room.path("evlog/checkpoints")).unwrap().next().unwrap().unwrap().path();
+    let note = fs::read_to_string(&kept).unwrap();
+    fs::remove_file(&kept).unwrap();
+    room.ends(0, &["tail", "--verify"]).says("it does not keep the note");
+    // The signature is the last word of the note.
+    let at = note.trim_end().len() - 10;
+    let other = if &note[at..=at] == "A" { "B" } else { "A" };
+    fs::write(&kept, format!("{}{other}{}", &note[..at], &note[at + 1..])).unwrap();
+    room.ends(1, &["tail", "--verify"]).says("finding:").says("checkpoint `");
+}
+
+#[test]
+fn a_verifying_tail_ends_with_the_finding_of_verify_before_it_shows_what_is_wrong() {
+    let whole = Room::with_batch();
+    let mut found = 0;
+    for frame in 2..10 {
+        let room = whole.again();
+        rewrite(&last_segment(&room), frame, |body| {
+            if let Some(place) = body.windows(12).position(|word| word == b"lab_provider") {
+                body[place] = b'x';
+            }
+        });
+        let verified = room.run(&["verify"]);
+        let Some(finding) = verified.err.lines().find(|line| line.starts_with("finding:")) else { continue };
+        let done = room.ends(1, &["tail", "-n", "100", "--verify"]);
+        done.says(finding);
+        assert_eq!(done.out, "");
+        found += 1;
+    }
+    assert!(found > 0, "a commit that breaks its contract");
+    reframe(&last_segment(&whole), 3, |frame| (u64::MAX / 2, frame.body.to_vec()));
+    whole.ends(1, &["tail", "-n", "100", "--verify"]).says("log is damaged at position");
+}
+
+#[test]
+fn a_verifying_follower_finds_out_that_what_it_read_was_rewritten_and_signed_again() {
+    let room = Room::with_batch();
+    // What a reader compares itself, at the end of what it has shown, is not meant.
+    room.feed(&["submit"], &(0..500).map(|number| line("more", number)).collect::<String>());
+    room.ends(0, &["key", "new", "example.com/log", "--out", "log.key"]);
+    let mut follower = room.spawn(&["tail", "-f", "-n", "1", "--json", "--verify"]);
+    let lines = Lines::of(&mut follower);
+    lines.wait_for(1, &mut follower);
+    rewrite(&last_segment(&room), 8, |body| {
+        let place = body.windows(3).position(|found| found == b"sea").unwrap();
+        body[place..place + 3].copy_from_slice(b"air");
+    });
+    for sidecar in files_below(&room.path("evlog/segments")) {
+        if sidecar.extension().is_some_and(|extension| extension != "seg") {
+            fs::remove_file(sidecar).unwrap();
+        }
+    }
+    room.ends(0, &["checkpoint", "--key", "log.key", "--out", "log.note"]);
+    let done = ended(follower, &"rewritten");
+    assert_eq!(done.code, 1, "{done:?}");
+    done.says("finding: tampered").says("the log records that it signed other bytes than these");
 }
