@@ -20,6 +20,9 @@ pub(crate) enum Verdict {
     CouldNot,
     /// The exit code of a run.
     Run(u8),
+    /// A signal of this number ended the command, which put things in order first.
+    #[cfg(feature = "top")]
+    Signal(u8),
 }
 
 impl Verdict {
@@ -35,6 +38,8 @@ impl Verdict {
             Verdict::No => 1,
             Verdict::CouldNot => 2,
             Verdict::Run(code) => code,
+            #[cfg(feature = "top")]
+            Verdict::Signal(number) => 128_u8.saturating_add(number),
         }
     }
 }

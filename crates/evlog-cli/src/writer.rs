@@ -55,6 +55,16 @@ impl Writer {
         self.state = State::Open;
     }
 
+    /// What is known of it, in words, and whether it is gone without having closed the log.
+    #[cfg(feature = "top")]
+    pub(crate) fn word(&self) -> (&'static str, bool) {
+        match self.state {
+            State::Open => ("has the log open", false),
+            State::Closed => ("closed the log", false),
+            State::Gone => ("is gone", true),
+        }
+    }
+
     /// Looks for the writer while nothing is committed. Returns what has changed, if it was not said yet.
     pub(crate) fn look(&mut self, view: &View) -> Option<String> {
         if self.state == State::Open {

@@ -113,6 +113,7 @@ commands! {
     Submit(submit::SubmitArgs) |_| Writes::Commands;
     Tail(tail::TailArgs) |_| Writes::Nothing;
     Cat(cat::CatArgs) |_| Writes::Nothing;
+    Top(top::TopArgs) |_| Writes::Nothing;
     Runs(runs::RunsArgs) |_| Writes::Nothing;
     Show(show::ShowArgs) |_| Writes::Nothing;
     Explain(explain::ExplainArgs) |_| Writes::Nothing;

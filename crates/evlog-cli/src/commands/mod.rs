@@ -32,6 +32,7 @@ pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod submit;
 pub(crate) mod tail;
+pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod version;
 pub(crate) mod witness;

@@ -32,7 +32,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VersionArgs) -> Result<Ver
         format: FormatVersions { reads: [FORMAT_VERSION], writes: FORMAT_VERSION },
         json: [1],
         projections: projections.map(|(name, version)| ProjectionVersion { name, version }).collect(),
-        features: if Format::Parquet.is_built_in() { vec!["parquet"] } else { Vec::new() },
+        features: features(),
     };
     if context.json {
         ui.json(&answer);
@@ -40,6 +40,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VersionArgs) -> Result<Ver
         print(ui, &answer);
     }
     Ok(Verdict::Yes)
+}
+
+/// What was built in besides.
+fn features() -> Vec<&'static str> {
+    let built_in = [("parquet", Format::Parquet.is_built_in()), ("top", cfg!(feature = "top"))];
+    built_in.into_iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| name).collect()
 }
 
 fn print(ui: &mut Ui, answer: &VersionObject) {

@@ -109,6 +109,8 @@ mod tail;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
+mod top;
+#[cfg(test)]
 mod traced;
 #[cfg(test)]
 mod turn;
