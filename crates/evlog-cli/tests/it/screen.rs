@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 /// The driver. It starts a program on a terminal, follows a script of steps, and draws what the program sends as a terminal does:
 /// cursor, clearing, text. The last two lines of its answer say whether the terminal was given back, and the exit code.
-const DRIVER: &str = r#"
+const DRIVER: &str = r"
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 columns, lines = int(sys.argv[1]), int(sys.argv[2])
 def size(fd): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', lines, columns, 0, 0))
@@ -93,7 +93,7 @@ except termios.error: same = True
 print('given back' if same and not alternate else 'not given back')
 code = os.waitstatus_to_exitcode(status[1])
 print(f'exit code {code}')
-"#;
+";
 
 /// Runs a command on a terminal of this size, and follows the script.
 pub(crate) fn drive(room: &Room, size: (u16, u16), arguments: &[&str], script: &[&str]) -> Done {
