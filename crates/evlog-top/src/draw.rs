@@ -24,7 +24,7 @@ const TIME_WIDTH: usize = 8;
 /// The widest columns of a run, of a stage, and of a kind without its contract.
 const RUN_WIDTH_MAX: usize = 48;
 const STAGE_WIDTH_MAX: usize = 40;
-const KIND_WIDTH: usize = 19;
+const KIND_WIDTH: usize = 20;
 
 /// Draws the screen on a frame.
 pub fn draw(screen: &Screen, frame: &mut Frame<'_>, palette: Palette) {
@@ -247,7 +247,7 @@ fn one_event(screen: &Screen, event: &Event, columns: usize, palette: Palette) -
     let (seq, time) = (event.seq.to_string(), clock(event.recorded_ns));
     let is_wide = columns >= EVENT_ACTOR_MIN;
     let (run_width, kind_width) = match columns {
-        EVENT_ACTOR_MIN.. => (36, 26),
+        EVENT_ACTOR_MIN.. => (36, 28),
         CONTRACT_MIN.. => (columns / 4 - 4, KIND_WIDTH),
         // The payload gets no room beside the run.
         _ => (columns - KIND_WIDTH - 21, KIND_WIDTH),
@@ -262,7 +262,7 @@ fn one_event(screen: &Screen, event: &Event, columns: usize, palette: Palette) -
     cells.push(Cell::left(kind, event.kind.tone, kind_width));
     if is_wide {
         cells.push(Cell::left(&event.status.text, event.status.tone, STATUS_WIDTH));
-        cells.push(Cell::left(&event.actor, Tone::Faint, 12));
+        cells.push(Cell::left(&event.actor, Tone::Faint, 16));
     }
     let used: usize = 2 + cells.iter().map(|cell| cell.width + 2).sum::<usize>();
     let text = cut_at_word(&visible(&event.text), columns.saturating_sub(used));

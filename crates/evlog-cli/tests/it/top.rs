@@ -67,6 +67,20 @@ fn the_screen_follows_a_live_log_and_keys_open_a_run_and_go_back() {
 }
 
 #[test]
+fn the_stages_of_a_run_have_their_attempts_and_durations() {
+    if !is_built_in() {
+        return;
+    }
+    let room = Room::new();
+    room.ends(0, &["run", "--init", "first"]);
+    room.ends(0, &["run", "first/plan.toml", "--run-id", "one"]);
+    let found = drive(&room, (80, 24), &["top"], &["see success", "keys \\r", "see DURATION", "show", "keys q"]).out;
+    let line = found.lines().find(|line| line.starts_with("  collect ")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert!(words[1..3] == ["success", "1"] && words[4] == "s", "{found}");
+}
+
+#[test]
 fn the_terminal_is_given_back_however_the_screen_ends() {
     if !is_built_in() {
         return;

@@ -1,14 +1,18 @@
 //! The stages or steps of one run, as its events say.
 //!
-//! Does not: know a contract. An event that names a `stage` or `step`, and its state, says something about it.
+//! Does: take what any event says that names a `stage` or `step`, and its state. Does not: ask its contract. An attempt is counted
+//! where no event numbers it.
 
 use super::feed::tone;
 use crate::json::payload_json;
 use crate::ui;
+use evlog_format::kind;
 use evlog_projection::Fact;
 use evlog_top::{Stage, Word};
 
 const SECOND_NS: i64 = 1_000_000_000;
+/// The state of a stage that has begun.
+const RUNNING: &str = "running";
 
 /// The stages so far, in the order in which events name them.
 #[derive(Default)]
@@ -34,12 +38,13 @@ impl Stages {
             }
         }
         let text = |names: [&str; 3]| names.iter().find_map(|name| payload[*name].as_str()).map(str::to_owned);
+        let begins = fact.event.kind == kind::PIPELINE_STAGE_BEGUN;
         let Some(name) = text(["substage", "stage", "step"]) else { return };
-        let Some(state) = text(["to", "state", "status"]) else { return };
+        let Some(state) = text(["to", "state", "status"]).or(begins.then(|| RUNNING.to_owned())) else { return };
         let known = self.of(&name, &state);
-        known.attempt = payload["attempt"].as_u64().unwrap_or(known.attempt);
         let recorded_ns = fact.head.recorded_ns;
-        if state == "running" {
+        if state == RUNNING {
+            known.attempt = payload["attempt"].as_u64().unwrap_or(known.attempt + 1);
             (known.begun_ns, known.ended_ns) = (Some(recorded_ns), None);
         } else if known.begun_ns.is_some() {
             known.ended_ns = Some(recorded_ns);
