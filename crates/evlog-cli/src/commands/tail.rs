@@ -51,6 +51,7 @@ const BEHIND_MIN: u64 = 10_000;
 /// Only committed events are printed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub(crate) struct TailArgs {
     /// Number of past events to print
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]

@@ -53,7 +53,9 @@ impl Folded {
         let Folded::Drawn { rows, lines, .. } = self else { return };
         ui.back_over(*lines);
         let mut columns = Columns::new(Fit::Cut);
-        rows.iter().for_each(|(_, row)| columns.push(ui, row.clone()));
+        for (_, row) in rows.iter() {
+            columns.push(ui, row.clone());
+        }
         columns.print(ui);
         *lines = columns.lines();
     }
