@@ -12,7 +12,7 @@ fn commands_of(help: &str) -> Vec<String> {
 }
 
 /// Every command, as its words after `evlog`.
-fn every_command(room: &Room) -> Vec<Vec<String>> {
+pub(crate) fn every_command(room: &Room) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![Vec::<String>::new()];
     while let Some(words) = open.pop() {

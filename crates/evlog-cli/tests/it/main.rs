@@ -39,6 +39,8 @@ mod import;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod json_errors;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod kill;
