@@ -1,8 +1,8 @@
 //! How a command ends. The only place that turns a library's error into a message with hints.
 
-use crate::nearest::meant;
 use evlog::{LogError, View};
 use evlog_pipeline::RunError;
+use crate::nearest::meant;
 use evlog_store::layout::Layout;
 use evlog_store::{OpenError, ReadError, Refusal};
 use std::fmt::Display;
@@ -59,6 +59,16 @@ pub(crate) struct CommandError {
     pub(crate) log_is_lost: bool,
     /// There is no log at the path.
     pub(crate) is_no_log: bool,
+    /// Where it happened, and what differed, as far as that is known apart from the message.
+    pub(crate) differs: Differs,
+}
+
+/// Where something is not as expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differs {
+    pub(crate) place: Option<String>,
+    pub(crate) expected: Option<String>,
+    pub(crate) found: Option<String>,
 }
 
 impl CommandError {
@@ -66,7 +76,20 @@ impl CommandError {
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
         let code = Verdict::CouldNot.code();
-        CommandError { message: message.into(), details, hints, code, log_is_lost: false, is_no_log: false }
+        let differs = Differs::default();
+        CommandError { message: message.into(), details, hints, code, log_is_lost: false, is_no_log: false, differs }
+    }
+
+    /// Something is not as expected. The message says it, and a program gets its parts.
+    pub(crate) fn unlike(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> CommandError {
+        let (place, expected, found) = (place.into(), expected.into(), found.into());
+        let message = format!("{place}: expected {expected}, found {found}");
+        let differs = Differs { place: Some(place), expected: Some(expected), found: Some(found) };
+        CommandError { differs, ..CommandError::user(message) }
     }
 
     /// A request that cannot be carried out, for several reasons.
@@ -172,10 +195,14 @@ impl From<LogError> for CommandError {
 impl CommandError {
     fn hint_for_opening(self, error: &OpenError) -> CommandError {
         match error {
-            OpenError::NoLog { path } => match log_beside(path) {
-                Some(log) => self.hint(format!("there is a log at `{}`: `--log {0}` names it", log.display())),
-                None => self.hint("`evlog init` makes one; `--log PATH` or EVLOG_LOG names another"),
-            },
+            OpenError::NoLog { path } => {
+                let [expected, found] = ["segments in it", "none"].map(|text| Some(text.to_owned()));
+                let differs = Differs { place: Some(format!("`{}`", path.display())), expected, found };
+                CommandError { differs, ..self }.hint(match log_beside(path) {
+                    Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
+                    None => "`evlog init` makes one; `--log PATH` or EVLOG_LOG names another".to_owned(),
+                })
+            }
             OpenError::Locked { .. } => {
                 self.hint("a log has one writer at a time; readers such as `evlog tail -f` can run at the same time")
             }
@@ -191,7 +218,13 @@ impl CommandError {
     }
 
     fn hint_for_refusal(self, refusal: &Refusal) -> CommandError {
-        self.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
+        let Refusal { position, file, expected, found, .. } = refusal;
+        let differs = Differs {
+            place: Some(format!("position {position} in `{}`", file.display())),
+            expected: Some(expected.clone()),
+            found: Some(found.clone()),
+        };
+        CommandError { differs, ..self }.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
     }
 }
 

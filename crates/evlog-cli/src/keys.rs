@@ -102,8 +102,8 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
         Algorithm::Note => ("of a log", "of a witness", "`evlog key new NAME`"),
         Algorithm::Cosignature => ("of a witness", "of a log", "`evlog key new NAME --witness`"),
     };
-    let message = format!("`{shown}`: expected the key {expected}, found the key {found}");
-    Err(CommandError::user(message).hint(format!("{how} makes one")))
+    let unlike = CommandError::unlike(format!("`{shown}`"), format!("the key {expected}"), format!("the key {found}"));
+    Err(unlike.hint(format!("{how} makes one")))
 }
 
 /// Reads a public key.

@@ -13,8 +13,9 @@
 //! - If any of this cannot be set up, Rust's own message is shown.
 
 use crate::commands::arguments::Writes;
+use crate::error::CommandError;
 use crate::streams::Waiting;
-use crate::ui;
+use crate::ui::{self, Errors};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
@@ -35,31 +36,61 @@ const NO_MEMORY: &[u8] = b"memory allocation of ";
 /// More than the thread needs, in bytes.
 const STACK_LEN: usize = 64 * 1024;
 
+/// What is said, and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Words {
+    error: &'static str,
+    hint: Option<&'static str>,
+}
+
 /// For a command that only reads.
-const READING: &str = "error: out of memory; the answer is incomplete\n";
+const READING: Words = Words { error: "out of memory; the answer is incomplete", hint: None };
 
-const SUBMIT: &str = "error: out of memory; every answered command is recorded, the others may or may not be recorded
-hint: `evlog tail` shows what is recorded; a command with an `id` can be submitted again, it is never recorded twice
-";
+const SUBMIT: Words = Words {
+    error: "out of memory; every answered command is recorded, the others may or may not be recorded",
+    hint: Some(
+        "`evlog tail` shows what is recorded; a command with an `id` can be submitted again, it is never recorded twice",
+    ),
+};
 
-const RUN: &str =
-    "error: out of memory; the last step of the run may or may not be recorded. Unless the run has ended, it is in progress
-hint: `evlog runs` shows the state in the log, and `evlog run --resume RUN --force-run-lock` continues the run; its stage was ended
-";
+const RUN: Words = Words {
+    error: "out of memory; the last step of the run may or may not be recorded. Unless the run has ended, it is in progress",
+    hint: Some(
+        "`evlog runs` shows the state in the log, and `evlog run --resume RUN --force-run-lock` continues the run; its stage was \
+         ended",
+    ),
+};
 
 /// For a command that writes files and nothing to the log.
-const FILES: &str =
-    "error: out of memory; nothing was written to the log, and files that the command was to write may be missing
-hint: run the command again
-";
+const FILES: Words = Words {
+    error: "out of memory; nothing was written to the log, and files that the command was to write may be missing",
+    hint: Some("run the command again"),
+};
 
 /// For every other command that writes to the log.
-const WRITING: &str = "error: out of memory; the last writes may or may not be complete, earlier ones are kept
-hint: check with `evlog verify`, then run the command again
-";
+const WRITING: Words = Words {
+    error: "out of memory; the last writes may or may not be complete, earlier ones are kept",
+    hint: Some("check with `evlog verify`, then run the command again"),
+};
+
+impl Words {
+    /// The whole message.
+    fn text(self, errors: Errors) -> String {
+        let Words { error, hint } = self;
+        let failure = CommandError::user(error);
+        let failure = hint.into_iter().fold(failure, CommandError::hint);
+        match errors {
+            Errors::Objects => format!("{}\n", ui::error_line(&failure)),
+            Errors::Sentences => {
+                let hint = hint.map(|hint| format!("hint: {hint}\n"));
+                format!("error: {error}\n{}", hint.unwrap_or_default())
+            }
+        }
+    }
+}
 
 /// Prepares the message for a command that writes this and runs out of memory.
-pub(crate) fn prepare(writes: Writes) -> io::Result<()> {
+pub(crate) fn prepare(writes: Writes, errors: Errors) -> io::Result<()> {
     if getrlimit(Resource::Nofile).current.is_some_and(|limit| limit < DESCRIPTORS_MIN) {
         return Err(io::ErrorKind::QuotaExceeded.into());
     }
@@ -68,9 +99,9 @@ pub(crate) fn prepare(writes: Writes) -> io::Result<()> {
     let (aborted, to_aborted) = io::pipe()?;
     let (held, to_held) = full_pipe()?;
     let talk = ui::talk_apart()?;
-    let words = words(writes).as_bytes();
+    let words = words(writes).text(errors);
     let speaking = move || {
-        speak(texts, aborted, talk, words);
+        speak(texts, aborted, talk, words.as_bytes());
         // Ends the write that the handler waits for.
         drop(held);
     };
@@ -86,7 +117,7 @@ pub(crate) fn prepare(writes: Writes) -> io::Result<()> {
     Ok(())
 }
 
-fn words(writes: Writes) -> &'static str {
+fn words(writes: Writes) -> Words {
     match writes {
         Writes::Nothing => READING,
         Writes::Files => FILES,
@@ -154,6 +185,8 @@ mod tests {
     use clap::{CommandFactory, Parser};
     use std::io::Seek;
 
+    const SAID: &str = "error: out of memory\n";
+
     /// What is said when these texts are written to descriptor 2 and the process is then to be aborted.
     fn said(written: &[&str]) -> String {
         let (texts, mut to_texts) = io::pipe().unwrap();
@@ -161,7 +194,7 @@ mod tests {
         let (aborted, to_aborted) = io::pipe().unwrap();
         let mut talk = tempfile::tempfile().unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| speak(texts, aborted, &talk, READING.as_bytes()));
+            scope.spawn(|| speak(texts, aborted, &talk, SAID.as_bytes()));
             for text in written {
                 to_texts.write_all(text.as_bytes()).unwrap();
                 // Taken before the next one is written, or with it: both are as good.
@@ -175,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_rusts_library_says_where_memory_ends_is_replaced_and_all_else_is_passed_on() {
-        assert_eq!(said(&["memory allocation of 8 bytes failed\n", "stack backtrace:\n"]), READING);
+        assert_eq!(said(&["memory allocation of 8 bytes failed\n", "stack backtrace:\n"]), SAID);
         assert_eq!(said(&["thread 'main' has ", "overflowed its stack\n"]), "thread 'main' has overflowed its stack\n");
         assert_eq!(said(&[]), "");
     }

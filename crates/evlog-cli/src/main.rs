@@ -39,12 +39,13 @@ mod streams;
 mod table;
 mod turn;
 mod ui;
+mod usage;
 mod when;
 mod writer;
 
 use evlog_pipeline::guard;
 use std::process::ExitCode;
-use ui::Colour;
+use ui::{Colour, Errors};
 
 fn main() -> ExitCode {
     if guard::is_asked() {
@@ -52,16 +53,17 @@ fn main() -> ExitCode {
     }
     // If this fails, exceeding the file size limit ends the process, which is the default.
     signals::outlive_size_limit().ok();
+    let errors = Errors::typed(std::env::args_os());
     let arguments = match commands::arguments::parse() {
         Ok(arguments) => arguments,
-        Err(error) => return ui::usage(&error, Colour::typed(std::env::args_os())),
+        Err(error) => return ui::usage(&error, Colour::typed(std::env::args_os()), errors),
     };
     if arguments.global.quiet {
         ui::silence_alerts();
     }
-    let mut ui = ui::Ui::new(arguments.global.quiet, arguments.global.color);
+    let mut ui = ui::Ui::new(arguments.global.quiet, arguments.global.color, errors);
     // If this fails, Rust's library prints its own message when memory runs out.
-    last_words::prepare(arguments.command.writes()).ok();
+    last_words::prepare(arguments.command.writes(), errors).ok();
     // If this fails, running out of memory ends the process by a signal, which is the default.
     signals::end_where_memory_ends().ok();
     let done = commands::run(&mut ui, &arguments);

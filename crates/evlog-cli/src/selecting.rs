@@ -3,7 +3,6 @@
 use crate::context::contracts;
 use crate::error::CommandError;
 use crate::json::payload_json;
-use crate::nearest::meant;
 use crate::table::counted;
 use crate::when;
 use clap::Args;
@@ -14,6 +13,7 @@ use evlog_audit::select::Times;
 use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown};
 use evlog_format::Seq;
 use evlog_format::kind::BUILT_IN;
+use crate::nearest::meant;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
@@ -195,7 +195,7 @@ fn times(
     zone: &TimeZone,
 ) -> Result<Times, CommandError> {
     if occurred && since.is_none() && until.is_none() {
-        return Err(CommandError::user("--occurred: expected --since or --until, which it applies to, found neither"));
+        return Err(CommandError::unlike("--occurred", "--since or --until, which it applies to", "neither"));
     }
     let time =
         |option: &str, text: &Option<String>| text.as_ref().map(|text| when::given(option, text, zone)).transpose();

@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::keys;
 use crate::notes;
 use crate::outputs;
-use crate::ui::{Colour, Ui, Unit, talk_of_a_child};
+use crate::ui::{Colour, Errors, Ui, Unit, talk_of_a_child};
 use clap::Args;
 use evlog::Log;
 use evlog::checkpoint::ReadBack;
@@ -317,7 +317,7 @@ fn meet_policy(log: &Log, signer: &mut Signer) {
     let half = Duration::from_nanos(within_ns.unsigned_abs() / 2).max(Duration::from_secs(1));
     signer.every = Some(signer.every.map_or(half, |every| every.min(half)));
     if log.is_checkpoint_due(0).unwrap_or(false) {
-        sign(&Ui::new(true, Colour::default()), log, &mut None, signer).ok();
+        sign(&Ui::new(true, Colour::default(), Errors::Sentences), log, &mut None, signer).ok();
     }
 }
 
@@ -327,7 +327,7 @@ fn sign_until<'l>(
     log: &dyn Fn() -> Option<&'l Log>,
     signer: &Signer,
 ) -> Result<(), CommandError> {
-    let (ui, mut signing) = (Ui::new(true, Colour::default()), None);
+    let (ui, mut signing) = (Ui::new(true, Colour::default(), Errors::Sentences), None);
     loop {
         let waited = match signer.every {
             Some(every) => stopped.recv_timeout(every),

@@ -7,6 +7,7 @@
 //! - Printing never fails, and the command continues. If the answer could not be written, a yes becomes an error; other verdicts stay.
 
 mod colour;
+mod errors;
 mod region;
 mod screen;
 mod spool;
@@ -15,6 +16,7 @@ mod text;
 mod wrap;
 
 pub(crate) use colour::Colour;
+pub(crate) use errors::{Errors, line as error_line};
 pub(crate) use evlog_export::visible;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
@@ -96,6 +98,7 @@ pub(crate) struct Ui {
     answer_colour: bool,
     talk_colour: bool,
     talk: Talk,
+    errors: Errors,
 }
 
 /// Writes bytes of the answer. Fails once the answer can no longer be written.
@@ -145,7 +148,7 @@ enum Talk {
 }
 
 impl Ui {
-    pub(crate) fn new(quiet: bool, colour: Colour) -> Ui {
+    pub(crate) fn new(quiet: bool, colour: Colour, errors: Errors) -> Ui {
         Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(streams::stdout())),
             lost: None,
@@ -157,6 +160,7 @@ impl Ui {
                 (false, false) => Talk::Lines,
                 (false, true) => Talk::Bars,
             },
+            errors,
         }
     }
 
@@ -327,11 +331,16 @@ impl Ui {
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
         self.flush();
         self.drain();
-        let code = done.map_or_else(|failure| self.failed(&failure), Verdict::code);
         let lost = self.lost.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
-        let Some(error) = lost else { return ExitCode::from(code) };
-        self.error(format_args!("could not write to stdout: {error}"));
-        ExitCode::from(beside_a_lost_answer(code))
+        let code = done.as_ref().map_or_else(|failure| failure.code, |verdict| verdict.code());
+        let lost = lost.map_or(Ok(()), |error| Err(unwritten(&error, code)));
+        match CommandError::followed_by(done, lost) {
+            Ok(verdict) => ExitCode::from(verdict.code()),
+            Err(failure) => {
+                self.failed(&failure);
+                ExitCode::from(failure.code)
+            }
+        }
     }
 
     fn drain(&mut self) {
@@ -340,11 +349,13 @@ impl Ui {
         }
     }
 
-    fn failed(&self, failure: &CommandError) -> u8 {
+    fn failed(&self, failure: &CommandError) {
+        if self.errors == Errors::Objects {
+            return say(&errors::line(failure));
+        }
         self.error(&failure.message);
         failure.details.iter().for_each(|line| self.say(&Text::default().plain(line)));
         failure.hints.iter().for_each(|hint| self.hint(hint));
-        failure.code
     }
 }
 
@@ -487,24 +498,33 @@ impl Drop for Progress {
 }
 
 /// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
-pub(crate) fn usage(error: &clap::Error, colour: Colour) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error, colour: Colour, errors: Errors) -> ExitCode {
     let text = |shows| if shows { error.render().ansi().to_string() } else { error.render().to_string() };
-    let printed = if error.use_stderr() {
-        streams::stderr().write_all(text(colour.shows(&io::stderr())).as_bytes())
-    } else {
-        let mut out = streams::stdout();
-        out.write_all(text(colour.shows(&io::stdout())).as_bytes()).and_then(|()| out.flush())
+    let end = |failure: CommandError, text: String| {
+        match errors {
+            Errors::Objects => say(&errors::line(&failure)),
+            Errors::Sentences => talk::write(&text),
+        }
+        ExitCode::from(failure.code)
     };
-    let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::CouldNot.code());
+    if error.use_stderr() {
+        return end(error.into(), text(colour.shows(&io::stderr())));
+    }
+    let mut out = streams::stdout();
+    let printed = out.write_all(text(colour.shows(&io::stdout())).as_bytes()).and_then(|()| out.flush());
     match printed {
         Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => {
-            if !error.use_stderr() {
-                alert(&format!("error: could not write to stdout: {lost}"));
-            }
-            ExitCode::from(beside_a_lost_answer(code))
+            let failure = unwritten(&lost, Verdict::Yes.code());
+            let text = format!("error: {}\n", failure.message);
+            end(failure, text)
         }
-        _ => ExitCode::from(code),
+        _ => ExitCode::SUCCESS,
     }
+}
+
+/// The error of a command that would have ended with this code, and whose answer could not be written.
+fn unwritten(lost: &io::Error, code: u8) -> CommandError {
+    CommandError::user(format!("could not write to stdout: {lost}")).with_code(beside_a_lost_answer(code))
 }
 
 /// The exit code of a command whose answer could not be written: a yes that nobody can read is none, and every other code is the

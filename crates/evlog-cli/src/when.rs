@@ -127,9 +127,8 @@ pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), 
         return Ok(());
     }
     view.check_whole()?;
-    let message =
-        format!("{option} {at}: expected the seq of a committed event, found that the log ends before seq {next}");
-    Err(CommandError::user(message))
+    let (place, found) = (format!("{option} {at}"), format!("that the log ends before seq {next}"));
+    Err(CommandError::unlike(place, "the seq of a committed event", found))
 }
 
 /// The last warning. A command that looks at the log a second time says it once.

@@ -7,6 +7,8 @@ use crate::ui::{Ui, visible};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use evlog_export::marked;
+use std::error::Error;
+use std::num::{IntErrorKind, ParseIntError};
 
 /// Shown under the help of `evlog` itself.
 const EXAMPLES: &str = "\
@@ -40,8 +42,29 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     Arguments::try_parse().map_err(|error| {
         let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
         // If escaping makes the arguments valid, the hidden characters are the error.
-        Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error))
+        in_words(Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error)))
     })
+}
+
+/// A number that cannot be read is reported as other errors are: with what was expected.
+fn in_words(error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (argument, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    let expected =
+        match error.source().and_then(|source| source.downcast_ref::<ParseIntError>()).map(ParseIntError::kind) {
+            None => return error,
+            Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => "expected a smaller whole number",
+            Some(_) => "expected a whole number, such as 12",
+        };
+    let message =
+        format!("invalid value '{value}' for '{argument}': {expected}\n\nFor more information, try '--help'.\n");
+    let mut worded = clap::Error::raw(error.kind(), message);
+    worded.insert(ContextKind::InvalidArg, ContextValue::String(argument));
+    worded.insert(ContextKind::InvalidValue, ContextValue::String(value));
+    worded
 }
 
 fn made_visible(mut error: clap::Error) -> clap::Error {

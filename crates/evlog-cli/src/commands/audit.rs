@@ -94,7 +94,7 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     let Given { rules, files, places } = read_rules(&args.rules)?;
     let selection = args.selecting.selection(&args.at.zone())?;
     if args.record && !selection.is_all() {
-        return Err(CommandError::user("--record: expected an audit of all events, found options that select some"));
+        return Err(CommandError::unlike("--record", "an audit of all events", "options that select some"));
     }
     let options =
         Options { rules: rules.clone(), selection, unsigned_max_ns: args.max_unsigned, as_ended: args.as_ended };

@@ -134,7 +134,7 @@ fn victim(ui: &mut Ui, count: &str, dir: &Path) -> Result<Verdict, CommandError>
 fn check_room(dir: &Path, scale: &Scale, works: &[Work]) -> Result<(), CommandError> {
     let shown = dir.display();
     if !dir.is_dir() {
-        return Err(CommandError::user(format!("--dir: expected a directory at `{shown}`, found none")));
+        return Err(CommandError::unlike("--dir", format!("a directory at `{shown}`"), "none"));
     }
     let found = room(dir).map_err(|error| CommandError::user(format!("--dir `{shown}`: {error}")))?;
     let needed = scale.room(works);

@@ -105,7 +105,7 @@ impl ExportArgs {
                 .hint("build it with `cargo build --release -p evlog-cli --features parquet`"));
         }
         if !self.flattened.is_empty() && self.format != Format::Parquet {
-            return Err(CommandError::user(format!("--flatten: expected --format parquet, found {name}")));
+            return Err(CommandError::unlike("--flatten", "--format parquet", name));
         }
         if self.by_day && (self.is_stdout() || self.format.is_by_run()) {
             let message =
@@ -116,14 +116,14 @@ impl ExportArgs {
             return self.check_target(context);
         }
         if context.json {
-            return Err(CommandError::user("--json: expected a file in --out, found stdout, which gets the events")
+            return Err(CommandError::unlike("--json", "a file in --out", "stdout, which gets the events")
                 .hint("`evlog cat --json` prints the events as JSON"));
         }
         if listener::was_closed() {
-            return Err(CommandError::user("--out -: expected a file or a pipe as stdout, found it closed"));
+            return Err(CommandError::unlike("--out -", "a file or a pipe as stdout", "it closed"));
         }
         if io::stdout().is_terminal() {
-            return Err(CommandError::user("--out -: expected a file or a pipe as stdout, found a terminal")
+            return Err(CommandError::unlike("--out -", "a file or a pipe as stdout", "a terminal")
                 .hint("`evlog cat` shows events to people"));
         }
         Ok(())

@@ -21,8 +21,9 @@ fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
     let of_file = text.split_once('#').filter(|_| !text.starts_with('/'));
     let (file, pointer) = of_file.unwrap_or((RUN_FILE, text));
     if !is_pointer(pointer) {
-        let message = format!("--why: expected a JSON pointer such as /status, or FILE#POINTER, found `{text}`");
-        return Err(CommandError::user(message).hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`"));
+        let expected = "a JSON pointer such as /status, or FILE#POINTER";
+        let unlike = CommandError::unlike("--why", expected, format!("`{text}`"));
+        return Err(unlike.hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`"));
     }
     Ok(Place { run, file, pointer })
 }
