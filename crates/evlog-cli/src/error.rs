@@ -2,7 +2,7 @@
 
 use evlog::{LogError, View};
 use evlog_pipeline::RunError;
-use crate::nearest::meant;
+use evlog_projection::nearest::meant;
 use evlog_store::layout::Layout;
 use evlog_store::{OpenError, ReadError, Refusal};
 use std::fmt::Display;

@@ -24,7 +24,6 @@ mod keys;
 mod last_words;
 mod listener;
 mod marks;
-mod nearest;
 mod notes;
 mod outputs;
 mod pages;

@@ -13,7 +13,7 @@ use evlog_audit::select::Times;
 use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown};
 use evlog_format::Seq;
 use evlog_format::kind::BUILT_IN;
-use crate::nearest::meant;
+use evlog_projection::nearest::meant;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;

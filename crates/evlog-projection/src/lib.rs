@@ -6,7 +6,8 @@
 //! - write, read and compare canonical JSON ([`mod@canonical`], [`strict`], [`difference`], [`patch`](mod@patch));
 //! - decide which numbers are accepted ([`mod@number`]);
 //! - read commands ([`request`], [`members`]);
-//! - keep the contracts that a log knows ([`contracts`]).
+//! - keep the contracts that a log knows ([`contracts`]);
+//! - find the known name that a mistyped one probably means ([`nearest`]).
 //!
 //! Does not: touch files, ask the time, know any contract.
 //!
@@ -25,6 +26,7 @@ pub mod digests;
 mod given;
 pub mod members;
 pub mod moment;
+pub mod nearest;
 pub mod number;
 pub mod patch;
 pub mod readable;

@@ -2,9 +2,10 @@
 
 /// The known name that is nearest to what was typed, if it is near: at most one character in three differs. The case of letters
 /// does not count.
-pub(crate) fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
-    let most = (typed.len() / 3).max(1);
+    // Something of it must be the same.
+    let most = (typed.len() / 3).max(1).min(typed.len().saturating_sub(1));
     let near = known.into_iter().filter_map(|name| {
         let letters: Vec<char> = name.to_lowercase().chars().collect();
         // More letters than this cannot be missing: most names need no table.
@@ -16,7 +17,7 @@ pub(crate) fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>)
 }
 
 /// The question that asks for it.
-pub(crate) fn meant<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+pub fn meant<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     nearest(typed, known).map(|name| format!("did you mean `{name}`?"))
 }
 
@@ -53,6 +54,9 @@ mod tests {
             ("sttaus", Some("status")),
             ("stroy", Some("story")),
             ("build-7", None),
+            ("M", None),
+            ("r", None),
+            ("STATSU", Some("status")),
             ("", None),
         ];
         for (typed, expected) in cases {
