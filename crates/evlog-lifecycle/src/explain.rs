@@ -11,7 +11,9 @@ mod waiting;
 
 use crate::pipeline::STORAGE;
 use crate::pipeline::report::STORAGE_CODES;
+use crate::status::RunStatus;
 use crate::story::{self, ignored::Ignored};
+use crate::words::ways_on;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -87,7 +89,7 @@ impl Role {
     }
 }
 
-/// A run, and the seq of the outcome of one of its stages.
+/// A run, and the seq of an event of it: of the outcome of a stage, or the first one.
 pub type Origin = (String, u64);
 
 /// The projections of a run, from which its explanation is made.
@@ -103,6 +105,10 @@ pub struct Documents<'a> {
     pub reports: &'a BTreeMap<String, Value>,
     /// For each reused stage: from which run the baseline had reused it, from which run that one had, and so on.
     pub earlier: &'a BTreeMap<String, Vec<Origin>>,
+    /// The runs that it goes back to: the one that it retries, the one that that one retries, and so on.
+    pub retries: &'a [String],
+    /// The runs that retry it, each with the seq of its first event, in order.
+    pub retried_by: &'a [Origin],
 }
 
 /// Explains a run.
@@ -111,8 +117,9 @@ pub fn explain(documents: &Documents<'_>) -> Explanation {
     let contract = text(&run["contract"]);
     let mut reasons = if contract == "pipeline" { stages(documents) } else { moves(audit) };
     reasons.extend(retried(documents));
+    reasons.extend(documents.retried_by.iter().map(retried_by));
     reasons.extend(ignored(documents));
-    reasons.extend(audit.iter().filter_map(refused));
+    reasons.extend(audit.iter().filter_map(|line| refused(line, documents.manifest)));
     reasons.extend(audit.iter().filter_map(noted));
     // A stable sort: within a role the order of stages, or of events, is kept.
     reasons.sort_by_key(|reason| reason.role);
@@ -152,9 +159,34 @@ pub fn taken_from(stage: &Value) -> Option<Origin> {
     Some((taken["run"].as_str()?.to_owned(), taken["seq"].as_u64()?))
 }
 
+/// The run that a run retries, as its projections say.
+pub fn retry_of<'v>(run: &'v Value, manifest: &'v Value) -> Option<&'v str> {
+    let of_pipeline = manifest["extensions"]["orchestrator"]["retry"]["of"].as_str();
+    of_pipeline.or_else(|| run["retry_of_run_id"].as_str())
+}
+
+fn retried_by((run, seq): &Origin) -> Reason {
+    let (subject, state) = (RUN.to_owned(), "retried".to_owned());
+    Reason { role: Role::Note, subject, state, text: format!("run `{run}` retries it"), seqs: vec![*seq] }
+}
+
 /// A reason that says that a run retries another one, and what it has reused from it.
 fn retried(documents: &Documents<'_>) -> Option<Reason> {
-    let of = documents.manifest["extensions"]["orchestrator"]["retry"]["of"].as_str()?;
+    let of = retry_of(documents.run, documents.manifest)?;
+    let seqs = documents.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let chain = match documents.retries {
+        [] | [_] => String::new(),
+        all => format!("; it is attempt {}, after `{}`", all.len() + 1, all.join("`, `")),
+    };
+    let text = format!("it retries run `{of}`{}{chain}", taken_over(documents, of));
+    Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
+}
+
+/// Why a run of contract `status` was retried, or what a pipeline has reused from the run that it retries.
+fn taken_over(documents: &Documents<'_>, of: &str) -> String {
+    if let Some(reason) = documents.run["retry_reason"].as_str() {
+        return format!(", because of `{reason}`");
+    }
     let stages = documents.run["stages"].as_array().map_or(&[][..], Vec::as_slice);
     let taken = stages.iter().filter(|stage| taken_from(stage).is_some_and(|(from, _)| from == of));
     let taken: Vec<String> = taken.map(|stage| format!("`{}`", text(&stage["stage"]))).collect();
@@ -162,9 +194,7 @@ fn retried(documents: &Documents<'_>) -> Option<Reason> {
         [] => "no stage is taken over from it".to_owned(),
         _ => format!("taken over from it: {}", taken.join(", ")),
     };
-    let seqs = documents.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
-    let text = format!("it retries run `{of}`; {what}");
-    Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
+    format!("; {what}")
 }
 
 /// What a story states although evlog decides its run by other rules.
@@ -299,6 +329,11 @@ fn stage_text(
         "running" => "has begun, and has no outcome".to_owned(),
         _ => "has not begun".to_owned(),
     };
+    // A stage begins again where its run was interrupted.
+    let what = match stage["attempts"].as_u64() {
+        Some(attempts) if attempts > 1 => format!("{what} (attempt {attempts})"),
+        _ => what,
+    };
     let what = match missing {
         [] => what,
         _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
@@ -422,8 +457,8 @@ fn noted(line: &Value) -> Option<Reason> {
     Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: state.to_owned(), text: what, seqs })
 }
 
-/// An attempt that was refused, and that is recorded.
-fn refused(line: &Value) -> Option<Reason> {
+/// An attempt that was refused, and that is recorded; of a status that was asked for, also what would have been allowed.
+fn refused(line: &Value, manifest: &Value) -> Option<Reason> {
     let kind = line["kind"].as_str()?;
     let state = kind.rsplit('.').next().filter(|word| ["refused", "rejected"].contains(word))?;
     let event = &line["event"];
@@ -431,5 +466,20 @@ fn refused(line: &Value) -> Option<Reason> {
     let why = places.into_iter().find_map(Value::as_str).unwrap_or("not allowed");
     let subject = event["stage"].as_str().or(event["step"].as_str()).unwrap_or(RUN).to_owned();
     let seqs = line["sequence"].as_u64().into_iter().collect();
-    Some(Reason { role: Role::Refused, subject, state: state.to_owned(), text: why.to_owned(), seqs })
+    let allowed = allowed(line, manifest).map(|allowed| format!("; {allowed}")).unwrap_or_default();
+    Some(Reason { role: Role::Refused, subject, state: state.to_owned(), text: format!("{why}{allowed}"), seqs })
+}
+
+/// What would have been allowed in the place of a rejected status, as a clause.
+fn allowed(line: &Value, manifest: &Value) -> Option<String> {
+    let from = line["event"]["from"].as_str()?;
+    match line["kind"].as_str()? {
+        "status.rejected" => Some(RunStatus::from_word(from)?.ways_on()),
+        "machine.rejected" => {
+            let listed = manifest["definition"]["transitions"][from].as_array();
+            let next: Vec<&str> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
+            Some(ways_on(from, &next))
+        }
+        _ => None,
+    }
 }

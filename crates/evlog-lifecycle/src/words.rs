@@ -57,3 +57,11 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// What may follow a status, as a clause.
+pub(crate) fn ways_on(from: &str, next: &[&str]) -> String {
+    match next {
+        [] => format!("no status may follow `{from}`"),
+        _ => format!("`{from}` may become `{}`", next.join("`, `")),
+    }
+}

@@ -157,7 +157,9 @@ fn compare(
             Err(Unread::Side(error)) => return Err(error),
         };
         if from.is_none() && to.is_none() && asked.is_some() {
+            let known = [a.names()?, b.names()?].concat();
             return Err(CommandError::user(format!("no run `{run}` in either of the two"))
+                .meant(&run, known.iter().map(String::as_str))
                 .hint("`evlog runs` lists the runs, and those of an earlier point with `--at`"));
         }
         let files = differences(from.as_ref(), to.as_ref());

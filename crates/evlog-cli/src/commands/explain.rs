@@ -1,5 +1,6 @@
 //! `evlog explain`: why a run is in its state.
 
+mod lineage;
 mod why;
 
 use crate::args::At;
@@ -11,10 +12,10 @@ use crate::formats::{Answered, Format};
 use crate::json::{ExplainObject, ExplainReason, ExplainWaiting, TimesMembers};
 use crate::marks;
 use crate::table::{facts, print};
-use crate::ui::{Tone, Ui, visible};
+use crate::ui::{Tone, Ui, alert, visible};
 use clap::{Args, ValueEnum};
 use evlog::{LogError, Times, View};
-use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, Waiting, explain, taken_from};
+use evlog_lifecycle::explain::{Documents, Explanation, Reason, Role, Waiting, explain};
 use evlog_lifecycle::pipeline::REPORTS;
 use evlog_projection::Bundle;
 use evlog_projection::contracts::AUDIT_PATH;
@@ -41,7 +42,8 @@ Examples:
 ///
 /// For a pipeline, the first fatal failure is the cause, and stages that never ran are consequences. A failed publish
 /// gate is explained by its first finding. For a retry, it lists the stages that were reused, and the run that they
-/// come from. For other runs, it shows the last transition of the run and of each step. For a run that has not ended, it shows
+/// come from; for a run that was retried, the runs that retry it. A rejected request is shown with what would have been
+/// allowed. For other runs, it shows the last transition of the run and of each step. For a run that has not ended, it shows
 /// what it waits for, since when, and what is due next. Everything is read from the log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -75,7 +77,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         return Err(CommandError::no_run(&view, &args.run));
     };
     let run_json = json(&bundle, RUN_FILE);
-    let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
+    // The rest of the log is only read for this, and may be damaged where the run is not.
+    let retried_by = lineage::retried_by(&view, &args.run, &run_json).unwrap_or_else(|error| {
+        alert(&format!("warning: it is not known whether other runs retry this one: {error}"));
+        Vec::new()
+    });
+    let found = explanation(&view, &bundle, &run_json, &retried_by)?;
     let times = times(&view, &args.run)?;
     match args.answered.format(context) {
         Format::Text => text(ui, &args.run, &found, &times),
@@ -116,7 +123,12 @@ pub(crate) fn json(bundle: &Bundle, path: &str) -> Value {
     serde_json::from_slice(bytes(bundle, path)).unwrap_or_default()
 }
 
-pub(crate) fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Origin>>) -> Explanation {
+pub(crate) fn explanation(
+    view: &View,
+    bundle: &Bundle,
+    run: &Value,
+    retried_by: &[Origin],
+) -> Result<Explanation, LogError> {
     let lines = bytes(bundle, AUDIT_PATH).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
@@ -125,30 +137,18 @@ pub(crate) fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<Strin
     };
     let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();
     let manifest = json(bundle, "manifest.json");
-    explain(&Documents { run, manifest: &manifest, audit: &audit, reports: &reports, earlier })
-}
-
-/// For each reused stage, the chain of runs that it comes from. Each link is an earlier event, so the chain ends.
-pub(crate) fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
-    let mut known: BTreeMap<String, Value> = BTreeMap::new();
-    let mut found = BTreeMap::new();
-    for stage in run["stages"].as_array().into_iter().flatten() {
-        let (id, mut next, mut way) = (&stage["stage"], taken_from(stage), Vec::new());
-        while let Some((run, seq)) = next {
-            if !known.contains_key(&run) {
-                let bundle = view.bundle(&run)?;
-                known.insert(run.clone(), bundle.map(|bundle| json(&bundle, RUN_FILE)).unwrap_or_default());
-            }
-            let stages = known[&run]["stages"].as_array();
-            let there = stages.into_iter().flatten().find(|stage| stage["stage"] == *id);
-            next = there.and_then(taken_from).filter(|(_, earlier)| *earlier < seq);
-            way.extend(next.clone());
-        }
-        if let Some(id) = id.as_str().filter(|_| !way.is_empty()) {
-            found.insert(id.to_owned(), way);
-        }
-    }
-    Ok(found)
+    let earlier = lineage::earlier(view, run)?;
+    let retries = lineage::retries(view, run, &manifest)?;
+    let documents = Documents {
+        run,
+        manifest: &manifest,
+        audit: &audit,
+        reports: &reports,
+        earlier: &earlier,
+        retries: &retries,
+        retried_by,
+    };
+    Ok(explain(&documents))
 }
 
 /// Whether the run is one of `evlog run` and ended without success.

@@ -370,3 +370,61 @@ fn a_run_that_has_not_ended_says_what_it_waits_for_since_when_and_what_is_due() 
     assert_eq!(waiting("A"), Vec::<Value>::new());
     assert!(!room.ends(0, &["explain", "A"]).out.contains("waits for"));
 }
+
+#[test]
+fn a_run_names_the_runs_that_it_retries_and_those_that_retry_it() {
+    let room = Room::new();
+    let diagnostic = r#"{"error_code":"TOOL_TIMEOUT","category":"tool","message":"m","likely_cause":"c","suggested_fix":"f","retryable":true,"severity":"error"}"#;
+    let mut lines = String::new();
+    for (run, begin) in [
+        ("A", r#""do":"create","data":{"max_retries":2}"#),
+        ("B", r#""do":"retry","of":"A","reason":"operator""#),
+        ("C", r#""do":"retry","of":"B","reason":"operator""#),
+    ] {
+        lines += &format!("{{\"contract\":\"status\",\"run\":\"{run}\",{begin}}}\n");
+        for to in ["running", "timeout"] {
+            let diagnostic = if to == "timeout" { format!(",\"diagnostic\":{diagnostic}") } else { String::new() };
+            lines += &format!(
+                "{{\"contract\":\"status\",\"run\":\"{run}\",\"do\":\"transition\",\"to\":\"{to}\"{diagnostic}}}\n"
+            );
+        }
+    }
+    let done = room.feed(&["submit"], &lines);
+    assert_eq!(done.code, 0, "{done:?}");
+    let notes = |run: &str| -> Vec<(String, Value)> {
+        let answer = room.ends(0, &["explain", run, "--json"]).json();
+        let reasons = answer["reasons"].as_array().unwrap().iter().filter(|reason| reason["role"] == "note");
+        reasons.map(|reason| (reason["text"].as_str().unwrap().to_owned(), reason["seqs"].clone())).collect()
+    };
+    let said = |text: &str, seq: u64| (text.to_owned(), json!([seq]));
+    assert_eq!(notes("A"), [said("run `B` retries it", 5)]);
+    assert_eq!(notes("B"), [said("it retries run `A`, because of `operator`", 5), said("run `C` retries it", 8)]);
+    assert_eq!(notes("C"), [said("it retries run `B`, because of `operator`; it is attempt 3, after `B`, `A`", 8)]);
+    // As it was before it was retried.
+    let before = room.ends(0, &["explain", "A", "--at", "4", "--json"]).json();
+    assert!(!before.to_string().contains("retries it"), "{before}");
+}
+
+#[test]
+fn a_rejection_says_what_would_have_been_allowed() {
+    let room = Room::new();
+    let order = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts/order.toml");
+    let lines = r#"
+{"contract":"status","run":"S","do":"create"}
+{"contract":"status","run":"S","do":"transition","to":"runing"}
+{"contract":"status","run":"S","do":"transition","to":"running"}
+{"contract":"machine","run":"M","do":"create","lifecycle":"order","data":{"customer":"c"}}
+{"contract":"machine","run":"M","do":"transition","to":"nowhere"}
+"#;
+    let done = room.feed(&["submit", "--contract", order], lines.trim_start());
+    // The answer says it, too, and asks what was meant; it is the same when the command comes again.
+    assert!(done.out.contains("no such status; `created` may become `running`; did you mean `running`?"), "{done:?}");
+    let refused = |run: &str| -> Vec<String> {
+        let answer = room.ends(0, &["explain", run, "--json"]).json();
+        let reasons = answer["reasons"].as_array().unwrap().iter().filter(|reason| reason["role"] == "refused");
+        reasons.map(|reason| reason["text"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(refused("S")[0].ends_with("; `created` may become `running`"), "{:?}", refused("S"));
+    assert!(refused("S")[1].ends_with("; no status may follow `failed`"), "{:?}", refused("S"));
+    assert!(refused("M")[0].contains(" may become `"), "{:?}", refused("M"));
+}

@@ -116,6 +116,14 @@ fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
         room.ends(1, command).says("no run `").says("did you mean `RUN_0001`?");
     }
     assert!(!room.ends(1, &["show", "nothing-like-it"]).err.contains("did you mean"));
+    room.ends(2, &["diff", "1", "4", "RUN_001"]).says("did you mean `RUN_0001`?");
+    room.write(
+        "plan.toml",
+        "name = \"p\"\n[[stage]]\nid = \"a\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n",
+    );
+    for option in ["--retry", "--resume"] {
+        room.ends(2, &["run", "plan.toml", option, "RUN_001"]).says("did you mean `RUN_0001`?");
+    }
     room.ends(2, &["runs", "--contract", "sttatus"]).says("did you mean `status`?");
     room.ends(2, &["cat", "--kind", "status.creatd"]).says("did you mean `status.created`?");
     room.ends(0, &["runs", "--status", "faild"]).says("no run has the status `faild`; did you mean `failed`?");

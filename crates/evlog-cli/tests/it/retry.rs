@@ -121,7 +121,10 @@ fn an_explanation_says_what_a_run_retries_and_how_a_failed_one_goes_on() {
     let answer = answer.json();
     let reasons = answer["reasons"].as_array().unwrap();
     let note = reasons.iter().find(|reason| reason["state"] == "retry").unwrap();
-    assert_eq!(note["text"], "it retries run `second`; taken over from it: `make`, `sum`");
+    assert_eq!(
+        note["text"],
+        "it retries run `second`; taken over from it: `make`, `sum`; it is attempt 3, after `second`, `old`"
+    );
     let seq = |run: &str| file(&room, &format!("runs/{run}/run.json"))["stages"][0]["seq"].clone();
     let (first, second) = (seq("old"), seq("second"));
     let expected = format!(

@@ -3,7 +3,7 @@
 //! Each function returns the events of one commit and the answer. Nothing here changes a state; only the fold does.
 
 use super::command::{Again, Command, Create, Move, Offered};
-use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_message};
+use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_answer};
 use super::fold::State;
 use super::payload::{
     Action, Created, ForcedFailed, Overridden, RefusalReason, Refused, Rejected, RejectionReason, Retry,
@@ -278,7 +278,7 @@ fn deny_unpinned(request: &Move) -> Decision {
 /// Handles an undefined transition: a rejection, and the forced failure of a live run (status.md 1.3 step 7).
 fn reject(asked: &Asked<'_, State>, request: &Move, current: Option<RunStatus>, reason: RejectionReason) -> Decision {
     let requested = recorded_token(&request.to);
-    let message = undefined_message(current, &requested);
+    let message = undefined_answer(current, &requested);
     let rejected = Rejected {
         current,
         requested,

@@ -6,6 +6,7 @@
 use super::transitions::RunStatus;
 use crate::members::{kind, quoted};
 use crate::words::words;
+use evlog_projection::nearest::meant;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -197,7 +198,20 @@ impl Diagnostic {
     }
 }
 
-/// The sentence about an undefined transition, the same in answers, diagnostics and audit lines.
+/// The answer to a command that asked for an undefined transition: the sentence, the statuses that would have been allowed, and
+/// the one that was probably meant.
+pub(crate) fn undefined_answer(from: Option<RunStatus>, requested: &str) -> String {
+    let message = undefined_message(from, requested);
+    let Some(from) = from else { return message };
+    let question = match RunStatus::from_word(requested) {
+        Some(_) => None,
+        None => meant(requested, RunStatus::ALL.map(RunStatus::word)),
+    };
+    let question = question.map(|question| format!("; {question}")).unwrap_or_default();
+    format!("{message}; {}{question}", from.ways_on())
+}
+
+/// The sentence about an undefined transition, the same in diagnostics and audit lines. It is recorded, so it stays as it is.
 pub(crate) fn undefined_message(from: Option<RunStatus>, requested: &str) -> String {
     let shown = quoted(requested);
     match (from, RunStatus::from_word(requested)) {

@@ -151,7 +151,7 @@ fn answer(fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
     match fact.event.kind {
         STATUS_REJECTED => {
             let event: Rejected = read(fact).ok()?;
-            let message = diagnostic::undefined_message(event.current, &event.requested);
+            let message = diagnostic::undefined_answer(event.current, &event.requested);
             with(Outcome::Rejected, INVALID_STATE_TRANSITION, message)
         }
         STATUS_FORCED_FAILED => {

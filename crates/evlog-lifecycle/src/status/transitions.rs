@@ -4,7 +4,7 @@
 //! contract file `status.toml`. The file cannot hold the words and the numbers that the log uses; they are here.
 
 use crate::form::built_in::status;
-use crate::words::words;
+use crate::words::{ways_on, words};
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -58,6 +58,13 @@ impl RunStatus {
     /// Whether the transition is one of the nine.
     pub fn may_become(self, to: RunStatus) -> bool {
         TABLE.listed[self as usize][to as usize]
+    }
+
+    /// The statuses that may follow, as a clause.
+    pub(crate) fn ways_on(self) -> String {
+        let next: Vec<&str> =
+            RunStatus::ALL.into_iter().filter(|to| self.may_become(*to)).map(RunStatus::word).collect();
+        ways_on(self.word(), &next)
     }
 
     /// The reaction to a request to become `to`; `None` is a token that names no status.

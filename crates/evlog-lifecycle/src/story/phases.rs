@@ -4,7 +4,9 @@
 //! that an entity without a phase may take. They are read when this crate is compiled: a table that is incomplete or out of
 //! order does not compile. A letter stands for a condition that the pair alone cannot answer: see [`Guard`].
 
+use crate::members::quoted;
 use crate::words::words;
+use evlog_projection::nearest::meant;
 use std::fmt;
 
 words! {
@@ -82,6 +84,13 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
+}
+
+/// The sentence about text that names no phase.
+pub(crate) fn unknown_phase(text: &str) -> String {
+    let known = Phase::ALL.map(Phase::word);
+    let question = meant(text, known).map(|question| format!("; {question}")).unwrap_or_default();
+    format!("expected one of the phases {}, found `{}`{question}", known.join(", "), quoted(text))
 }
 
 /// A phase that may be missing, in words.

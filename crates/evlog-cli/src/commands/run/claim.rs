@@ -11,6 +11,7 @@ use crate::shell::quoted;
 use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
+use evlog_projection::nearest::meant;
 use std::path::{Path, PathBuf};
 
 /// The given plan, or the plan noted for the run to resume. An invalid run is refused here, before anything is locked.
@@ -118,9 +119,14 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
             continued(run, "after the fix, ", "completes the bundle; nothing runs again")
         }
         RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
-        RunError::UnknownRun(_) => {
-            vec![format!("`evlog runs{}` lists the runs; `--log PATH` names another log", of_log(context))]
+        RunError::UnknownRun(run) => {
+            // The names only help: without them the run is missing all the same.
+            let names = context.view(&At::default()).and_then(|view| Ok(view.run_names()?)).unwrap_or_default();
+            let question = meant(run, names.iter().map(String::as_str));
+            let listed = format!("`evlog runs{}` lists the runs; `--log PATH` names another log", of_log(context));
+            question.into_iter().chain([listed]).collect()
         }
+        RunError::UnknownStage { stage, known } => meant(stage, known.iter().map(String::as_str)).into_iter().collect(),
         RunError::OtherContract { .. } => {
             vec!["only runs that `evlog run` started can be resumed or retried".to_owned()]
         }

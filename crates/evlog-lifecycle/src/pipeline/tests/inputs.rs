@@ -71,8 +71,15 @@ fn p67_a_stage_does_not_begin_without_an_input_that_it_needs() {
     let run = play.harness.json(RUN, "run.json");
     let (audit, manifest) = (play.harness.audit(RUN), Value::Null);
     let (reports, earlier) = (BTreeMap::new(), BTreeMap::new());
-    let explained =
-        explain(&Documents { run: &run, manifest: &manifest, audit: &audit, reports: &reports, earlier: &earlier });
+    let explained = explain(&Documents {
+        run: &run,
+        manifest: &manifest,
+        audit: &audit,
+        reports: &reports,
+        earlier: &earlier,
+        retries: &[],
+        retried_by: &[],
+    });
     let expected =
         "failed with `input_missing`, which stops the run: it never began, for an input is missing: `rows.csv`";
     assert_eq!((explained.reasons[0].subject.as_str(), explained.reasons[0].text.as_str()), ("scoring", expected));

@@ -13,7 +13,15 @@ fn exited(code: u64) -> Value {
 fn explained(play: &Play) -> String {
     let (run, audit, manifest) = (play.harness.json(RUN, "run.json"), play.harness.audit(RUN), Value::Null);
     let (reports, earlier) = (BTreeMap::new(), BTreeMap::new());
-    let of = Documents { run: &run, manifest: &manifest, audit: &audit, reports: &reports, earlier: &earlier };
+    let of = Documents {
+        run: &run,
+        manifest: &manifest,
+        audit: &audit,
+        reports: &reports,
+        earlier: &earlier,
+        retries: &[],
+        retried_by: &[],
+    };
     explain(&of)
         .reasons
         .into_iter()
@@ -34,11 +42,11 @@ fn p95_the_end_of_a_process_is_recorded_once_in_each_attempt_and_before_the_stag
     play.refuse("PROCESS_ENDED", "process_ended", exited(3));
     // The next attempt has a process of its own.
     play.begin("scoring");
-    assert_eq!(explained(&play), "has begun, and has no outcome");
+    assert_eq!(explained(&play), "has begun, and has no outcome (attempt 2)");
     play.accept("process_ended", exited(0));
     play.take("scoring S/fc/-");
     play.refuse("STAGE_TERMINAL", "process_ended", exited(0));
-    assert_eq!(explained(&play), "succeeded");
+    assert_eq!(explained(&play), "succeeded (attempt 2)");
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use super::turn::Turn;
 use super::{Broken, Question};
-use crate::members::quoted;
 use crate::story::command::{Create, Transition};
 use crate::story::definition::{Group, check, unique};
 use crate::story::failure::RunError;
 use crate::story::fold::begun;
 use crate::story::payload::{Created, Mode, MoveCause, Moved, RejectionReason, event};
-use crate::story::phases::{Entity, Phase, Verdict, in_words};
+use crate::story::phases::{Entity, Phase, Verdict, in_words, unknown_phase};
 use crate::story::reasons;
 use crate::story::rules::Breach;
 use crate::story::schema::Checked;
@@ -130,7 +129,7 @@ pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
     let reject =
         |turn: &Turn<'_>, breach| turn.question.reject(Broken { step: None, requested: &request.to, note, breach });
     let Some(to) = Phase::from_word(&request.to) else {
-        let message = format!("expected one of the 13 phases, found `{}`", quoted(&request.to));
+        let message = unknown_phase(&request.to);
         return reject(&turn, Breach::new(RejectionReason::UnknownPhase, message));
     };
     if let Err(breach) = turn.state.judge_run(to) {

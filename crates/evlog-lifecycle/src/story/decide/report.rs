@@ -3,13 +3,12 @@
 
 use super::turn::Turn;
 use super::{Broken, unknown_step};
-use crate::members::quoted;
 use crate::story::command::Report;
 use crate::story::definition::Kind;
 use crate::story::expression::{Trouble, holds};
 use crate::story::failure::StepError;
 use crate::story::payload::{Mode, RejectionReason, StepCause, StepMoved};
-use crate::story::phases::Phase;
+use crate::story::phases::{Phase, unknown_phase};
 use crate::story::reasons;
 use crate::story::retry::{ExitClass, TIMEOUT_CODE, classify, draw};
 use crate::story::rules::Breach;
@@ -58,7 +57,7 @@ pub(super) fn step(mut turn: Turn<'_>, report: &Report) -> Decision {
 fn phase_of(report: &Report) -> Result<Option<Phase>, Breach> {
     let Some(token) = &report.to else { return Ok(None) };
     Phase::from_word(token).map(Some).ok_or_else(|| {
-        let message = format!("step `{}`: expected one of the 13 phases, found `{}`", report.step, quoted(token));
+        let message = format!("step `{}`: {}", report.step, unknown_phase(token));
         Breach::new(RejectionReason::UnknownPhase, message)
     })
 }
