@@ -10,6 +10,7 @@
 
 mod junit;
 mod sarif;
+pub(crate) mod stages;
 
 use crate::error::{CommandError, Verdict};
 use crate::formats::Format;
@@ -318,6 +319,11 @@ impl Report {
     /// The command without the program: `verify`.
     fn command(&self) -> &'static str {
         self.tool.split_once(' ').map_or(self.tool, |(_, command)| command)
+    }
+
+    /// It as `JUnit` XML.
+    pub(crate) fn junit(&self) -> String {
+        junit::document(self)
     }
 
     /// Writes it to the answer.

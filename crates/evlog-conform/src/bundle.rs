@@ -34,6 +34,17 @@ pub struct Bundle {
     staged: Option<String>,
 }
 
+/// A pipeline, as a manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPipeline {
+    /// Its name.
+    pub name: String,
+    /// The BLAKE3 digest of its definition, in hexadecimal, if the manifest has it.
+    pub blake3: Option<String>,
+    /// The run of the manifest.
+    pub run: Option<String>,
+}
+
 /// A file of the bundle that should be one JSON document.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -72,6 +83,15 @@ impl Bundle {
         &self.root
     }
 
+    /// The pipeline that the manifest names; `None` if there is no manifest that can be read, or it names none.
+    pub fn named_pipeline(&self) -> Result<Option<NamedPipeline>, FileError> {
+        let manifest = self.document(MANIFEST)?;
+        let text = |pointer: &str| manifest.value()?.pointer(pointer)?.as_str().map(str::to_owned);
+        let named =
+            |name| NamedPipeline { name, blake3: text("/extensions/evlog/definition_blake3"), run: text("/run_id") };
+        Ok(text("/extensions/evlog/pipeline").map(named))
+    }
+
     /// The directory's name.
     pub(crate) fn name(&self) -> String {
         self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -85,6 +105,11 @@ impl Bundle {
     /// Paths of everything in the bundle that is not a directory, except staging.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str).filter(|path| !is_staged(path))
+    }
+
+    /// Whether there is a regular file at the path.
+    pub fn has_file(&self, path: &str) -> bool {
+        self.unlike_file(path).is_none()
     }
 
     /// `None` if there is a regular file at the path; otherwise what is there, in words.

@@ -151,6 +151,7 @@ pub(crate) fn ask_all(bundle: &Bundle, yardstick: &Yardstick, known: &Known<'_>)
         run: member("/run_id"),
         status: member("/status"),
         other_pipeline: member("/extensions/evlog/pipeline").filter(|name| name != yardstick.pipeline()),
+        outcomes: subject.outcomes().into_iter().flatten().filter_map(|entry| entry.outcome).collect(),
         checks: CHECKS.iter().map(ask).collect(),
     })
 }

@@ -18,7 +18,7 @@ mod bundle;
 mod check;
 mod yardstick;
 
-pub use bundle::Bundle;
+pub use bundle::{Bundle, NamedPipeline};
 pub use check::{CHECKS, Check, Checked, Conformance, FINDINGS_MAX, Finding, Needs, NotRun};
 pub use yardstick::{Yardstick, YardstickError};
 

@@ -74,6 +74,11 @@ impl Yardstick {
         made
     }
 
+    /// The pipeline of this definition, as a log records it.
+    pub fn of_definition(definition: Arc<Definition>) -> Yardstick {
+        Yardstick::of(definition, None)
+    }
+
     /// Adds what a plan states about the same pipeline. An error if the plan follows another pipeline.
     pub fn with_plan(self, plan: &Plan) -> Result<Yardstick, YardstickError> {
         if self.definition.digest() != plan.definition.digest() {

@@ -1,17 +1,19 @@
 //! `evlog conform`: checks a bundle made by any program.
 
+mod pipeline;
 mod text;
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};
-use crate::reports::{Answer, Base, Finding, Kind, Place, Report, Rule};
+use crate::reports::{Answer, Base, Finding, Kind, Place, Report, Rule, stages};
 use crate::ui::Ui;
 use clap::Args;
 use evlog_audit::Severity;
-use evlog_conform::{Bundle, Check, Checked, Conformance, Known, Yardstick};
+use evlog_conform::{Bundle, Check, Checked, Conformance, Known};
 use evlog_pipeline::Plan;
+use pipeline::Origin;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -27,7 +29,8 @@ Examples:
 
 /// Check a pipeline bundle, made by any program, against the pipeline contract
 ///
-/// No log is needed, and nothing is written. Checks have the numbers of the rules in the pipeline contract;
+/// Nothing is written. The log is read only if neither --plan nor --pipeline is given, and the manifest names a pipeline that is not
+/// built in: the log has the definition that the run was created with. Checks have the numbers of the rules in the pipeline contract;
 /// docs/conform.md explains each. Some checks need more than the bundle: the plan (enabled stages, configured fail
 /// modes, outputs), the captured exit code, or the bundle of another execution. Without it, they are reported as not
 /// run.
@@ -37,7 +40,8 @@ pub(crate) struct ConformArgs {
     /// The bundle: the directory of one run
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
-    /// The pipeline: `purple-axiom`, or a contract file [default: the plan's pipeline, else purple-axiom]
+    /// The pipeline: `purple-axiom`, or a contract file [default: the plan's, else the one that the manifest names, else
+    /// purple-axiom]
     #[arg(long, value_name = "NAME-OR-FILE")]
     pipeline: Option<String>,
     /// The plan of the run; its commands are not executed
@@ -53,35 +57,28 @@ pub(crate) struct ConformArgs {
     answered: Answered<Kind>,
 }
 
-/// The pipeline when neither an option nor a plan names one.
-const DEFAULT_PIPELINE: &str = "purple-axiom";
-
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
     let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
-    let yardstick = yardstick(args, plan.as_ref())?;
     let open = |path: &PathBuf| Bundle::open(path).map_err(|error| CommandError::user(error.to_string()));
     let bundle = open(&args.bundle)?;
+    let (yardstick, origin) = pipeline::yardstick(context, args, plan.as_ref(), &bundle)?;
     let against = args.against.as_ref().map(open).transpose()?;
     let known = Known { plan: plan.as_ref(), exit_code: args.exit_code, against: against.as_ref() };
     let found = evlog_conform::conform(&bundle, &yardstick, &known);
     let found = found.map_err(|error| CommandError::user(error.to_string()))?;
     match args.answered.format(context) {
-        Format::Text => text::print(ui, &args.bundle, yardstick.pipeline(), &found),
-        Format::Json => ui.json(&object(&args.bundle, yardstick.pipeline(), &found)),
-        Format::Own(kind) => report(bundle.root(), yardstick.pipeline(), &found).print(ui, kind),
+        Format::Text => text::print(ui, &args.bundle, &format!("{}{}", yardstick.pipeline(), origin.words()), &found),
+        Format::Json => ui.json(&object(&args.bundle, (yardstick.pipeline(), origin), &found)),
+        Format::Own(kind) => {
+            let mut report = report(bundle.root(), yardstick.pipeline(), &found);
+            if kind == Kind::Junit {
+                add_stages(&mut report, &bundle, yardstick.pipeline(), &found);
+            }
+            report.print(ui, kind);
+        }
     }
     Ok(Verdict::of(found.conforms()))
-}
-
-fn yardstick(args: &ConformArgs, plan: Option<&Plan>) -> Result<Yardstick, CommandError> {
-    let made = match (&args.pipeline, plan) {
-        (Some(pipeline), Some(plan)) => Yardstick::named(pipeline).and_then(|made| made.with_plan(plan)),
-        (Some(pipeline), None) => Yardstick::named(pipeline),
-        (None, Some(plan)) => Ok(Yardstick::of_plan(plan)),
-        (None, None) => Yardstick::named(DEFAULT_PIPELINE),
-    };
-    made.map_err(|error| CommandError::user(error.to_string()))
 }
 
 /// `passed`, `failed` or `not_run`.
@@ -93,7 +90,7 @@ fn result(checked: &Checked) -> &'static str {
     }
 }
 
-fn object<'a>(bundle: &Path, pipeline: &'a str, found: &'a Conformance) -> ConformObject<'a> {
+fn object<'a>(bundle: &Path, (pipeline, origin): (&'a str, Origin), found: &'a Conformance) -> ConformObject<'a> {
     let check = |checked: &Checked| ConformCheck {
         check: checked.check.number,
         code: checked.check.code,
@@ -115,6 +112,7 @@ fn object<'a>(bundle: &Path, pipeline: &'a str, found: &'a Conformance) -> Confo
         run: found.run.as_deref(),
         status: found.status.as_deref(),
         pipeline,
+        pipeline_from: origin.word(),
         conforms: found.conforms(),
         findings_count: found.count(),
         findings: found.findings().map(finding).collect(),
@@ -138,6 +136,14 @@ fn report(bundle: &Path, pipeline: &str, found: &Conformance) -> Report {
         report.case(at, class, name, answer);
     }
     report
+}
+
+/// Adds how the stages ended: a bundle that conforms can be that of a run that failed. It has no place in SARIF, which is for findings
+/// in files.
+fn add_stages(report: &mut Report, bundle: &Bundle, pipeline: &str, found: &Conformance) {
+    let (run, status) = (found.run.as_deref().unwrap_or("unknown run"), found.status.as_deref());
+    let ended = stages::Ended { run, pipeline, status, outcomes: &found.outcomes };
+    stages::add(report, &ended, &|path| bundle.has_file(path));
 }
 
 fn rule(check: &Check) -> Rule {

@@ -2,6 +2,7 @@
 
 mod claim;
 mod desk;
+mod junit;
 mod starter;
 mod watch;
 
@@ -22,6 +23,7 @@ use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{
     Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, check_descriptors, may_retry,
 };
+use junit::{Ended, Junit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
@@ -50,6 +52,7 @@ Examples:
   evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
   evlog run plan.toml --run-id build-1047 --json
   evlog run plan.toml --show-output              print the output of stages, for a CI job
+  evlog run plan.toml --junit run.xml            a test case for each stage, for a CI job
   evlog run --resume build-1047                  continue a run that was stopped
   evlog run --resume build-1047 --force-run-lock    continue a run that was killed and left its lock
   evlog run plan.toml --retry build-1047         after a fix: run only what did not succeed
@@ -80,7 +83,7 @@ pub(crate) struct RunArgs {
         value_name = "DIR",
         num_args = 0..=1,
         default_missing_value = ".",
-        conflicts_with_all = ["plan", "out", "run_id", "show_output", "resume", "force_run_lock", "retry", "from"]
+        conflicts_with_all = ["plan", "out", "run_id", "show_output", "junit", "resume", "force_run_lock", "retry", "from"]
     )]
     init: Option<PathBuf>,
     /// Write the bundle to DIR/runs/<run id>/
@@ -104,6 +107,9 @@ pub(crate) struct RunArgs {
     /// Print the output of stages line by line; with --json as events
     #[arg(long)]
     show_output: bool,
+    /// Write a `JUnit` report to FILE: a test case for each stage. Until the run has ended, the report says that it has not
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]
@@ -126,6 +132,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         outputs::check("--init", directory, &context.log, None)?;
         return starter::write(ui, context.json, directory);
     }
+    let junit = Junit::begin(context, args)?;
+    let done = bring_to_its_end(ui, context, args);
+    let written = junit.map_or(Ok(()), |junit| junit.end(&done));
+    let Ended { report, .. } = CommandError::followed_by(done, written)?;
+    Ok(Verdict::Run(report.exit_code))
+}
+
+fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Ended, CommandError> {
     check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;
     let plan_path = claim::plan(context, args)?;
     let plan = Plan::load(&plan_path).map_err(|error| refused(error.sentences()))?;
@@ -166,12 +180,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         Err(_) => error.into(),
     });
     let report = CommandError::followed_by(done, closed)?;
-    let verdict = Verdict::Run(report.exit_code);
     print(ui, context, &report);
     if report.status != RunStatus::Success {
         ui.advise(&claim::way_on(context, args, &plan_path, &report.run_id));
     }
-    Ok(verdict)
+    Ok(Ended { report, pipeline: plan.definition.name().to_owned() })
 }
 
 /// The exit code of the process, after all output.

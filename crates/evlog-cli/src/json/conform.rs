@@ -10,6 +10,8 @@ pub(crate) struct ConformObject<'a> {
     /// How the run ended, as the manifest says.
     pub(crate) status: Option<&'a str>,
     pub(crate) pipeline: &'a str,
+    /// `option`, `plan`, `built_in`, `log` or `default`.
+    pub(crate) pipeline_from: &'static str,
     pub(crate) conforms: bool,
     /// How many findings there are; the first 1000 of each check are listed.
     pub(crate) findings_count: usize,

@@ -125,7 +125,8 @@ fn junit_is_xml_with_a_test_case_for_each_check() {
     let text = fs::read_to_string(&health).unwrap();
     fs::write(&health, text.replacen('{', "{\"a<&\\\"\\u0001\\uffff]]>\":1,", 1)).unwrap();
     let done = conform(&room, 1, &["--format", "junit"]);
-    assert_eq!(junit_counts(&done.out), [34, 4, 7]);
+    // A stage of the run failed, and those after it were skipped.
+    assert_eq!(junit_counts(&done.out), [34 + 8, 4 + 1, 7 + 6]);
     let document = roxmltree::Document::parse(&done.out).unwrap();
     let cases: Vec<_> = document.descendants().filter(|node| node.has_tag_name("testcase")).collect();
     let failure = cases[6].first_element_child().unwrap();
@@ -185,8 +186,8 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     room.write("plan.toml", "name = \"own\"\n[manifest]\nteam = 7\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n");
     room.ends(0, &["run", "plan.toml", "--run-id", "r"]);
     room.ends(0, &["run", "plan.toml", "--run-id", "s"]);
-    let lost = room.ends(1, &["conform", "runs/r"]);
-    lost.says("the manifest names the pipeline `own`");
+    let other = room.ends(1, &["conform", "runs/r", "--pipeline", "purple-axiom"]);
+    other.says("the manifest names the pipeline `own`");
     let whole = room.ends(0, &["conform", "runs/r", "--plan", "plan.toml", "--exit-code", "0", "--against", "runs/s"]);
     assert!(whole.out.contains("34 passed, 0 failed, 0 not run"), "{whole:?}");
     let definition = r#"{"name":"own","stages":[{"id":"one"}],"manifest_schema":"manifest.schema.json"}"#;
@@ -210,6 +211,68 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     room.write("own.json", &definition.replace("one", "two"));
     room.ends(2, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"])
         .says("expected the pipeline of the plan");
+}
+
+#[test]
+fn the_pipeline_is_the_one_that_the_manifest_names_as_the_log_has_it() {
+    let room = Room::new();
+    room.write(
+        "plan.toml",
+        "name = \"own\"\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n",
+    );
+    room.ends(0, &["run", "plan.toml", "--run-id", "r"]);
+    let found = room.ends(0, &["conform", "runs/r"]);
+    assert!(found.out.contains("pipeline  own (from the log; the manifest names it)\n"), "{found:?}");
+    let from = |more: &[&str]| {
+        room.ends(0, &[&["conform", "runs/r", "--json"], more].concat()).json()["pipeline_from"].clone()
+    };
+    assert_eq!((from(&[]), from(&["--plan", "plan.toml"])), (json!("log"), json!("plan")));
+    // What is missing is said, and nothing else takes its place.
+    room.ends(2, &["conform", "runs/r", "--log", "elsewhere"])
+        .says("the manifest names the pipeline `own`: expected its definition with BLAKE3 ")
+        .says(" in the log `elsewhere`, found no log there\nhint: `--log PATH` names the log that recorded the run");
+    assert_eq!(
+        room.feed(&["submit", "--log", "other"], r#"{"contract":"custom","run":"r","do":"record","kind":"custom/x"}"#)
+            .code,
+        0
+    );
+    room.ends(2, &["conform", "runs/r", "--log", "other"]).says("found run `r` of another contract");
+    room.ends(2, &["conform", "runs/r", "--log", "other", "--json"]).says("\"found\":\"run `r` of another contract\"");
+    let path = room.path("runs/r/manifest.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    fs::write(&path, manifest.replace("\"pipeline\":\"own\"", "\"pipeline\":\"purple-axiom\"")).unwrap();
+    room.ends(2, &["conform", "runs/r"])
+        .says("the manifest names the pipeline `purple-axiom`")
+        .says("found `own` with BLAKE3 ");
+    // A bundle of another program names none, and one of a built-in pipeline needs no log.
+    fs::write(&path, manifest.replace("\"evlog\":{", "\"other\":{")).unwrap();
+    assert!(room.ends(1, &["conform", "runs/r"]).out.contains("purple-axiom (the manifest names none)"));
+    let room = self::room();
+    assert_eq!(conform(&room, 0, &["--log", "elsewhere", "--json"]).json()["pipeline_from"], "built_in");
+}
+
+#[test]
+fn junit_has_a_test_case_for_each_stage_and_a_failed_run_is_not_green() {
+    let room = room();
+    room.write(&format!("{}/logs/runner.log", bundle()), "no\n");
+    let report = conform(&room, 0, &["--format", "junit"]).out;
+    let [tests, failed, _] = junit_counts(&report);
+    assert!(tests > 34 && failed == 1, "{report}");
+    let sentence =
+        "runner failed with execute_failed (fail_closed); what it printed is in `logs/runner.log` of the bundle";
+    assert!(report.contains("<testcase classname=\"stage.purple-axiom\" name=\"lab_provider\"/>"), "{report}");
+    assert!(report.contains(&format!("<failure type=\"stage_succeeds\" message=\"{sentence}\">")), "{report}");
+    assert!(report.contains("<skipped message=\"blocked_by_upstream_failure\"/>"), "{report}");
+    // A run that has not ended, and one that lists nothing that failed, are not green either.
+    let path = room.path(&format!("{}/manifest.json", bundle()));
+    let mut manifest: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for status in [json!("failed"), Value::Null] {
+        manifest["status"] = status;
+        manifest["stage_outcomes"] = json!([]);
+        fs::write(&path, manifest.to_string()).unwrap();
+        let report = conform(&room, 1, &["--format", "junit"]).out;
+        assert!(report.contains("name=\"the run as a whole\"><failure"), "{report}");
+    }
 }
 
 #[test]

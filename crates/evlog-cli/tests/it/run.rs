@@ -1,6 +1,7 @@
 //! `evlog run`: exit codes, what it leaves, what it refuses, and `kill -9`.
 
 use crate::crash::{Lines, ROUNDS, assert_sound, moment};
+use crate::reports::junit_counts;
 use crate::support::{Done, Room, signal};
 use serde_json::{Value, json};
 use std::fs;
@@ -321,4 +322,37 @@ fn the_actor_of_a_command_is_typed_or_in_the_environment_or_else_the_user() {
         let [actor, principal] = by(run, &[], "");
         assert!(actor == principal && principal.as_str().unwrap().starts_with("os:"), "{actor} {principal}");
     }
+}
+
+#[test]
+fn junit_says_how_each_stage_ended_and_is_not_green_before_the_run_has_ended() {
+    let room = Room::new();
+    let stage = |id: &str, script: &str| {
+        format!("[[stage]]\nid = \"{id}\"\ncommand = [\"sh\", \"-c\", \"{script}\"]\nreason_code = \"input_missing\"\n")
+    };
+    let stages = stage("one", "true") + &stage("two", "echo oh; false") + &stage("three", "true");
+    room.write("plan.toml", &format!("name = \"own\"\n{stages}"));
+    let report = |code: i32, more: &[&str]| {
+        room.ends(code, &[&["run", "plan.toml", "--junit", "ci.xml"], more].concat());
+        fs::read_to_string(room.path("ci.xml")).unwrap()
+    };
+    let found = report(20, &["--run-id", "a"]);
+    assert_eq!(junit_counts(&found), [3, 1, 1], "{found}");
+    assert!(
+        found.contains("two failed with input_missing (fail_closed); what it printed is in `logs/two.log`"),
+        "{found}"
+    );
+    assert!(found.contains("<property name=\"run status\" value=\"failed\"/>"), "{found}");
+    // What could not begin is not green, and the report of the run before it is gone.
+    for (code, more) in [(20, &["--run-id", "a"][..]), (2, &["--retry", "nobody"])] {
+        let found = report(code, more);
+        assert_eq!(junit_counts(&found), [1, 1, 0], "{found}");
+        assert!(found.contains("type=\"run_ends\""), "{found}");
+    }
+    room.write("plan.toml", &format!("name = \"own\"\n{}", stage("one", "true")));
+    assert_eq!(junit_counts(&report(0, &[])), [1, 0, 0]);
+    room.ends(2, &["run", "plan.toml", "--junit", "evlog/HEAD"]).says("expected a place outside the log");
+    // The run has ended, and the report could not be written.
+    let done = room.ends(2, &["run", "plan.toml", "--junit", "/dev/full", "--run-id", "lost"]);
+    done.says("could not write `/dev/full`");
 }

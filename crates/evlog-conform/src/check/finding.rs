@@ -1,6 +1,7 @@
 //! The answers of the checks.
 
 use super::{Check, Needs};
+use evlog_lifecycle::pipeline::Outcome;
 use std::fmt;
 
 /// The most findings that are kept for one check: the first ones in order. All are counted.
@@ -49,6 +50,8 @@ pub struct Conformance {
     pub status: Option<String>,
     /// The pipeline that its manifest names, if that is not the one that was given.
     pub other_pipeline: Option<String>,
+    /// The outcomes that its manifest lists, as far as they can be read.
+    pub outcomes: Vec<Outcome>,
     /// The checks, by number.
     pub checks: Vec<Checked>,
 }
