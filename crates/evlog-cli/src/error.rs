@@ -77,7 +77,15 @@ impl CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
         let code = Verdict::CouldNot.code();
         let differs = Differs::default();
-        CommandError { message: message.into(), details, hints, code, log_is_lost: false, is_no_log: false, differs }
+        CommandError {
+            message: without_keys(&message.into()),
+            details,
+            hints,
+            code,
+            log_is_lost: false,
+            is_no_log: false,
+            differs,
+        }
     }
 
     /// Something is not as expected. The message says it, and a program gets its parts.
@@ -86,7 +94,7 @@ impl CommandError {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> CommandError {
-        let (place, expected, found) = (place.into(), expected.into(), found.into());
+        let (place, expected, found) = (place.into(), expected.into(), without_keys(&found.into()));
         let message = format!("{place}: expected {expected}, found {found}");
         let differs = Differs { place: Some(place), expected: Some(expected), found: Some(found) };
         CommandError { differs, ..CommandError::user(message) }
@@ -94,7 +102,7 @@ impl CommandError {
 
     /// A request that cannot be carried out, for several reasons.
     pub(crate) fn listed(reasons: impl IntoIterator<Item = String>) -> CommandError {
-        let mut reasons = reasons.into_iter();
+        let mut reasons = reasons.into_iter().map(|reason| without_keys(&reason));
         let message = reasons.next().unwrap_or_default();
         CommandError { details: reasons.collect(), ..CommandError::user(message) }
     }
@@ -226,6 +234,23 @@ impl CommandError {
         };
         CommandError { differs, ..self }.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
     }
+}
+
+/// The beginning of every private key.
+const PRIVATE: &str = "PRIVATE+KEY+";
+
+/// The text with no private key in it. A message quotes a file that was given in the wrong place, and that may be a private key,
+/// which must not get into the log of a CI job.
+fn without_keys(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(PRIVATE) {
+        let (before, key) = rest.split_at(at + PRIVATE.len());
+        let end = key.find(|c: char| c.is_whitespace() || "\"'`\u{2026}".contains(c)).unwrap_or(key.len());
+        shown.push_str(before);
+        shown.push('\u{2026}');
+        rest = &key[end..];
+    }
+    shown + rest
 }
 
 /// A log that may be meant where there is none: the working directory itself, or the directory `evlog` below the path.

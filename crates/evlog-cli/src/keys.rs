@@ -87,6 +87,8 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     let found = file.metadata().map_err(cannot("read", path))?;
     let shown = path.display();
     let mode = found.permissions().mode() & 0o777;
+    // What is no private key needs no other permissions: a public key is for everybody.
+    let key = SignerKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
         return Err(CommandError::user(message).hint(format!(
@@ -94,7 +96,6 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
             quoted(&shown.to_string())
         )));
     }
-    let key = SignerKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))?;
     if key.verifier().algorithm() == algorithm {
         return Ok(key);
     }

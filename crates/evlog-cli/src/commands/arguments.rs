@@ -4,7 +4,7 @@ use crate::args::Global;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::ui::{Ui, visible};
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use evlog_export::marked;
 use std::error::Error;
@@ -42,8 +42,27 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     Arguments::try_parse().map_err(|error| {
         let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
         // If escaping makes the arguments valid, the hidden characters are the error.
-        in_words(Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error)))
+        in_words(with_others(Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error))))
     })
+}
+
+/// Says which commands have an option that this one does not have, if none of its own is near to it.
+fn with_others(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some() {
+        return error;
+    }
+    let root = Arguments::command();
+    let has = |command: &&clap::Command| {
+        command.get_arguments().any(|known| known.get_long().is_some_and(|long| typed.strip_prefix("--") == Some(long)))
+    };
+    let having: Vec<String> =
+        root.get_subcommands().filter(has).map(|command| format!("`evlog {}`", command.get_name())).collect();
+    if !having.is_empty() {
+        let tip = format!("{typed} is an option of {}", having.join(", "));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// A number that cannot be read is reported as other errors are: with what was expected.
@@ -53,14 +72,18 @@ fn in_words(error: clap::Error) -> clap::Error {
         _ => String::new(),
     };
     let (argument, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
-    let expected =
-        match error.source().and_then(|source| source.downcast_ref::<ParseIntError>()).map(ParseIntError::kind) {
-            None => return error,
-            Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => "expected a smaller whole number",
-            Some(_) => "expected a whole number, such as 12",
-        };
-    let message =
-        format!("invalid value '{value}' for '{argument}': {expected}\n\nFor more information, try '--help'.\n");
+    let Some(source) = error.source() else { return error };
+    let said = source.to_string();
+    let bounds = said.split_once(" is not in ").and_then(|(_, bounds)| bounds.split_once(".."));
+    let expected = match (source.downcast_ref::<ParseIntError>().map(ParseIntError::kind), bounds) {
+        (Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow), _) => "a smaller whole number".to_owned(),
+        (Some(_), _) => "a whole number, such as 12".to_owned(),
+        (None, Some((least, most))) => format!("a whole number from {least} to {}", most.trim_start_matches('=')),
+        (None, None) => return error,
+    };
+    let message = format!(
+        "invalid value '{value}' for '{argument}': expected {expected}\n\nFor more information, try '--help'.\n"
+    );
     let mut worded = clap::Error::raw(error.kind(), message);
     worded.insert(ContextKind::InvalidArg, ContextValue::String(argument));
     worded.insert(ContextKind::InvalidValue, ContextValue::String(value));

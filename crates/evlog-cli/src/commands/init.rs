@@ -31,7 +31,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Ver
     let options = Options { segment_limit: args.segment_limit, ..Context::options("init", true)? };
     let shown = context.log.display();
     if context.has_log()? {
-        return Err(CommandError::user(format!("expected no log in `{shown}`, found one")));
+        let found = CommandError::user(format!("expected no log in `{shown}`, found one"));
+        return Err(found.hint("nothing was changed: that log can be used; `--log PATH` names another place"));
     }
     let log = options.open(&context.log, contracts())?;
     log.begin()?;

@@ -54,7 +54,9 @@ fn a_private_key_is_its_owners_alone_and_is_not_overwritten() {
         let done = room.ends(2, &["checkpoint", "--key", "builds.key"]);
         done.says("can be read by others: expected mode 600").says("chmod 600 builds.key");
     }
-    room.ends(2, &["checkpoint", "--key", "builds.pub"]).says("can be read by others");
+    room.ends(2, &["checkpoint", "--key", "builds.pub"])
+        .says("expected the private part of a key, found the public one")
+        .says("give the file that ends in `.key`");
     room.ends(2, &["key", "new", "a b"]).says("without spaces");
     room.ends(2, &["key", "show", "builds.key"]).says("expected the public part of a key, found the private one");
     let shown = room.ends(0, &["key", "show", "builds.pub", "--json"]).json();

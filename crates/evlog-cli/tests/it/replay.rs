@@ -175,9 +175,9 @@ fn a_replay_that_compared_nothing_does_not_agree() {
 fn a_number_of_threads_or_of_events_that_no_replay_has_is_refused() {
     let room = Room::with_batch();
     for jobs in ["0", "1025", "1000000000", "18446744073709551615"] {
-        room.ends(2, &["replay", "--jobs", jobs]).says("is not in 1..=1024");
+        room.ends(2, &["replay", "--jobs", jobs]).says("expected a whole number from 1 to 1024");
     }
-    room.ends(2, &["replay", "--trail", "a", "--every", "0"]).says("0 is not in 1..");
+    room.ends(2, &["replay", "--trail", "a", "--every", "0"]).says("expected a whole number from 1 to ");
     assert!(!room.path("a").exists());
 }
 
