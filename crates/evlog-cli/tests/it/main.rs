@@ -19,6 +19,8 @@ mod diff;
 #[cfg(test)]
 mod disks;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod explain;
