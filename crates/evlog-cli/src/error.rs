@@ -60,7 +60,7 @@ pub(crate) struct CommandError {
     /// There is no log at the path.
     pub(crate) is_no_log: bool,
     /// Where it happened, and what differed, as far as that is known apart from the message.
-    pub(crate) differs: Differs,
+    pub(crate) differs: Box<Differs>,
 }
 
 /// Where something is not as expected.
@@ -76,7 +76,7 @@ impl CommandError {
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
         let code = Verdict::CouldNot.code();
-        let differs = Differs::default();
+        let differs = Box::default();
         CommandError {
             message: without_keys(&message.into()),
             details,
@@ -97,7 +97,7 @@ impl CommandError {
         let (place, expected, found) = (place.into(), expected.into(), without_keys(&found.into()));
         let message = format!("{place}: expected {expected}, found {found}");
         let differs = Differs { place: Some(place), expected: Some(expected), found: Some(found) };
-        CommandError { differs, ..CommandError::user(message) }
+        CommandError { differs: differs.into(), ..CommandError::user(message) }
     }
 
     /// A request that cannot be carried out, for several reasons.
@@ -206,7 +206,7 @@ impl CommandError {
             OpenError::NoLog { path } => {
                 let [expected, found] = ["segments in it", "none"].map(|text| Some(text.to_owned()));
                 let differs = Differs { place: Some(format!("`{}`", path.display())), expected, found };
-                CommandError { differs, ..self }.hint(match log_beside(path) {
+                CommandError { differs: differs.into(), ..self }.hint(match log_beside(path) {
                     Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
                     None => "`evlog init` makes one; `--log PATH` or EVLOG_LOG names another".to_owned(),
                 })
@@ -232,7 +232,9 @@ impl CommandError {
             expected: Some(expected.clone()),
             found: Some(found.clone()),
         };
-        CommandError { differs, ..self }.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
+        CommandError { differs: differs.into(), ..self }
+            .hint(refusal.hint.as_str())
+            .hint("run `evlog verify` for all findings")
     }
 }
 

@@ -15,7 +15,7 @@ impl From<&clap::Error> for CommandError {
             let expected = Some("a command".to_owned());
             let differs = Differs { place: None, expected, found: Some("none".to_owned()) };
             let missing = CommandError::user("expected a command, found none").hint("`evlog help` lists the commands");
-            return CommandError { differs, ..missing };
+            return CommandError { differs: differs.into(), ..missing };
         }
         let rendered = error.render().to_string();
         let (said, usage) = rendered.split_once(USAGE).unwrap_or((&rendered, ""));
@@ -28,7 +28,7 @@ impl From<&clap::Error> for CommandError {
         CommandError {
             details: details.into_iter().map(str::to_owned).collect(),
             hints: hints.collect(),
-            differs: differs(error),
+            differs: differs(error).into(),
             ..CommandError::user(message).with_code(code)
         }
     }

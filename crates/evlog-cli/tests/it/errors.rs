@@ -151,12 +151,15 @@ const SITUATIONS: [(&str, &[&str]); 9] = [
 /// Why no situation shows a variant.
 type Reason = &'static str;
 
+/// A variant, and a text that the page has for it, or the reason why it has none.
+type Row = (&'static str, Result<&'static str, Reason>);
+
 const PARSER: Reason = "the parser of arguments refuses it first";
 const FAULT: Reason = "it takes a fault of the disk at one moment; tests of the crate cause it";
 const PROCESS: Reason = "it takes a second process; another test of this program shows it";
 
-/// The error types whose variants are compared, with a text that the page has for each variant, or the reason why it has none.
-const VARIANTS: [(&str, &[(&str, Result<&str, Reason>)]); 3] = [
+/// The error types whose variants are compared, each with all of them.
+const VARIANTS: [(&str, &[Row]); 3] = [
     (
         "OpenError",
         &[

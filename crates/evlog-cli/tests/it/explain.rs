@@ -2,6 +2,7 @@
 
 use crate::support::Room;
 use serde_json::{Value, json};
+use std::fmt::Write;
 
 fn roles(answer: &Value) -> Vec<(&str, &str)> {
     let reasons = answer["reasons"].as_array().unwrap().iter();
@@ -381,12 +382,14 @@ fn a_run_names_the_runs_that_it_retries_and_those_that_retry_it() {
         ("B", r#""do":"retry","of":"A","reason":"operator""#),
         ("C", r#""do":"retry","of":"B","reason":"operator""#),
     ] {
-        lines += &format!("{{\"contract\":\"status\",\"run\":\"{run}\",{begin}}}\n");
+        writeln!(lines, "{{\"contract\":\"status\",\"run\":\"{run}\",{begin}}}").unwrap();
         for to in ["running", "timeout"] {
             let diagnostic = if to == "timeout" { format!(",\"diagnostic\":{diagnostic}") } else { String::new() };
-            lines += &format!(
-                "{{\"contract\":\"status\",\"run\":\"{run}\",\"do\":\"transition\",\"to\":\"{to}\"{diagnostic}}}\n"
-            );
+            writeln!(
+                lines,
+                "{{\"contract\":\"status\",\"run\":\"{run}\",\"do\":\"transition\",\"to\":\"{to}\"{diagnostic}}}"
+            )
+            .unwrap();
         }
     }
     let done = room.feed(&["submit"], &lines);
