@@ -59,9 +59,13 @@ fn answer(outcome: &Outcome, is_there: &dyn Fn(&str) -> bool) -> Answer {
                 (format!("logs/contract_validation/{stage}.json"), "what its publish gate found"),
             ];
             let there = files.iter().filter(|(path, _)| is_there(path));
-            let places: String = there.map(|(path, what)| format!("; {what} is in `{path}` of the bundle")).collect();
+            let places: Vec<String> =
+                there.map(|(path, what)| format!("; {what} is in `{path}` of the bundle")).collect();
             let place = Place { kind: "stage", name: stage.clone() };
-            Answer::found([finding(place, format!("{stage} failed with {code} ({}){places}", fail_mode.word()))])
+            Answer::found([finding(
+                place,
+                format!("{stage} failed with {code} ({}){}", fail_mode.word(), places.concat()),
+            )])
         }
     }
 }
