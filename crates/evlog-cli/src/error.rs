@@ -1,5 +1,9 @@
 //! How a command ends. The only place that turns a library's error into a message with hints.
 
+mod object;
+
+pub(crate) use object::ErrorObject;
+
 use evlog::{LogError, View};
 use evlog_pipeline::RunError;
 use evlog_projection::nearest::meant;

@@ -7,7 +7,6 @@ mod audit;
 mod conform;
 mod contract;
 mod diff;
-mod error;
 mod explain;
 mod guide;
 mod inspect;
@@ -27,7 +26,6 @@ pub(crate) use audit::{AuditFinding, AuditObject, AuditRule};
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use diff::{DiffFile, DiffLine};
-pub(crate) use error::ErrorObject;
 pub(crate) use explain::{ExplainObject, ExplainReason, ExplainWaiting, WhyEvent, WhyObject};
 pub(crate) use guide::{CompletionsObject, FormatVersions, ManObject, ProjectionVersion, VersionObject};
 pub(crate) use inspect::{

@@ -1,7 +1,6 @@
 //! How an error is shown: as sentences, or as one JSON object for a command that was asked for JSON.
 
-use crate::error::CommandError;
-use crate::json::ErrorObject;
+use crate::error::{CommandError, ErrorObject};
 use evlog_export::json::write_line;
 use std::ffi::OsStr;
 

@@ -1,6 +1,6 @@
-//! The error of a command that was asked for JSON.
+//! The error of a command that was asked for JSON: a shape of version 1, as those of `json`.
 
-use crate::error::CommandError;
+use super::CommandError;
 use serde::Serialize;
 
 /// One line on stderr. What is not known apart from the message is null.
