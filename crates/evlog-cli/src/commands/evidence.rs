@@ -1,7 +1,7 @@
 //! `evlog evidence`: one file about one run, for people and for `check-evidence`.
 
 use crate::args::At;
-use crate::commands::explain::{explanation, json as file_json};
+use crate::commands::explain::{Lineage, explanation, json as file_json};
 use crate::commands::prove::{as_stated, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
@@ -22,7 +22,6 @@ use evlog_proof::{Checkpoint, ProofFile};
 use evlog_store::{Checkpoints, OpenError, StdFs};
 use serde_json::json;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +78,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
 
 /// Explains a run from its files alone: without the log, nobody knows what stands in the runs that it reused stages of.
 pub(crate) fn explained(bundle: &Bundle) -> Explanation {
-    explanation(bundle, &file_json(bundle, RUN_FILE), &BTreeMap::new())
+    explanation(bundle, &file_json(bundle, RUN_FILE), &Lineage::default())
 }
 
 /// When the log last recorded that the checkpoint was signed.

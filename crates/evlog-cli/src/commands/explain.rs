@@ -3,6 +3,8 @@
 mod lineage;
 mod why;
 
+pub(crate) use lineage::{Lineage, retried_in};
+
 use crate::args::At;
 use crate::commands::run::retried_by_hand;
 use crate::context::Context;
@@ -82,7 +84,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         alert(&format!("warning: it is not known whether other runs retry this one: {error}"));
         Vec::new()
     });
-    let found = explanation(&view, &bundle, &run_json, &retried_by)?;
+    let lineage = Lineage::of(&view, &bundle, &run_json, retried_by)?;
+    let found = explanation(&bundle, &run_json, &lineage);
     let times = times(&view, &args.run)?;
     match args.answered.format(context) {
         Format::Text => text(ui, &args.run, &found, &times),
@@ -123,12 +126,7 @@ pub(crate) fn json(bundle: &Bundle, path: &str) -> Value {
     serde_json::from_slice(bytes(bundle, path)).unwrap_or_default()
 }
 
-pub(crate) fn explanation(
-    view: &View,
-    bundle: &Bundle,
-    run: &Value,
-    retried_by: &[Origin],
-) -> Result<Explanation, LogError> {
+pub(crate) fn explanation(bundle: &Bundle, run: &Value, lineage: &Lineage) -> Explanation {
     let lines = bytes(bundle, AUDIT_PATH).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
@@ -137,18 +135,15 @@ pub(crate) fn explanation(
     };
     let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();
     let manifest = json(bundle, "manifest.json");
-    let earlier = lineage::earlier(view, run)?;
-    let retries = lineage::retries(view, run, &manifest)?;
-    let documents = Documents {
+    explain(&Documents {
         run,
         manifest: &manifest,
         audit: &audit,
         reports: &reports,
-        earlier: &earlier,
-        retries: &retries,
-        retried_by,
-    };
-    Ok(explain(&documents))
+        earlier: &lineage.earlier,
+        retries: &lineage.retries,
+        retried_by: &lineage.retried_by,
+    })
 }
 
 /// Whether the run is one of `evlog run` and ended without success.

@@ -96,14 +96,16 @@ fn follow(page: &str) {
     follow_in(&room, page, &run);
 }
 
-/// The commands of a page, except those that build, those that never end, and those that need tools of others. A command
-/// ends with 0, or as its comment says.
+/// The commands of a page, except those that build, those that never end or need a terminal, and those that need tools of others. A
+/// command ends with 0, or as its comment says.
 fn follow_in(room: &Room, page: &str, run: &str) {
     let text = std::fs::read_to_string(repository().join(page)).unwrap();
     let plan = repository().join("docs/examples/supply-chain/plan.toml").display().to_string();
     let bin = Path::new(env!("CARGO_BIN_EXE_evlog")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let left_out = |line: &str| line.starts_with("cargo ") || line.contains("tail -f") || line.contains("b3sum");
+    let left_out = |line: &str| {
+        line.starts_with("cargo ") || ["tail -f", "evlog top", "b3sum"].iter().any(|word| line.contains(word))
+    };
     let commands: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
     assert!(commands.len() > 3, "{commands:?}");

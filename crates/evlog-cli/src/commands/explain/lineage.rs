@@ -7,13 +7,29 @@ use evlog::{LogError, View};
 use evlog_format::Seq;
 use evlog_format::kind::{PIPELINE_CREATED, STATUS_CREATED};
 use evlog_lifecycle::explain::{Origin, retry_of, taken_from};
-use evlog_projection::Fact;
+use evlog_projection::{Bundle, Fact};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+/// What other runs have to do with a run.
+#[derive(Default)]
+pub(crate) struct Lineage {
+    pub(super) earlier: BTreeMap<String, Vec<Origin>>,
+    pub(super) retries: Vec<String>,
+    pub(super) retried_by: Vec<Origin>,
+}
+
+impl Lineage {
+    /// The lineage of a run, whose retries are known.
+    pub(crate) fn of(view: &View, bundle: &Bundle, run: &Value, retried_by: Vec<Origin>) -> Result<Lineage, LogError> {
+        let retries = retries(view, run, &json(bundle, "manifest.json"))?;
+        Ok(Lineage { earlier: earlier(view, run)?, retries, retried_by })
+    }
+}
+
 /// For each reused stage, the chain of runs that it comes from. Each link is an earlier event, so the chain ends.
-pub(super) fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
+fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     let mut found = BTreeMap::new();
     for stage in run["stages"].as_array().into_iter().flatten() {
@@ -36,7 +52,7 @@ pub(super) fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<O
 }
 
 /// The runs that a run goes back to, the nearest first. Each begins before the one that retries it, so there is an end.
-pub(super) fn retries(view: &View, run: &Value, manifest: &Value) -> Result<Vec<String>, LogError> {
+fn retries(view: &View, run: &Value, manifest: &Value) -> Result<Vec<String>, LogError> {
     let mut found: Vec<String> = Vec::new();
     let mut next = retry_of(run, manifest).map(str::to_owned);
     while let Some(of) = next.filter(|of| !found.contains(of)) {
@@ -62,7 +78,7 @@ pub(super) fn retried_by(view: &View, run: &str, run_json: &Value) -> Result<Vec
 }
 
 /// The run that another one retries, as the event that begins it says.
-fn retried_in(fact: &Fact<'_>) -> Option<String> {
+pub(crate) fn retried_in(fact: &Fact<'_>) -> Option<String> {
     let of = if fact.event.kind == PIPELINE_CREATED {
         payload_json(&fact.event).pointer("/manifest/extensions/orchestrator/retry/of").cloned()
     } else if fact.event.kind == STATUS_CREATED {

@@ -1,6 +1,7 @@
 //! What a report is made from: the log verified and audited, its runs, and those that need attention.
 
 use crate::args::At;
+use crate::commands::explain::retried_in;
 use crate::commands::{audit, verify};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -19,6 +20,7 @@ use evlog::{LogError, View};
 use evlog_audit::select::Times;
 use evlog_audit::{Options, Report, Severity, Subject};
 use evlog_format::{Position, Seq, kind};
+use evlog_lifecycle::explain::Origin;
 use evlog_report::Tone;
 use evlog_store::{Checkpoints, StdFs, Verdict};
 use std::collections::BTreeMap;
@@ -38,6 +40,9 @@ const ACTS: [(&str, &str); 7] = [
 /// Acts that alone are no reason for a page.
 const QUIET: [&str; 1] = ["validation_reported"];
 
+/// By run: how often each act of [`ACTS`] happened to it.
+type Acts = BTreeMap<String, BTreeMap<&'static str, u64>>;
+
 /// Everything that the pages show.
 pub(super) struct Gathered {
     pub(super) view: View,
@@ -56,6 +61,8 @@ pub(super) struct Gathered {
     pub(super) runs: Vec<RunSummary>,
     /// Those of them that need attention.
     pub(super) troubled: Vec<Troubled>,
+    /// By run: the runs that retry it, and the seqs at which they begin.
+    pub(super) retried_by: BTreeMap<String, Vec<Origin>>,
 }
 
 /// A run that needs attention.
@@ -85,7 +92,7 @@ impl Gathered {
         let mut check = verify::whole(ui, context, None)?;
         let own = verify::own(context, &mut check.report, None)?;
         let audit = audit::audit(ui, &view, Options::default())?;
-        let acts = acts(ui, &view)?;
+        let (acts, retried_by) = acts(ui, &view)?;
         let all = view.runs()?;
         if damage.is_ok() {
             selecting.check_runs(&view)?;
@@ -99,6 +106,7 @@ impl Gathered {
             is_selected: selecting.selects_some(),
             all: (all.runs.len() + all.errors.len()) as u64,
             troubled: Vec::new(),
+            retried_by,
             damage: damage.err().map(|error| error.to_string()),
             view,
             check,
@@ -131,7 +139,7 @@ impl Gathered {
         format!("Report on log {}", self.view.log_id())
     }
 
-    fn troubles(&self, acts: &BTreeMap<String, BTreeMap<&'static str, u64>>) -> Vec<Troubled> {
+    fn troubles(&self, acts: &Acts) -> Vec<Troubled> {
         let mut broken = self.broken();
         let mut troubled = Vec::new();
         for run in &self.runs {
@@ -175,10 +183,10 @@ fn said(act: &str, count: u64) -> String {
     counted(count, noun)
 }
 
-/// By run: how often each act of [`ACTS`] happened to it.
-fn acts(ui: &Ui, view: &View) -> Result<BTreeMap<String, BTreeMap<&'static str, u64>>, CommandError> {
+/// How often each act of [`ACTS`] happened to each run, and which runs retry it.
+fn acts(ui: &Ui, view: &View) -> Result<(Acts, BTreeMap<String, Vec<Origin>>), CommandError> {
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
-    let mut acts: BTreeMap<String, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    let (mut acts, mut retried_by) = (Acts::new(), BTreeMap::<String, Vec<Origin>>::new());
     view.each::<LogError>(Seq(0), &mut |fact| {
         progress.step();
         let kind = fact.event.kind.to_string();
@@ -186,9 +194,12 @@ fn acts(ui: &Ui, view: &View) -> Result<BTreeMap<String, BTreeMap<&'static str, 
         if let Some((act, _)) = built_in.and_then(|(_, last)| ACTS.iter().find(|(act, _)| *act == last)) {
             *acts.entry(fact.event.stream.to_owned()).or_default().entry(act).or_default() += 1;
         }
+        if let Some(of) = retried_in(fact) {
+            retried_by.entry(of).or_default().push((fact.event.stream.to_owned(), fact.seq.0));
+        }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(acts)
+    Ok((acts, retried_by))
 }
 
 fn newest(context: &Context, view: &View) -> Result<Option<Newest>, CommandError> {

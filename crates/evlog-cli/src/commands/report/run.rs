@@ -2,7 +2,7 @@
 
 use super::gathered::{Gathered, Newest, Troubled};
 use super::timeline::{Happened, lasted};
-use crate::commands::explain::{NOT_DUE, TimesBySeq, earlier, explanation, json, sentence, since, times};
+use crate::commands::explain::{Lineage, NOT_DUE, TimesBySeq, explanation, json, sentence, since, times};
 use crate::error::CommandError;
 use crate::files::RUN_FILE;
 use crate::json::hex;
@@ -33,7 +33,8 @@ pub(super) fn chapter(gathered: &Gathered, troubled: &Troubled) -> Result<Chapte
         && let Some(bundle) = view.bundle(run)?
     {
         let run_json = json(&bundle, RUN_FILE);
-        let found = explanation(&bundle, &run_json, &earlier(view, &run_json)?);
+        let retried_by = gathered.retried_by.get(run).cloned().unwrap_or_default();
+        let found = explanation(&bundle, &run_json, &Lineage::of(view, &bundle, &run_json, retried_by)?);
         banner = labelled(&found.status, &found.summary);
         sections.push(why(&found, &times(view, run)?));
         sections.push(digests(&bundle));
