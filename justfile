@@ -43,7 +43,7 @@ timings:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --lib --no-deps
 
-# Write the golden files anew from what the code does now, then show what changed: read it as you would read code.
+# Rewrite the golden files from what the code does now, then show what changed: review it as you would review code.
 golden:
     EVLOG_BLESS=1 cargo test --workspace
     git status --short
@@ -101,10 +101,10 @@ kill KILLS="200":
 schedules ORDERS="400":
     EVLOG_SCHEDULES={{ORDERS}} cargo test -p evlog-store --lib --features schedules schedules::
 
-# Run COUNT stories of the simulated disk, with a crash at every act of each.
-stories COUNT="100":
-    EVLOG_SIM_STORIES={{COUNT}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture
+# Run COUNT scenarios of the simulated disk, with a crash at every act of each.
+scenarios COUNT="100":
+    EVLOG_SIM_SCENARIOS={{COUNT}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture
 
-# Run one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
+# Run one scenario of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
 sim SEED:
     EVLOG_SIM_SEED={{SEED}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture

@@ -361,7 +361,7 @@ def read_streams(cursor):
 
 
 def read_event(cursor, start, seq, stream, number):
-    """An event behind the index of its stream; its details are a byte string."""
+    """An event after the index of its stream; its details are a byte string."""
     length = cursor.varint("event", EVENT_LEN_MAX)
     begin = cursor.at
     details = Cursor(cursor.take(length, "event"), cursor.base + begin)
@@ -739,8 +739,8 @@ class Reader:
                     self.advance(data[start:at])
                     return at
             at += 1
-        behind = f", and {passed} whole frames behind it" if passed else ""
-        self.tell("torn_tail" if self.last else "damaged", begin, flaw[1], flaw[2] + behind)
+        after = f", and {passed} whole frames after it" if passed else ""
+        self.tell("torn_tail" if self.last else "damaged", begin, flaw[1], flaw[2] + after)
         self.gap()
         self.advance(data[start:])
         return len(data)

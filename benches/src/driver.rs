@@ -54,7 +54,7 @@ fn parse(arguments: &[String]) -> Done<Typed> {
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut value = || rest.next().ok_or_else(|| format!("expected a value behind `{argument}`"));
+        let mut value = || rest.next().ok_or_else(|| format!("expected a value after `{argument}`"));
         match argument.as_str() {
             "--dir" => typed.dir = value()?.into(),
             "--events" => typed.scale.events = value()?.parse()?,

@@ -43,7 +43,7 @@ fn parse(arguments: &[String]) -> Done<Typed> {
     let mut typed = Typed { files: 10_000, mib: 100, rounds: 5, dir: std::env::temp_dir() };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut value = || rest.next().ok_or_else(|| format!("expected a value behind `{argument}`"));
+        let mut value = || rest.next().ok_or_else(|| format!("expected a value after `{argument}`"));
         match argument.as_str() {
             "--files" => typed.files = value()?.parse()?,
             "--mib" => typed.mib = value()?.parse()?,
@@ -148,7 +148,7 @@ fn run_once(room: &Path, stage: &[&str], outputs: &str) -> Done<Took> {
     if report.exit_code != 0 {
         return Err(format!("expected a run that succeeds, found {:?}", report.outcomes).into());
     }
-    Ok(took.ok_or("expected an outcome behind `ready`")?)
+    Ok(took.ok_or("expected an outcome after `ready`")?)
 }
 
 /// Measures the cost of the same files without evlog and without syncing them: each is hashed and renamed, and the

@@ -11,7 +11,7 @@
 //! Does not: compare with other stores; that is `benches/compare`, which does the same works with more contenders.
 
 use evlog_benches::{commands, driver, gate};
-use evlog_pipeline::guard;
+use evlog_pipeline::supervisor;
 use evlog_works::Done;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -26,9 +26,9 @@ usage: evlog-benches COMMAND
 ";
 
 fn main() -> ExitCode {
-    // The works of the publish gate are runs, whose stages are guarded by this program.
-    if guard::is_asked() {
-        return guard::serve();
+    // The workloads of the publish gate are runs; this program supervises their stages.
+    if supervisor::is_asked() {
+        return supervisor::serve();
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u64| arguments.get(at).map_or(Ok(default), |text| text.parse());

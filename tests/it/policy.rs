@@ -1,6 +1,6 @@
-//! A verification judges history by the policy of its time, with the same result for one thread, for many, and after an
-//! interruption. A command that the engine accepts is never a finding; a commit that only another program could have
-//! written is one. The rules are those of `docs/policy.md`.
+//! A verification judges each event by the policy in force when it was recorded, with the same result for one thread, for
+//! many, and after an interruption. A command that the engine accepts is never a finding; a commit that only another program
+//! could have written is one. The rules are those of `docs/policy.md`.
 
 use crate::workload::{DIR, checked, commands, open, submit, view};
 use evlog::Request;

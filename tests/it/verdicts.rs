@@ -53,7 +53,7 @@ fn disk(files: &Files) -> SimFs {
     fs
 }
 
-/// Verdict and findings in one text.
+/// Verdict and findings in one string.
 fn words_of(check: Result<Check, LogError>) -> String {
     match check {
         Ok(check) => format!("{}: {:?} {:?}", check.report.verdict(), check.report.findings, check.contract_findings),

@@ -36,14 +36,14 @@ def jsonl(room, events, equal):
     equal("duckdb: JSON Lines", len(events), counted)
 
 
-def unguarded(cell):
+def unescaped(cell):
     return cell[1:] if cell.startswith("'") else cell
 
 
 def comma_separated(room, events, equal):
     room.export("csv", "e.csv")
     with open(room.path("e.csv"), encoding="utf-8", newline="") as file:
-        rows = [{name: unguarded(cell) for name, cell in row.items()} for row in csv.DictReader(file, strict=True)]
+        rows = [{name: unescaped(cell) for name, cell in row.items()} for row in csv.DictReader(file, strict=True)]
 
     def cell(name, value):
         if name == "payload":
@@ -55,7 +55,7 @@ def comma_separated(room, events, equal):
     equal("csv: CSV", expected, found)
     text = f"read_csv('{room.path('e.csv')}', header = true, all_varchar = true, quote = '\"', escape = '\"')"
     cells = duckdb.sql(f"SELECT seq, payload FROM {text}").fetchall()
-    found = [(int(seq), canonical(json.loads(unguarded(cell)))) for seq, cell in cells]
+    found = [(int(seq), canonical(json.loads(unescaped(cell)))) for seq, cell in cells]
     equal("duckdb: CSV", [(event["seq"], canonical(event["payload"])) for event in events], found)
 
 

@@ -61,7 +61,7 @@ pub(crate) fn check_decoded(codec: &FrameCodec, position: u64, bytes: &[u8], dec
     }
 }
 
-/// The frame with the checksum of its other bytes, as far as they are there.
+/// The frame with the checksum of those of its other bytes that are there.
 fn sealed_frame(position: u64, frame: &[u8]) -> Vec<u8> {
     let mut sealed = frame.to_vec();
     let Some((header, body)) = frame.split_first_chunk::<FRAME_HEADER_LEN>() else { return sealed };
@@ -104,7 +104,7 @@ fn walk(bytes: &[u8]) -> Option<Vec<Event<'_>>> {
     Some(events)
 }
 
-/// The events of the stream that the first event is of, as far as they are read; the others are passed over.
+/// The events of the first event's stream that can be read; other events are skipped.
 fn of_first_stream(bytes: &[u8]) -> Vec<Event<'_>> {
     let mut events = Vec::new();
     let Ok(reader) = CommitReader::new(bytes, 0) else { return events };
@@ -116,7 +116,7 @@ fn of_first_stream(bytes: &[u8]) -> Vec<Event<'_>> {
     events
 }
 
-/// A kind's number in two bytes, then the payload of a run's first event and, behind a first one that holds, of its second.
+/// A kind's number in two bytes, then the payload of a run's first event and, after a first one that holds, of its second.
 pub(crate) fn payload(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first_chunk::<2>() else { return };
     let number = u16::from_le_bytes(*kind);

@@ -1,7 +1,7 @@
 //! What must be true of every decoder for any bytes: functions that panic if it is not.
 //!
-//! Two harnesses call them: `tests/it/decoders.rs` in every test run, over the corpus and changed copies of it, and
-//! cargo-fuzz in `tests/fuzz`, for as long as it is given. Both read the corpus in `tests/fuzz/corpus`, whose seeds are made here from
+//! Two harnesses call them: `tests/it/decoders.rs` in every test run, over the corpus and changed copies of it, and cargo-fuzz
+//! in `tests/fuzz`, for as long as it is given. Both read the corpus in `tests/fuzz/corpus`, whose seeds are made here from
 //! the golden logs.
 //!
 //! Invariant: a target reads nothing but its input and the golden logs, so that an input gives the same result
@@ -76,7 +76,7 @@ pub fn check_decoded(position: u64, bytes: &[u8], decoded: Decoded<'_>) {
     bytes::check_decoded(&FrameCodec::new(LOG), position, bytes, decoded);
 }
 
-/// Where the inputs of a target lie.
+/// The place where the inputs of a target lie.
 pub fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
 }

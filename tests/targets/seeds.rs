@@ -14,7 +14,7 @@ use evlog_verify::Tree;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Where the small log lies on the simulated disk.
+/// The place where the small log lies on the simulated disk.
 pub(crate) const DIR: &str = "/log";
 
 /// An input and its name in the corpus.
@@ -83,7 +83,7 @@ pub(crate) enum Place {
     Sidecar(PathBuf),
 }
 
-/// The healthy golden log, opened and closed in order, with all its sidecars.
+/// The healthy golden log, opened and closed cleanly, with all its sidecars.
 #[derive(Debug)]
 pub(crate) struct Closed {
     fs: SimFs,

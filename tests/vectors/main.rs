@@ -103,7 +103,7 @@ fn judge(number: usize, line: &str, skips: &BTreeMap<&'static str, &'static str>
     };
     let Some(id) = case["id"].as_str() else {
         let found = if case["id"].is_null() { "none".to_owned() } else { case["id"].to_string() };
-        return (format!("line {number}"), Verdict::Fail(format!("expected the member `id`, a text, found {found}")));
+        return (format!("line {number}"), Verdict::Fail(format!("expected the member `id`, a string, found {found}")));
     };
     if let Some(reason) = skips.get(id) {
         return (id.to_owned(), Verdict::Skip(reason));

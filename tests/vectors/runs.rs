@@ -191,7 +191,7 @@ pub(super) fn sync(given: &Value, when: &Value) -> Found {
     found(&rig, changed, Value::Null)
 }
 
-/// A pass over parallel steps, whose branches have come as far as their workers say.
+/// A pass over parallel steps, with the progress of the branches that their workers report.
 pub(super) fn sync_parallel(given: &Value, when: &Value) -> Found {
     let mut rig = rig(Mode::Decided, story(given), given)?;
     rig.play(now(when), "start", Value::Null)?;

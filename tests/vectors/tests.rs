@@ -64,10 +64,10 @@ fn a_case_that_expects_something_else_fails() {
 #[test]
 fn a_line_that_is_no_case_is_reported_by_its_number() {
     let report = run("{}\n\nnot json\n{\"id\":\"x\",\"when\":{\"op\":\"fly\"}}\n{\"id\":17}\n");
-    let expected = "line 1  FAIL: expected the member `id`, a text, found none";
+    let expected = "line 1  FAIL: expected the member `id`, a string, found none";
     assert!(report.text.starts_with(expected), "{}", report.text);
     assert!(report.text.contains("line 3  FAIL: not JSON"), "{}", report.text);
     assert!(report.text.contains("x  FAIL: there is no operation `fly`"), "{}", report.text);
-    assert!(report.text.contains("line 5  FAIL: expected the member `id`, a text, found 17"), "{}", report.text);
+    assert!(report.text.contains("line 5  FAIL: expected the member `id`, a string, found 17"), "{}", report.text);
     assert!(report.text.ends_with("0 passed, 4 failed, 0 skipped\n"), "{}", report.text);
 }

@@ -66,7 +66,7 @@ fn policy(value: &Value) -> Result<Option<Given>, String> {
     Given::read(&Value::Object(members), "/retry").map(Some).map_err(|error| error.to_string())
 }
 
-/// Where a draw falls in the middle.
+/// The place where a draw falls in the middle.
 const MIDDLE: u64 = 1 << 63;
 
 pub(super) fn compute_retry_delay(given: &Value, when: &Value) -> Found {

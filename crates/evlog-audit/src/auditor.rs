@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What an audit should do.
+/// The options of an audit.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The rules that users write.
@@ -31,12 +31,12 @@ pub struct Options {
     pub as_ended: bool,
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many events were read.
+    /// The number of events that were read.
     pub events: u64,
-    /// How many runs there are.
+    /// The number of runs.
     pub runs: u64,
     /// The findings.
     pub findings: Findings,
@@ -98,8 +98,8 @@ impl Auditor {
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
-    /// Takes the next event. `breach` is why the policy of its time does not allow it. `earlier` reads the events of a run that
-    /// was forgotten.
+    /// Takes the next event. `breach` is the reason why the policy in force when it was recorded does not allow it. `earlier`
+    /// reads the events of a run that was forgotten.
     pub fn take<E>(&mut self, fact: &Fact<'_>, breach: Option<String>, earlier: &mut Earlier<'_, E>) -> Result<(), E> {
         let reading = Reading::new(fact, self.payload_json);
         self.report.events += 1;

@@ -5,7 +5,7 @@ use evlog_format::ids::LOG_STREAM;
 use evlog_rules::Severity;
 use std::collections::BTreeMap;
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// The log itself.
@@ -36,15 +36,15 @@ impl Subject {
 pub struct Finding {
     /// The rule that is broken: a built-in rule, or a user's rule by its name.
     pub rule: String,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about.
+    /// The subject.
     pub subject: Subject,
     /// The events that show it, in order. Empty if the rule is broken because there are no such events.
     pub seqs: Vec<Seq>,
-    /// What the rule requires.
+    /// The requirement of the rule.
     pub expected: String,
-    /// What was found.
+    /// The finding, in words.
     pub found: String,
 }
 
@@ -75,7 +75,7 @@ impl Findings {
         &self.kept
     }
 
-    /// How many findings a rule has.
+    /// The number of findings that a rule has.
     pub fn count_of(&self, rule: &str) -> usize {
         self.counts.get(rule).copied().unwrap_or(0)
     }
@@ -85,7 +85,7 @@ impl Findings {
         self.by_severity.get(&severity).copied().unwrap_or(0)
     }
 
-    /// How many there are.
+    /// The number of findings.
     pub fn count(&self) -> usize {
         self.counts.values().sum()
     }

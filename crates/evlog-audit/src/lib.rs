@@ -5,7 +5,7 @@
 //! - fold runs while events are read ([`states`]);
 //! - judge the order of events by built-in rules ([`order`]) and by rules that users write, in one pass ([`auditor`]).
 //!
-//! Does not: read a log, ask the time, print, or know how a rule judges (`evlog-rules` does).
+//! Does not: read a log, read the clock, print, or know how a rule judges (`evlog-rules` does).
 //!
 //! Invariant: the findings depend only on the events, in their order.
 #![forbid(unsafe_code)]

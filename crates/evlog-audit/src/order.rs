@@ -16,7 +16,7 @@ pub struct OrderRule {
     pub id: &'static str,
     /// Its name in reports.
     pub name: &'static str,
-    /// How much a finding matters.
+    /// The severity of a finding.
     pub severity: Severity,
     /// What it requires.
     pub expected: &'static str,
@@ -39,16 +39,16 @@ rules! {
     CAUSE_BEFORE = "O-02" "cause_before_effect" Error "an event is caused by an earlier one";
     FOLDS = "O-03" "contract_kept" Error "the events of a run are those that its contract allows";
     TIME_FORWARD = "O-04" "time_forward" Warning "an event is recorded no earlier than the one before it";
-    AFTER_END = "O-05" "nothing_after_end" Warning "after a run has ended, only refusals and rejections are recorded, or events that begin it again";
+    AFTER_END = "O-05" "nothing_after_end" Warning "after a run has ended, only refusals, rejections, and events that restart the run are recorded";
     RELATED_RUN = "O-06" "related_run" Error "a parent, a child, a baseline or a repeated run is in the log, and a baseline or a repeated run had ended";
     OUTCOME_BEGUN = "O-07" "outcome_of_begun_stage" Warning "a stage with the outcome `success` has begun";
     LIMIT_OUTCOME = "O-08" "limit_has_outcome" Error "a stage that exceeded a limit has an outcome when the run ends";
     SESSION_CLOSED = "O-09" "session_closed" Warning "a session is closed before the next one begins";
     LOSS = "O-10" "no_loss" Warning "nothing that was synced is lost";
     UNSIGNED = "O-11" "signed_in_time" Error "the time between two checkpoints is at most the given one";
-    POLICY = "O-12" "policy_kept" Error "an event obeys the policy of its time";
+    POLICY = "O-12" "policy_kept" Error "an event obeys the policy that was in force when it was recorded";
     CHILD_MIRRORED = "O-13" "child_mirrored" Error "a step that ends as its child ends has the phase in which the child had ended";
-    KEY_ADDED = "O-14" "key_added" Error "a checkpoint is signed under a name of which a key was added, and which was not given up";
+    KEY_ADDED = "O-14" "key_added" Error "a checkpoint is signed under a name for which a key was added, and which was not given up";
 }
 
 impl OrderRule {
@@ -74,7 +74,7 @@ pub(crate) struct Place {
     pub(crate) is_selected: bool,
 }
 
-/// The events of the log so far, as far as the rules need them.
+/// The state of the log so far that the rules need.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     next_seq: Option<Seq>,
@@ -125,7 +125,7 @@ impl Order {
         self.signed.get_or_insert((place, recorded_ns));
     }
 
-    /// Judges the time since the last checkpoint. It ends with this event: the next checkpoint, or the end of the log.
+    /// Judges the time since the last checkpoint. The interval ends at `place`: the next checkpoint, or the last event.
     fn unsigned(&self, (place, now_ns): (Place, i64), findings: &mut Vec<Finding>) {
         let (Some(max_ns), Some((signed, signed_ns))) = (self.unsigned_max_ns, self.signed) else { return };
         let long_ns = now_ns.saturating_sub(signed_ns);
@@ -147,7 +147,7 @@ impl Order {
     fn of_log(&mut self, reading: &Reading<'_>, place: Place, findings: &mut Vec<Finding>) {
         let (seq, event, recorded_ns) = (reading.fact.seq, &reading.fact.event, reading.fact.head.recorded_ns);
         if event.number != self.next_of_log {
-            let found = format!("number {} of `$log`, where {} is next", event.number, self.next_of_log);
+            let found = format!("event number {} in `$log`; expected {}", event.number, self.next_of_log);
             DENSE_SEQ.add(findings, Subject::Log, &[place], found);
         }
         self.next_of_log = event.number.saturating_add(1);
@@ -194,7 +194,7 @@ impl Order {
                 let why = match (self.names.contains(&origin), self.former.contains(&origin)) {
                     (true, false) => return,
                     (true, true) => "which the log had given up",
-                    (false, _) => "of which no key was added before",
+                    (false, _) => "for which no key was added before",
                 };
                 let found = format!("seq {seq} says that a checkpoint was signed under `{}`, {why}", quoted(&origin));
                 KEY_ADDED.add(findings, Subject::Log, &[place], found);

@@ -1,7 +1,7 @@
 //! Which events are selected. Every command that shows, exports or checks events uses the same selection.
 //!
-//! All conditions of different kinds must hold. If an option has several values (runs, kinds, statuses, contracts, actors), one
-//! of them must match. If there are several conditions on fields, all must hold.
+//! All conditions of different kinds must hold. If an option has several values (runs, kinds, statuses, contracts, actors),
+//! one of them must match. If there are several conditions on fields, all must hold.
 
 use crate::states::After;
 use evlog_projection::Contracts;
@@ -35,7 +35,7 @@ pub struct Selection {
     pub runs: Vec<Pattern>,
     /// Kinds of events.
     pub kinds: Vec<Kinds>,
-    /// Who asked.
+    /// Patterns for actors.
     pub actors: Vec<Pattern>,
     /// Contracts of runs.
     pub contracts: Vec<String>,
@@ -62,13 +62,13 @@ impl Selection {
             && conditions.is_empty()
     }
 
-    /// Whether it needs the state of runs. Then [`holds`](Selection::holds) needs that state, and the events from the first one
-    /// on must be folded.
+    /// Whether it needs the state of runs. Then [`holds`](Selection::holds) needs that state, and the events from the first
+    /// one on must be folded.
     pub fn needs_states(&self) -> bool {
         !self.contracts.is_empty() || !self.statuses.is_empty()
     }
 
-    /// Whether an event is selected, as far as that can be decided without the state of its run.
+    /// Whether an event is selected by the options that do not need the state of its run.
     pub fn holds_event(&self, reading: &Reading<'_>) -> bool {
         self.holds_envelope(reading) && self.conditions.iter().all(|condition| condition.holds(reading))
     }

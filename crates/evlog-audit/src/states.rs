@@ -1,7 +1,7 @@
 //! The state of each run while the events of a log are read in order, from the first one.
 //!
-//! Invariant: the memory holds the runs that have not ended or of which the caller still needs something, and a fixed number of
-//! other runs. A run that ended longer ago is forgotten, and is folded again if another event of it is read.
+//! Invariant: the memory holds the runs that have not ended or that the caller still needs, and a fixed number of other runs.
+//! A run that ended longer ago is forgotten, and is folded again if another event of it is read.
 
 use evlog_format::Seq;
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
@@ -76,7 +76,7 @@ pub(crate) fn after<'s>(contract: Option<&'static str>, fold: &'s Result<RunFold
 }
 
 impl<T> Run<T> {
-    /// The run's contract, as far as it is known.
+    /// The run's contract, if it is known.
     pub(crate) fn contract(&self) -> Option<&'static str> {
         self.contract
     }

@@ -59,7 +59,7 @@ impl Needs {
     /// The need in words, as options of the command line.
     pub fn words(self) -> &'static str {
         match self {
-            Needs::Bundle => "nothing but the bundle",
+            Needs::Bundle => "only the bundle",
             Needs::Plan => "the plan, `--plan FILE`",
             Needs::ExitCode => "the captured exit code, `--exit-code N`",
             Needs::Against => "the bundle of another execution, `--against DIR`",
@@ -96,40 +96,40 @@ macro_rules! checks {
 }
 
 checks! {
-    1 manifest_invalid Bundle run::manifest_is_valid, "`manifest.json` is there, is JSON, and fulfils its schema";
+    1 manifest_invalid Bundle run::manifest_is_valid, "`manifest.json` exists, is JSON, and fulfils its schema";
     2 run_id_mismatch Bundle run::directory_is_run_id, "the bundle's directory has the name of the run";
     3 outcome_tuple_invalid Bundle tuples::shape, "an outcome is stage, status, fail mode and reason code, and nothing else";
-    4 reason_code_presence Bundle tuples::reason_code_presence, "what failed or was skipped has a reason code, a success has none";
+    4 reason_code_presence Bundle tuples::reason_code_presence, "a failed or skipped outcome has a reason code, a success has none";
     5 reason_code_form Bundle tuples::reason_code_form, "a reason code is `[a-z][a-z0-9_]*`";
-    6 stage_unknown Bundle tuples::known_stage, "a stage is one of the pipeline's, or a substage of one";
+    6 stage_unknown Bundle tuples::known_stage, "a stage is a stage of the pipeline, or a substage of such a stage";
     7 reason_code_not_catalogued Bundle tuples::catalogued, "the catalogue has the reason code for the stage";
     8 manifest_order Bundle order::manifest, "the manifest lists outcomes in canonical order";
     9 health_order Bundle order::health, "the health file lists outcomes in canonical order";
     10 outcome_duplicate Bundle order::duplicates, "a stage has one outcome";
     11 stage_missing Plan plan::complete, "every enabled stage has an outcome";
-    12 stage_disabled Plan plan::nothing_of_disabled, "no disabled stage has one";
-    13 status_underived Bundle status::derived, "the run's status is what its outcomes come to";
-    14 health_invalid Bundle health::shape, "`logs/health.json` is there, with run, status and stages";
-    15 health_differs Bundle health::mirrors, "the health file says what the manifest says";
+    12 stage_disabled Plan plan::nothing_of_disabled, "no disabled stage has an outcome";
+    13 status_underived Bundle status::derived, "the run's status follows from its outcomes";
+    14 health_invalid Bundle health::shape, "`logs/health.json` exists, with run, status and stages";
+    15 health_differs Bundle health::mirrors, "the health file agrees with the manifest";
     16 health_extra Bundle health::outcomes_only, "the health file holds outcomes and nothing else";
-    17 exit_code_mismatch ExitCode status::exit_code, "the exit code is that of the status: 0, 10 or 20";
+    17 exit_code_mismatch ExitCode status::exit_code, "the exit code belongs to the status: 0, 10 or 20";
     18 blocked_tail Bundle status::blocked_tail, "after a fatal failure every later stage is blocked";
     19 blocked_without_cause Bundle status::blocked_cause, "a blocked stage has a fatal failure before it";
-    20 skip_fail_mode Plan plan::skips_as_configured, "a skip carries the configured fail mode";
-    21 severity_drift Plan plan::failures_as_configured, "a failure is as severe as configured";
-    22 parent_coupling Bundle status::coupled, "a parent's outcome can stand beside those of its substages";
-    23 outputs_inconsistent Plan plan::outputs, "outputs are there when their stage published, and only then";
+    20 skip_fail_mode Plan plan::skips_as_configured, "a skipped outcome has the configured fail mode";
+    21 severity_drift Plan plan::failures_as_configured, "a failure has the configured severity";
+    22 parent_coupling Bundle status::coupled, "a parent's outcome is compatible with the outcomes of its substages";
+    23 outputs_inconsistent Plan plan::outputs, "outputs exist if their stage published them, and only then";
     24 staging_left Bundle files::staging, "nothing is left in `.staging`";
     25 publish_gate_report_missing Bundle reports::present, "a stage that failed its publish gate has a report";
     26 publish_gate_report_invalid Bundle reports::valid, "a report fulfils its schema, and is of this run and stage";
-    27 publish_gate_report_order Bundle reports::ordered, "a report is in order, and cut where it says";
+    27 publish_gate_report_order Bundle reports::ordered, "a report is in order, and truncated only if it says so";
     28 publish_gate_diagnostics Bundle reports::diagnostics, "a report's diagnostics follow from its errors";
     29 publish_gate_untraceable Bundle reports::traceable, "`<schema>_invalid` has an error of that schema in the report";
     30 timestamped_filename_disallowed Bundle files::names, "no file name holds a date or a time";
     31 bytes_not_canonical Bundle files::canonical_bytes, "`manifest.json`, `run_results.json`, `logs/pass_manifest.json` and reports are RFC 8785 JSON without a newline at the end";
     35 manifest_absent ExitCode run::absence_is_allowed, "without a manifest, the exit code is 20";
-    41 not_deterministic Against determinism::same, "another execution left the same bytes, ids and times aside";
-    43 artifact_differs Bundle artifacts::as_recorded, "an artifact holds the bytes that `run.json` says";
+    41 not_deterministic Against determinism::same, "another execution left the same bytes, except ids and times";
+    43 artifact_differs Bundle artifacts::as_recorded, "an artifact has the length and digest that `run.json` states";
 }
 
 /// Runs every check.

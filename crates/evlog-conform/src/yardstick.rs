@@ -37,7 +37,7 @@ pub struct Yardstick {
     schemas: BTreeSet<(String, String)>,
 }
 
-/// Why a yardstick cannot be made.
+/// The reason why a yardstick cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YardstickError {
     /// The file, or the name that was given.
@@ -134,7 +134,7 @@ fn shipped(text: &str) -> Schema {
     compiled.unwrap_or_else(|error| unreachable!("a schema that is shipped compiles: {error}"))
 }
 
-/// The schema itself, or the name of its file, which is beside the definition. A file may refer to others.
+/// Compiles `value`, or loads the schema file that it names from `directory`. That file may refer to other files.
 fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     let (schema, place) = match value {
         Value::String(name) => {

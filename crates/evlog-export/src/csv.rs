@@ -12,8 +12,9 @@ use std::io::{self, Write};
 const COLUMNS: &str = "seq,commit,recorded,occurred,mark,stream,number,kind,kind_version,actor,principal,correlation,\
 causation,id,protection,payload";
 
-/// The characters with which a formula begins, in all widths that spreadsheets read, and those that may stand before it unseen.
-const GUARDED: [char; 12] =
+/// The characters with which a formula begins, in all widths that spreadsheets read, and those that may stand before it
+/// unseen.
+const ESCAPED: [char; 12] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\'', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Writes CSV.
@@ -50,13 +51,13 @@ impl<W: Write> Sink<W> for Csv<W> {
     }
 }
 
-/// Adds a cell: guarded, and in quotes where RFC 4180 demands them.
+/// Adds a cell: escaped for spreadsheets, and in quotes where RFC 4180 demands them.
 fn push(line: &mut String, cell: &str) {
-    let guard = if cell.starts_with(GUARDED) { "'" } else { "" };
+    let escape = if cell.starts_with(ESCAPED) { "'" } else { "" };
     if cell.contains(['"', ',', '\r', '\n']) {
-        line.extend(["\"", guard, &cell.replace('"', "\"\""), "\""]);
+        line.extend(["\"", escape, &cell.replace('"', "\"\""), "\""]);
     } else {
-        line.extend([guard, cell]);
+        line.extend([escape, cell]);
     }
 }
 
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_that_a_spreadsheet_would_run_is_guarded_and_can_be_read_back() {
+    fn a_cell_that_a_spreadsheet_would_run_is_escaped_and_can_be_read_back() {
         for (text, cell) in [
             ("plain", "plain"),
             ("", ""),

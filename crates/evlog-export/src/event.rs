@@ -24,7 +24,7 @@ pub struct EventLine<'a> {
     pub stream: &'a str,
     /// Its number in the stream.
     pub number: u64,
-    /// What happened.
+    /// The kind of the event.
     pub kind: Cow<'a, str>,
     /// Version of the payload's table.
     pub kind_version: u16,
@@ -75,9 +75,9 @@ pub struct HeadMembers<'a> {
     /// Its times.
     #[serde(flatten)]
     pub times: TimesMembers,
-    /// Who asked, as the caller says.
+    /// The actor, as the caller states.
     pub actor: Option<&'a str>,
-    /// Who was authenticated.
+    /// The authenticated principal.
     pub principal: Option<&'a str>,
     /// What ties it to commits of other runs.
     pub correlation: Option<&'a str>,

@@ -1,14 +1,14 @@
 //! Characters that people do not see, by the version of Unicode that Rust's standard library has.
 
-/// The characters of a text, each with its place and whether it must be escaped. It must be escaped if it has no shape, or if
-/// it is a mark that stands on no letter, digit or other sign of this text: such a mark would be drawn onto what is written
+/// The characters of a string, each with its place and whether it must be escaped. It must be escaped if it has no shape, or
+/// if it is a mark that stands on no letter, digit or other sign of this text: such a mark would be drawn onto what is written
 /// before it.
 pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     let mut is_on_base = false;
     text.char_indices().map(move |(at, c)| {
         let is_mark = is_mark(c);
         let is_hidden = is_hidden(c) || is_mark && !is_on_base;
-        // Quotes and separators, which evlog writes around texts of others, are ASCII.
+        // Quotes and separators, which evlog writes around strings from outside, are ASCII.
         is_on_base = !is_hidden && (is_mark || !c.is_ascii() || c.is_ascii_alphanumeric());
         (at, c, is_hidden)
     })
@@ -55,8 +55,8 @@ fn is_printable(c: char) -> bool {
     str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-/// Whether a character that has a shape takes no space of its own: `Grapheme_Extend`, vowels and last consonants of Hangul, and
-/// in the table letters that are drawn onto the next one.
+/// Whether a character that has a shape takes no space of its own: `Grapheme_Extend`, vowels and last consonants of Hangul,
+/// and in the table letters that are drawn onto the next one.
 fn is_mark(c: char) -> bool {
     let has_no_room = |c| {
         matches!(c,

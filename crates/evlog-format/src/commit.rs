@@ -37,7 +37,7 @@ pub const PLAIN: u8 = 0;
 /// Length of a content digest in bytes.
 const CONTENT_LEN: usize = 32;
 
-/// When a commit is acknowledged. Every log contains these numbers.
+/// The time when a commit is acknowledged. Every log contains these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Durability {
@@ -57,7 +57,7 @@ pub struct CommitHead<'a> {
     pub recorded_ns: i64,
     /// When it happened according to the caller, as Unix time in nanoseconds, in the years 1970 to 9999.
     pub occurred_ns: Option<i128>,
-    /// When the commit was to be acknowledged.
+    /// The time when the commit was to be acknowledged.
     pub class: Durability,
     /// Who asked for it, as the caller says.
     pub actor: &'a str,
@@ -90,7 +90,7 @@ pub struct Event<'a> {
     pub stream: &'a str,
     /// Its number within the stream: 0, 1, 2, … dense.
     pub number: u64,
-    /// What happened.
+    /// The kind of the event.
     pub kind: Kind<'a>,
     /// Version of the payload's table.
     pub kind_version: u16,
@@ -131,7 +131,7 @@ pub struct Encoded<'a> {
 /// A commit that the format cannot hold: which part, its limit and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
-    /// Which part.
+    /// The part.
     pub of: &'static str,
     /// Its limit.
     pub max: u64,
@@ -139,7 +139,7 @@ pub struct TooLarge {
     pub found: u64,
 }
 
-/// Why a commit cannot be written.
+/// The reason why a commit cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeRefusal {
     /// A part exceeds its limit.

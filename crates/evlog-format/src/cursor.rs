@@ -24,7 +24,7 @@ impl<'a> Cursor<'a> {
         Cursor { rest: bytes, position }
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     #[inline]
     pub fn remaining(&self) -> usize {
         self.rest.len()
@@ -135,7 +135,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A cursor into a byte string of at most `max` bytes. This cursor moves behind that string.
+    /// A cursor into a byte string of at most `max` bytes. This cursor moves after that string.
     #[inline]
     pub fn within(&mut self, max: u64, of: &'static str) -> Result<Cursor<'a>, Corruption> {
         let bytes = self.byte_string(max, of)?;

@@ -8,7 +8,7 @@ use core::fmt;
 pub struct Corruption {
     /// Position in the log of the first byte that is wrong, as precisely as it can be determined.
     pub position: u64,
-    /// What is wrong.
+    /// The fault.
     pub flaw: Flaw,
 }
 
@@ -46,19 +46,19 @@ pub enum Flaw {
     Overlong,
     /// Bytes follow the last event of a commit.
     Trailing {
-        /// How many.
+        /// The number that was found.
         found: u64,
     },
     /// A byte announces an integer that is wider than 64 bits (rule F-40).
     Width {
-        /// Which integer.
+        /// The name of the integer.
         of: &'static str,
         /// The byte found.
         found: u8,
     },
     /// A time that is before 1970 or after 9999 (rule F-50).
     Time {
-        /// Which time.
+        /// The name of the time.
         of: &'static str,
         /// The time found, Unix nanoseconds.
         found: i128,
@@ -79,7 +79,7 @@ pub enum Flaw {
     Unsorted,
     /// A number breaks an order that the format promises.
     Order {
-        /// Which number.
+        /// The name of the number.
         of: &'static str,
         /// The number expected, or the bound it must respect.
         expected: u64,

@@ -17,7 +17,7 @@ const DIGITS_CARRIED: usize = 15;
 pub struct NotCanonical {
     /// Offset within the text of the first byte that differs, as precisely as it can be determined.
     pub offset: usize,
-    /// What the rule requires there.
+    /// The requirement of the rule at this place.
     pub expected: &'static str,
 }
 

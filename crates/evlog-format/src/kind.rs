@@ -29,7 +29,7 @@ kinds! {
     LOG_CREATED = 1, "log.created";
     /// A writer opened the log.
     LOG_OPENED = 2, "log.opened";
-    /// A writer closed the log in order.
+    /// A writer closed the log cleanly.
     LOG_CLOSED = 3, "log.closed";
     /// The log was opened after a session that did not close it.
     LOG_RECOVERED = 4, "log.recovered";

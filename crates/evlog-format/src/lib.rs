@@ -1,7 +1,7 @@
 //! The bytes of an evlog log: segment headers, frames, commits and events, in format version 2.
 //!
 //! Does: turn values into bytes and bytes into values, exactly as `docs/format.md` specifies, and name every limit.
-//! Does not: open files, know what a payload means, judge digests, ask the time.
+//! Does not: open files, know what a payload means, judge digests, read the clock.
 //!
 //! Invariants:
 //! - No decoder panics. No decoder allocates by a number that it has not compared with [`limits`].

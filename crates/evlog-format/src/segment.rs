@@ -58,7 +58,7 @@ pub struct SegmentHeader {
 pub enum HeaderError {
     /// Fewer bytes than a header has.
     Incomplete {
-        /// How many there are.
+        /// The number that was found.
         found: usize,
     },
     /// It is not a segment of an evlog log.
@@ -199,8 +199,8 @@ impl SegmentHeader {
         })
     }
 
-    /// Whether a frame of `frame_len` bytes (including the header) still belongs into a segment that has `segment_len` bytes. A
-    /// segment without a frame takes any frame; otherwise the limit is kept (rule F-15). The result depends only on the
+    /// Whether a frame of `frame_len` bytes (including the header) still belongs into a segment that has `segment_len` bytes.
+    /// A segment without a frame takes any frame; otherwise the limit is kept (rule F-15). The result depends only on the
     /// arguments, so every writer of a log ends segments at the same places.
     pub fn takes(segment_limit: u64, segment_len: u64, frame_len: u64) -> bool {
         segment_len <= SEGMENT_HEADER_LEN as u64 || segment_len.saturating_add(frame_len) <= segment_limit

@@ -1,9 +1,9 @@
 //! Explains why a run is as it is. Lists its outcomes, those to blame first, each with the events that led to it (pipeline.md,
 //! section 7).
 //!
-//! Does: read the projections of a run: `run.json`, the audit and the validation reports. So it explains runs of every contract
-//! in the words of their files, and pipelines by their rules. For a run that has not ended, it says what the run waits for.
-//! Does not: judge. It shows what was recorded, and infers nothing from what is absent.
+//! Does: read the projections of a run: `run.json`, the audit and the validation reports. So it explains runs of every
+//! contract in the words of their files, and pipelines by their rules. For a run that has not ended, it says what the run
+//! waits for. Does not: judge. It shows what was recorded, and infers nothing from what is absent.
 //!
 //! Invariant: equal bundles give equal explanations. Every reason names at least one event.
 
@@ -22,7 +22,7 @@ pub use waiting::Waiting;
 /// How a reason relates to the run's status. Those to blame come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Why the run has the status that it has.
+    /// The reason why the run has the status that it has.
     Cause,
     /// It also failed.
     Failure,
@@ -45,7 +45,7 @@ pub enum Role {
 /// One thing that a person should know about the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// How it relates to the run's status.
+    /// How the reason relates to the run's status.
     pub role: Role,
     /// The stage, substage or step; `run` for the run itself.
     pub subject: String,
@@ -57,7 +57,7 @@ pub struct Reason {
     pub seqs: Vec<u64>,
 }
 
-/// Why a run is as it is.
+/// The reason why a run is as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The run's contract.
@@ -336,7 +336,7 @@ fn stage_text(
     };
     let what = match missing {
         [] => what,
-        _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
+        _ => format!("{what}: it never began, because an input is missing: {}", missing.join(", ")),
     };
     let found = report.and_then(|report| gate_text(report, &code));
     let is_started = ended.as_deref() != Some(NOT_STARTED);
@@ -363,8 +363,8 @@ fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
     format!("{why}; {what} from run `{from}` (seq {seq} there){}", earlier.collect::<String>())
 }
 
-/// What a publish gate found, by the first diagnostic that could determine the stage's reason code. A failure of storage counts
-/// separately from a failure of contents, in whatever order the report lists them.
+/// What a publish gate found, by the first diagnostic that could determine the stage's reason code. A failure of storage
+/// counts separately from a failure of contents, in whatever order the report lists them.
 fn gate_text(report: &Value, code: &str) -> Option<String> {
     let is_storage = |found: &&Value| STORAGE_CODES.contains(&text(&found["reason_code"]).as_str());
     let mut all = report["diagnostics"].as_array()?.iter();
@@ -383,7 +383,7 @@ fn gate_text(report: &Value, code: &str) -> Option<String> {
 /// The name of the run itself, among the names of steps.
 const RUN: &str = "run";
 
-/// Why a step never ran, if the reason is not the step itself.
+/// The reason why a step never ran, if the reason is not the step itself.
 const AFTER_FAILURE: [&str; 2] = ["fail_fast", "failed_dependency"];
 
 /// Words for the states of a run or a step that count as bad.

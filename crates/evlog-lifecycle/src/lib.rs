@@ -2,12 +2,12 @@
 //!
 //! Does: say what a run of contract `status` ([`status`]), `story` ([`story`]), `pipeline` ([`pipeline`]) or `custom`
 //! ([`custom`]) may do, to which events an attempt leads, and into which files the run's events fold.
-//! Does not: touch files, ask for the time, know how events are stored.
+//! Does not: touch files, read the clock, know how events are stored.
 //!
 //! Invariants:
 //! - Every decision and every projection is a function of its arguments alone.
-//! - The reaction to an undefined or invalid request is decided when the command arrives. Replay applies no such rule: it folds
-//!   what was committed, or says why it cannot.
+//! - The reaction to an undefined or invalid request is decided when the command arrives. Replay applies no such rule: it
+//!   folds what was committed, or says why it cannot.
 #![forbid(unsafe_code)]
 
 pub mod custom;
@@ -29,7 +29,7 @@ pub use evlog_rules::{fields, located};
 use evlog_format::{Event, Kind};
 use evlog_projection::{Fact, FoldError, RunFold};
 use evlog_rules::Rule;
-use evlog_rules::rules::{Breach, Guard};
+use evlog_rules::rules::{Breach, Enforced};
 use serde_json::Value;
 
 /// The payload of an event of a built-in contract as JSON. `None` for other events, and for a payload that is protected, that
@@ -48,9 +48,9 @@ pub fn rules_of(run: &RunFold) -> &[Rule] {
 }
 
 /// The state of the enforced rules of a run's definition after its next event, unless the event breaks one of them.
-fn guarded(guard: &Guard, rules: &[Rule], fact: &Fact<'_>) -> Result<Guard, FoldError> {
+fn enforce(enforced: &Enforced, rules: &[Rule], fact: &Fact<'_>) -> Result<Enforced, FoldError> {
     let readable = |event: &Event<'_>| payload_json(event).unwrap_or_default();
-    guard.after(rules, fact, readable).map_err(|Breach { rule, expected, found }| {
+    enforced.after(rules, fact, readable).map_err(|Breach { rule, expected, found }| {
         FoldError::of_rule(fact, format!("rule `{rule}` of the run's contract: expected: {expected}; found: {found}"))
     })
 }

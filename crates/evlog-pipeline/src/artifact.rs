@@ -46,7 +46,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// states its length.
 const MESSAGE_LEN_MAX: usize = 64 * 1024;
 
-/// What a stage has staged.
+/// The staged files of a stage.
 #[derive(Clone, Copy)]
 pub(crate) struct Staged<'s> {
     /// Opens a staged file for reading.
@@ -66,8 +66,8 @@ pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
     }
 }
 
-/// Returns the findings on the file at this path, at least as many as a report keeps. There are no findings if the file fulfils
-/// its schema. An error means that the file, or a part of its dataset, could not be read.
+/// Returns the findings on the file at this path, at least as many as a report keeps. There are no findings if the file
+/// fulfils its schema. An error means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(
     staged: Staged<'_>,
     path: &str,
@@ -276,8 +276,8 @@ fn object(line: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// The first findings in the order of reports (rule P-71): line, instance path, schema path, keyword, message. One more finding
-/// is kept than a report holds, so that the report knows that it was cut.
+/// The first findings in the order of reports (rule P-71): line, instance path, schema path, keyword, message. One more
+/// finding is kept than a report holds, so that the report knows that it was cut.
 struct Findings {
     kept: BTreeMap<(u64, String, String, String, String), Finding>,
 }

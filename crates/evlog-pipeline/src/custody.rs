@@ -4,14 +4,14 @@
 //! What is checked, hashed and promoted are these copies. So a process that still has a staged file open, or that changes the
 //! staging directory, changes nothing that will be published.
 //!
-//! Does: copy the staged files one after the other and measure the copies, promote them (pipeline.md 4.7, step 9), and find the
-//! copies that an interrupted run has left.
-//! Does not: judge what it copies.
+//! Does: copy the staged files one after the other and measure the copies, promote them (pipeline.md 4.7, step 9), and find
+//! the copies that an interrupted run has left. Does not: judge what it copies.
 //!
 //! Invariants:
 //! - A copy is a new file with only one name. It has the permissions that [`mode`] says, and no set-id bits.
 //! - What is promoted is the file that was measured: the same inode, with the same length and times as then.
-//! - Paths are promoted in byte order, each by one rename within one file system. There is no promise that spans several paths.
+//! - Paths are promoted in byte order, each by one rename within one file system. There is no promise that spans several
+//!   paths.
 //! - Copies are durable before anybody intends to promote them. The directories that they are moved to are durable before the
 //!   promotion is reported. No directory on the way is a link.
 
@@ -35,7 +35,7 @@ const PREFIX: &str = ".custody-";
 #[derive(Debug)]
 pub(crate) struct Custody {
     tree: Tree,
-    /// What was measured, by path.
+    /// The measured files, by path.
     kept: BTreeMap<String, Identity>,
 }
 

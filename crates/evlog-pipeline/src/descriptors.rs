@@ -1,15 +1,15 @@
 //! Whether this process may still open as many files as a stage needs at a time.
 //!
-//! With too few descriptors a stage would run, but its output, its copies or its guard would be missing, each with an error of
-//! its own. So evlog checks this before a stage begins, and again when its process has ended, because the process may have
-//! lowered the limit.
+//! With too few descriptors a stage would run, but its output, its copies or its supervisor would be missing, each with an
+//! error of its own. So evlog checks this before a stage begins, and again when its process has ended, because the process may
+//! have lowered the limit.
 
 use rustix::process::{Resource, getrlimit};
 use std::fmt;
 use std::fs::File;
 
-/// How many descriptors a stage needs at a time: pipes to its guard and from it, its output, the log's files, and directories
-/// that are held open on the way to a file.
+/// How many descriptors a stage needs at a time: pipes to its supervisor and from it, its output, the log's files, and
+/// directories that are held open on the way to a file.
 pub(crate) const TO_BEGIN: usize = 32;
 
 /// How many descriptors evlog needs after the stage's process has ended, to read what it left, to publish it and to record

@@ -50,7 +50,7 @@ pub enum RunError {
     Ended {
         /// The run.
         run: String,
-        /// How the run has ended.
+        /// The run's end.
         status: RunStatus,
     },
     /// The run to retry has not ended. Nothing of the run was touched.
@@ -75,7 +75,7 @@ pub enum RunError {
     NoBundle {
         /// The run that is still in progress.
         run: String,
-        /// Where the bundle was looked for.
+        /// The place where the bundle was looked for.
         path: PathBuf,
     },
     /// The contract refused a command of this program. If it was `create`, no run was created.
@@ -104,7 +104,7 @@ pub enum RunError {
     Left {
         /// The run.
         run: String,
-        /// What could not be done.
+        /// The action that failed.
         source: Box<RunError>,
     },
     /// The run has ended in the log, but its files are not all written, or their digests are not all recorded. `resume`
@@ -112,9 +112,9 @@ pub enum RunError {
     Incomplete {
         /// The run.
         run: String,
-        /// How the run has ended.
+        /// The run's end.
         status: RunStatus,
-        /// What could not be done.
+        /// The action that failed.
         source: Box<RunError>,
     },
     /// The log could not be written or read.
@@ -128,8 +128,8 @@ pub enum RunError {
 impl RunError {
     /// The exit code of the process:
     ///
-    /// - 20, as for a run that failed: the contract refused `create` (but not for a rule of the pipeline), or the run is locked,
-    ///   exists already, has ended, or has not ended (pipeline.md 2.4, 3.2).
+    /// - 20, as for a run that failed: the contract refused `create` (but not for a rule of the pipeline), or the run is
+    ///   locked, exists already, has ended, or has not ended (pipeline.md 2.4, 3.2).
     /// - 130, as a shell reports Ctrl-C: the run was interrupted.
     /// - 2: anything else. Then no run could go on, or its files or the log could not be written.
     pub fn exit_code(&self) -> u8 {

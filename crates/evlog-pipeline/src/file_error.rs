@@ -10,7 +10,7 @@ pub struct FileError {
     pub action: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error message.
     pub source: io::Error,
 }
 

@@ -39,7 +39,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
-/// Classes of failure, in order: the first of those that occur decides the reason code, in whatever order they were discovered.
+/// Classes of failure, in order: the first of those that occur decides the reason code, in whatever order they were
+/// discovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     /// Something staged is not a regular file, has a path that the contract does not allow, or cannot be read (4.7, step 1).
@@ -79,7 +80,7 @@ pub(crate) struct Gate<'a> {
     pub(crate) steps: &'a Steps,
 }
 
-/// What may be promoted.
+/// The artifacts that may be promoted.
 pub(crate) struct Passed {
     /// What passed, in byte order of paths.
     pub(crate) artifacts: Vec<Artifact>,
@@ -100,7 +101,7 @@ pub(crate) struct Artifact {
     pub(crate) schema: Option<String>,
 }
 
-/// Why nothing may be promoted.
+/// The reason why nothing may be promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed {
     /// What to record for the stage.
@@ -109,7 +110,7 @@ pub(crate) struct Failed {
     pub(crate) report: Report,
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 struct Found {
     first: Option<Class>,
@@ -334,8 +335,8 @@ impl Gate<'_> {
         }
     }
 
-    /// How many bytes will be read: each file once for its copy and once for its digest, and once more if it is checked against
-    /// a schema.
+    /// How many bytes will be read: each file once for its copy and once for its digest, and once more if it is checked
+    /// against a schema.
     fn reading_len(&self, tree: &Tree, regular: &[String]) -> u64 {
         let one = |path: &String| {
             let is_bound = outputs(self.stage, path).any(|(_, output)| output.schema.is_some());

@@ -45,12 +45,12 @@ enum Part {
     },
 }
 
-/// Why a pattern is refused.
+/// The reason why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobError {
     /// Stable: one of the rule's own codes.
     pub code: &'static str,
-    /// What was expected.
+    /// The expected value.
     pub expected: &'static str,
 }
 
@@ -134,7 +134,7 @@ fn parts(text: &str) -> Result<Vec<Part>, GlobError> {
             '?' => Part::One,
             '[' => {
                 let Some((class, after)) = rest.as_str().split_once(']') else {
-                    return error("unterminated_class", "`]` behind `[`");
+                    return error("unterminated_class", "`]` after `[`");
                 };
                 rest = after.chars();
                 self::class(class)?

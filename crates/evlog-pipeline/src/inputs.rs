@@ -4,8 +4,8 @@
 //! Does not: keep a stage from reading other files, or judge missing inputs; the contract judges them.
 //!
 //! Invariants:
-//! - An input is a regular file. Patterns match regular files only, and no link is followed on the way to them. A path may be a
-//!   link. Then the file that it leads to is measured.
+//! - An input is a regular file. Patterns match regular files only, and no link is followed on the way to them. A path may be
+//!   a link. Then the file that it leads to is measured.
 //! - The list is in byte order of paths, and has each path once.
 
 use crate::file_error::{FileError, at};
@@ -26,7 +26,7 @@ use std::path::Path;
 pub(crate) struct Found {
     /// Its path, or the path or pattern that was looked for when nothing was found.
     pub(crate) path: String,
-    /// Where it was looked for.
+    /// The place where it was looked for.
     pub(crate) from: InputFrom,
     /// Whether the stage needs it to begin.
     pub(crate) required: bool,
@@ -46,7 +46,8 @@ impl Found {
     }
 }
 
-/// Looks for the inputs of a stage. `published` is what earlier stages have published; `tell` takes reports of how much was read.
+/// Looks for the inputs of a stage. `published` is what earlier stages have published; `tell` takes reports of how much was
+/// read.
 pub(crate) fn find(
     inputs: &[Input],
     plan_directory: &Path,

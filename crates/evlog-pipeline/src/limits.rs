@@ -42,8 +42,8 @@ pub fn memory_of_json(text: &[u8]) -> u64 {
     objects * OBJECT_LEN + values * VALUE_LEN + text.len() as u64
 }
 
-/// The longest YAML document, in bytes. People write them. The reader takes two hundred bytes of memory for each byte of a list
-/// in brackets, because the list could turn out to be a key.
+/// The longest YAML document, in bytes. People write them. The reader takes two hundred bytes of memory for each byte of a
+/// list in brackets, because the list could turn out to be a key.
 pub(crate) const YAML_LEN_MAX: u64 = 4 * 1024 * 1024;
 
 /// The deepest YAML document, in collections within each other: as deep as the JSON that is read.
@@ -85,8 +85,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// process that was handed the pipe can hold it open, and it could do so for ever.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 
-/// How long a guard may take to end the processes that a stage left, in addition to the time that the guard waits for them.
-pub(crate) const GUARD_LIMIT: Duration = Duration::from_secs(10);
+/// How long a supervisor may take to end the processes that a stage left, in addition to the time that the supervisor waits
+/// for them.
+pub(crate) const SUPERVISOR_LIMIT: Duration = Duration::from_secs(10);
 
 /// The default limit of a stage's captured output, in bytes.
 pub(crate) const OUTPUT_LIMIT_DEFAULT: u64 = 10 * 1024 * 1024;

@@ -17,7 +17,7 @@
 use crate::error::RunError;
 use crate::file_error::{FileError, at};
 use crate::files::{DIRECTORY_MODE, FILE_MODE, make_directory, make_within, set_aside, write_as_holder};
-use crate::orphans::Mark;
+use crate::orphans::Tag;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
 use evlog::check_run_id;
@@ -35,8 +35,8 @@ use std::path::{Path, PathBuf};
 
 /// How much is read of a lock file, in bytes.
 const HOLDER_LEN_MAX: u64 = 512;
-/// How many bytes of the note of stages are read: enough for hundreds of marks.
-const MARKS_LEN_MAX: u64 = 64 * 1024;
+/// How many bytes of the note of stages are read: enough for hundreds of tags.
+const TAGS_LEN_MAX: u64 = 64 * 1024;
 /// How many bytes of the note of a plan are read: systems open no longer path.
 const PLAN_NOTE_LEN_MAX: u64 = 4096;
 /// The last number that a lock that is set aside can have: four digits.
@@ -103,8 +103,8 @@ impl Claim {
     }
 
     /// The same, but first sets aside a lock that is in the way. `recorded` are the names of locks that the log knows to have
-    /// been set aside. Only for a process that has the log open for writing: an orchestrator that still runs would have the log
-    /// open too.
+    /// been set aside. Only for a process that has the log open for writing: an orchestrator that still runs would have the
+    /// log open too.
     pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
         match Claim::take(out_dir, Some(run), steps) {
             Err(RunError::Locked { path, .. }) => {
@@ -128,12 +128,12 @@ impl Claim {
         self.runs.path().join(&self.run)
     }
 
-    /// Where all bundles are.
+    /// The place where all bundles are.
     pub(crate) fn runs(&self) -> &Tree {
         &self.runs
     }
 
-    /// Where all locks are.
+    /// The place where all locks are.
     pub(crate) fn locks(&self) -> &Tree {
         &self.locks
     }
@@ -145,7 +145,7 @@ impl Claim {
 
     /// The names of the notes of this run.
     pub(crate) fn note_names(&self) -> [String; 2] {
-        [note_name(&self.run), mark_name(&self.run)]
+        [note_name(&self.run), tag_name(&self.run)]
     }
 
     /// From now on, what the claim has made stays.
@@ -189,30 +189,30 @@ impl Claim {
         Ok(self.forget(&note_name(&self.run))?)
     }
 
-    /// Notes the mark of the stage that begins, after the marks of stages whose processes may still run.
-    pub(crate) fn note_mark(&self, unseen: &[Mark], mark: &Mark) -> Result<(), FileError> {
-        self.steps.at(Step::NoteMark);
-        self.write_marks(unseen.iter().chain([mark]))
+    /// Notes the tag of the stage that begins, after the tags of stages whose processes may still run.
+    pub(crate) fn note_tag(&self, unseen: &[Tag], tag: &Tag) -> Result<(), FileError> {
+        self.steps.at(Step::NoteTag);
+        self.write_tags(unseen.iter().chain([tag]))
     }
 
-    /// The marks that were noted. The last one is that of the stage that ran when the run was left.
-    pub(crate) fn noted_marks(&self) -> Vec<Mark> {
-        let Ok(note) = self.locks.file(&mark_name(&self.run)) else { return Vec::new() };
-        serde_json::Deserializer::from_reader(note.take(MARKS_LEN_MAX)).into_iter().map_while(Result::ok).collect()
+    /// The tags that were noted. The last one is that of the stage that ran when the run was left.
+    pub(crate) fn noted_tags(&self) -> Vec<Tag> {
+        let Ok(note) = self.locks.file(&tag_name(&self.run)) else { return Vec::new() };
+        serde_json::Deserializer::from_reader(note.take(TAGS_LEN_MAX)).into_iter().map_while(Result::ok).collect()
     }
 
-    /// Removes all marks from the note except those of stages whose processes may still run. If there are none, the note
+    /// Removes all tags from the note except those of stages whose processes may still run. If there are none, the note
     /// itself is removed, which takes no descriptor.
-    pub(crate) fn forget_marks_but(&self, unseen: &[Mark]) -> Result<(), FileError> {
-        self.steps.at(Step::ForgetMark);
-        if unseen.is_empty() { self.forget(&mark_name(&self.run)).map(drop) } else { self.write_marks(unseen.iter()) }
+    pub(crate) fn forget_tags_except(&self, unseen: &[Tag]) -> Result<(), FileError> {
+        self.steps.at(Step::ForgetTag);
+        if unseen.is_empty() { self.forget(&tag_name(&self.run)).map(drop) } else { self.write_tags(unseen.iter()) }
     }
 
-    /// One mark a line.
-    fn write_marks<'m>(&self, marks: impl Iterator<Item = &'m Mark>) -> Result<(), FileError> {
-        let line = |mark| [serde_json::to_vec(mark).unwrap_or_default(), b"\n".to_vec()].concat();
-        let text: Vec<u8> = marks.flat_map(line).collect();
-        write_as_holder(&self.locks, &mark_name(&self.run), &text, &self.steps).map(drop)
+    /// One tag a line.
+    fn write_tags<'m>(&self, tags: impl Iterator<Item = &'m Tag>) -> Result<(), FileError> {
+        let line = |tag| [serde_json::to_vec(tag).unwrap_or_default(), b"\n".to_vec()].concat();
+        let text: Vec<u8> = tags.flat_map(line).collect();
+        write_as_holder(&self.locks, &tag_name(&self.run), &text, &self.steps).map(drop)
     }
 
     /// Removes a note; returns whether there was a note.
@@ -265,7 +265,7 @@ fn note(runs: &Path, run: &str) -> PathBuf {
     runs.join(".locks").join(note_name(run))
 }
 
-fn mark_name(run: &str) -> String {
+fn tag_name(run: &str) -> String {
     format!("{run}.stage")
 }
 
@@ -431,15 +431,15 @@ mod tests {
     fn t01_the_marks_of_stages_whose_processes_may_still_run_stay_in_the_note() {
         let room = tempfile::tempdir().unwrap();
         let claim = take(room.path(), "r").unwrap();
-        let [first, second] = [Mark::draw(), Mark::draw()];
-        assert!(claim.noted_marks().is_empty());
-        claim.note_mark(&[], &first).unwrap();
-        assert_eq!(claim.noted_marks(), std::slice::from_ref(&first));
-        claim.note_mark(std::slice::from_ref(&first), &second).unwrap();
-        assert_eq!(claim.noted_marks(), [first.clone(), second]);
-        claim.forget_marks_but(std::slice::from_ref(&first)).unwrap();
-        assert_eq!(claim.noted_marks(), [first]);
-        claim.forget_marks_but(&[]).unwrap();
+        let [first, second] = [Tag::draw(), Tag::draw()];
+        assert!(claim.noted_tags().is_empty());
+        claim.note_tag(&[], &first).unwrap();
+        assert_eq!(claim.noted_tags(), std::slice::from_ref(&first));
+        claim.note_tag(std::slice::from_ref(&first), &second).unwrap();
+        assert_eq!(claim.noted_tags(), [first.clone(), second]);
+        claim.forget_tags_except(std::slice::from_ref(&first)).unwrap();
+        assert_eq!(claim.noted_tags(), [first]);
+        claim.forget_tags_except(&[]).unwrap();
         assert_eq!(names(room.path()), ["r.lock"]);
     }
 }

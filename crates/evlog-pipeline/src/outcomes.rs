@@ -25,11 +25,11 @@ pub(crate) struct ReportedOutcome {
     pub(crate) line: u64,
     /// The substage.
     pub(crate) stage: String,
-    /// How it ended.
+    /// The status of the stage or substage.
     pub(crate) status: StageStatus,
     /// The outcome's fail mode; if absent, the contract's default.
     pub(crate) fail_mode: Option<FailMode>,
-    /// Why.
+    /// The reason.
     pub(crate) reason_code: Option<String>,
 }
 

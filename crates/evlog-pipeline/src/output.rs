@@ -30,7 +30,7 @@ pub(crate) type Measured = (u64, [u8; 32]);
 const FOUND: &[u8] =
     b"evlog: what follows stood here when the run was resumed; evlog was ended before it recorded it\n";
 
-/// Where the file of an output belongs.
+/// The place where the file of an output belongs.
 pub(crate) struct Place<'p> {
     /// The bundle.
     pub(crate) home: &'p Tree,
@@ -58,7 +58,7 @@ pub(crate) struct Output {
 pub(crate) struct Opened {
     /// The output.
     pub(crate) output: Output,
-    /// Where the other file is.
+    /// The place where the other file is.
     pub(crate) set_aside: Option<PathBuf>,
 }
 
@@ -94,8 +94,8 @@ impl Output {
         Ok(Opened { output: Output { relative, path, file, copy, hasher, len: 0 }, set_aside: aside })
     }
 
-    /// Whether the file in the bundle is the one that is written here, has no other name, and holds the bytes that were written
-    /// and no others.
+    /// Whether the file in the bundle is the one that is written here, has no other name, and holds the bytes that were
+    /// written and no others.
     pub(crate) fn stands(&self, home: &Tree) -> bool {
         let written = (self.len, *self.hasher.finalize().as_bytes());
         let found = || -> io::Result<bool> {

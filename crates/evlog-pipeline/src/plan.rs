@@ -67,7 +67,7 @@ pub struct Plan {
 /// Paths that no stage of a plan may leave, because they are bound to another owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundElsewhere {
-    /// Which paths.
+    /// The paths.
     pub glob: Glob,
     /// A stage that the plan does not name, or `orchestrator`.
     pub owner: String,
@@ -110,9 +110,9 @@ pub struct Stage {
     pub patterns: Vec<Pattern>,
     /// Where it may leave files that no output names: files, and directories with `/` at their end.
     pub extra_roots: Vec<String>,
-    /// How many files it may stage.
+    /// The maximum number of files that it may stage.
     pub staged_files_limit: Option<u64>,
-    /// How many bytes it may stage.
+    /// The maximum number of bytes that it may stage.
     pub staged_bytes_limit: Option<u64>,
 }
 
@@ -123,13 +123,13 @@ pub struct Input {
     pub above: String,
     /// The rest of the path or pattern. It matches one path only if the plan names a path.
     pub glob: Glob,
-    /// Where it is looked for.
+    /// The place where it is looked for.
     pub from: InputFrom,
     /// Whether the stage needs it to begin.
     pub required: bool,
 }
 
-/// Where an input is looked for.
+/// The place where an input is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InputFrom {
     /// Relative to the plan's directory.
@@ -159,7 +159,7 @@ impl InputFrom {
 /// What a stage promises to leave at paths that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Which paths.
+    /// The paths.
     pub glob: Glob,
     /// The schema of each of them. If it is required, at least one path must match.
     pub output: Output,

@@ -1,19 +1,20 @@
-//! One stage's process: a guard starts it, evlog reads its output, waits for it, and ends it when its time limit has passed.
+//! One stage's process: a supervisor starts it, evlog reads its output, waits for it, and ends it when its time limit has
+//! passed.
 //!
 //! Does not: know stages, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed on as
 //! it comes.
 //!
 //! Invariants:
 //! - When [`run`] returns, no process is left that came from the stage's process and that this user may end. A process that
-//!   runs on in the background could otherwise change files after the publish gate has read them (`guard.rs`).
+//!   runs on in the background could otherwise change files after the publish gate has read them (`supervisor.rs`).
 //! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the pipe
 //!   and is not a descendant of the stage's process can hold it for [`DRAIN`] after the end, and no longer.
-//! - No thread is started. No zombie is left, except a guard that somebody keeps from ending.
+//! - No thread is started. No zombie is left, except a supervisor that somebody keeps from ending.
 
-use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, keep_out};
 use crate::interrupt::Interrupts;
-use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
-use crate::orphans::{Marked, Watched};
+use crate::limits::{DRAIN, GRACE, SUPERVISOR_LIMIT};
+use crate::orphans::{Leftovers, Watched};
+use crate::supervisor::{ASK_TO_END, END_ALL, Supervisor, Word, command_bytes, end_below, keep_out};
 use evlog::random;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What to start.
+/// The process to start.
 pub(crate) struct Start<'a> {
     /// The program and its arguments; not empty.
     pub(crate) command: &'a [String],
@@ -36,35 +37,35 @@ pub(crate) struct Start<'a> {
     pub(crate) time_limit: Option<Duration>,
     /// May request that the process be ended.
     pub(crate) interrupts: &'a Interrupts,
-    /// How its guard is started.
-    pub(crate) guard: &'a Guard,
-    /// How its guard is recognised: arguments that the guard does not read.
-    pub(crate) guard_marks: &'a [OsString; 2],
-    /// Ends the processes with the stage's mark, if the guard does not end them.
-    pub(crate) end_marked: &'a dyn Fn() -> Marked,
+    /// How the supervisor of the process is started.
+    pub(crate) supervisor: &'a Supervisor,
+    /// How its supervisor is recognised: arguments that the supervisor does not read.
+    pub(crate) supervisor_tags: &'a [OsString; 2],
+    /// Ends the processes with the stage's tag, if the supervisor does not end them.
+    pub(crate) end_tagged: &'a dyn Fn() -> Leftovers,
 }
 
-/// How it ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// The process ended by itself, with this exit status.
     Exited(i32),
     /// A signal that we did not send ended it.
     Signalled(i32),
-    /// The process was ended, with all that came from it, because its time limit had passed. A report of the guard counts
+    /// The process was ended, with all that came from it, because its time limit had passed. A report of the supervisor counts
     /// instead if it arrived by the time when this process noticed that, or if it says that the stage traced this process.
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
     /// It was ended, with all that came from it, because one of its processes traced this process.
     Traced,
-    /// Its guard was ended or stopped by somebody else, so it is not known how the process ended.
-    Unguarded,
+    /// Its supervisor was ended or stopped by somebody else, so it is not known how the process ended.
+    Unsupervised,
 }
 
-/// Why a guard did not say how the process ended.
+/// The reason why a supervisor did not say how the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LostGuard {
+pub(crate) enum LostSupervisor {
     /// It existed, and did not react to orders.
     Stopped,
     /// It could not see what was left of the stage.
@@ -73,54 +74,54 @@ pub(crate) enum LostGuard {
     Ended,
 }
 
-/// A guard that did not report how the process ended, and what was done instead.
+/// A supervisor that did not report how the process ended, and what was done instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Why it did not report.
-    pub(crate) guard: LostGuard,
+    /// The reason why it did not report.
+    pub(crate) supervisor: LostSupervisor,
     /// The processes below it that were found.
-    pub(crate) below: Marked,
-    /// The processes that were found by the stage's mark.
-    pub(crate) marked: Marked,
+    pub(crate) below: Leftovers,
+    /// The processes that were found by the stage's tag.
+    pub(crate) tagged: Leftovers,
 }
 
 impl Lost {
     /// How many of the processes that were found are left at the end.
     pub(crate) fn left(&self) -> usize {
-        self.below.left.max(self.marked.left)
+        self.below.left.max(self.tagged.left)
     }
 
     /// Whether there may be others, which a later search can find.
     pub(crate) fn is_blind(&self) -> bool {
-        let is_never_seen = self.guard != LostGuard::Ended && cfg!(not(target_os = "linux"));
-        self.below.is_blind || self.marked.is_blind || is_never_seen
+        let is_never_seen = self.supervisor != LostSupervisor::Ended && cfg!(not(target_os = "linux"));
+        self.below.is_blind || self.tagged.is_blind || is_never_seen
     }
 }
 
 /// How a process ended, what it left, and whether all its output was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// How its leader ended.
+    /// How the leader of the stage ended.
     pub(crate) ended: Ended,
     /// Whether a process that is not a descendant still holds the output. What it prints from now on is lost.
     pub(crate) is_held: bool,
     /// How many processes had left its group, and were ended with it.
     pub(crate) left: usize,
-    /// How many could not be ended.
+    /// The number of processes that could not be ended.
     pub(crate) stubborn: usize,
-    /// Set if its guard did not do its work.
-    pub(crate) guard_lost: Option<Lost>,
+    /// Set if its supervisor did not do its work.
+    pub(crate) supervisor_lost: Option<Lost>,
 }
 
 impl End {
     /// Whether a later search may find more of its processes than are found now.
     pub(crate) fn leaves_some_to_find(&self) -> bool {
-        self.stubborn > 0 || self.guard_lost.is_some_and(|lost| lost.is_blind() || lost.left() > 0)
+        self.stubborn > 0 || self.supervisor_lost.is_some_and(|lost| lost.is_blind() || lost.left() > 0)
     }
 
-    /// Whether it is known that all its processes have ended. What a killed guard leaves may have no mark.
+    /// Whether it is known that all its processes have ended. What a killed supervisor leaves may have no tag.
     pub(crate) fn is_known_to_be_over(&self) -> bool {
-        let is_unseen = self.guard_lost.is_some_and(|lost| lost.guard == LostGuard::Ended);
+        let is_unseen = self.supervisor_lost.is_some_and(|lost| lost.supervisor == LostSupervisor::Ended);
         !is_unseen && !self.leaves_some_to_find()
     }
 }
@@ -130,25 +131,25 @@ impl End {
 pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Result<End> {
     keep_out();
     let (reader, writer) = io::pipe()?;
-    let mut guarded = Guarded::start(start, &writer)?;
+    let mut supervised = Supervised::start(start, &writer)?;
     drop(writer);
     // Both pipes are only read when they have something, or tried without waiting.
     fcntl_setfl(&reader, OFlags::NONBLOCK)?;
-    fcntl_setfl(&guarded.says, OFlags::NONBLOCK)?;
+    fcntl_setfl(&supervised.says, OFlags::NONBLOCK)?;
     let mut pipe = Pipe { reader: Some(reader), piece: vec![0; PIECE_LEN], output };
-    let cut_short = guarded.wait_for_end(start, &mut pipe);
-    let finished = guarded.finish(start, &mut pipe);
+    let cut_short = supervised.wait_for_end(start, &mut pipe);
+    let finished = supervised.finish(start, &mut pipe);
     let is_held = !pipe.drain();
-    let (cut_short, (word, guard_lost)) = (cut_short?, finished?);
+    let (cut_short, (word, supervisor_lost)) = (cut_short?, finished?);
     match word {
         Some(Word::NotStarted { number: Some(number), .. }) => Err(io::Error::from_raw_os_error(number)),
         Some(Word::NotStarted { message, .. }) => Err(io::Error::new(io::ErrorKind::InvalidInput, message)),
         Some(Word::Ended { exited, signalled, left, stubborn, traced }) => {
-            let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
-            Ok(End { ended: why_ended(own, cut_short, traced), is_held, left, stubborn, guard_lost })
+            let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unsupervised);
+            Ok(End { ended: why_ended(own, cut_short, traced), is_held, left, stubborn, supervisor_lost })
         }
         Some(Word::Ready | Word::Blind { .. }) | None => {
-            Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0, guard_lost })
+            Ok(End { ended: cut_short.unwrap_or(Ended::Unsupervised), is_held, left: 0, stubborn: 0, supervisor_lost })
         }
     }
 }
@@ -166,13 +167,14 @@ fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
-/// How often to try to start a guard. A Ctrl-C that is meant for evlog can end a guard that has no session of its own yet.
+/// How often to try to start a supervisor. A Ctrl-C that is meant for evlog can end a supervisor that has no session of its
+/// own yet.
 const STARTS: usize = 3;
 
-/// A guard, and what it has reported.
-struct Guarded {
+/// A supervisor, and what it has reported.
+struct Supervised {
     child: Child,
-    /// Shows whether it is stopped; `None` if the system does not show that. Then the guard counts as running.
+    /// Shows whether it is stopped; `None` if the system does not show that. Then the supervisor counts as running.
     watched: Option<Watched>,
     /// Closed when everything must end.
     orders: Option<ChildStdin>,
@@ -182,30 +184,30 @@ struct Guarded {
     heard: Vec<u8>,
     /// Whether no further report can come.
     is_over: bool,
-    /// Since when every check has found the guard stopped.
+    /// Since when every check has found the supervisor stopped.
     stopped_since: Option<Instant>,
     looked: Instant,
 }
 
-impl Guarded {
-    fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
+impl Supervised {
+    fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Supervised> {
         for _ in 0..STARTS {
-            let mut guarded = Guarded::spawn(start, output)?;
-            // If the guard has gone, the code below notices that no report comes.
-            let _gone = guarded.send(&command_bytes(&guarded.secret, start.command)?);
-            if guarded.hears_ready()? {
-                return Ok(guarded);
+            let mut supervised = Supervised::spawn(start, output)?;
+            // If the supervisor has gone, the code below notices that no report comes.
+            let _gone = supervised.send(&command_bytes(&supervised.secret, start.command)?);
+            if supervised.hears_ready()? {
+                return Ok(supervised);
             }
-            let _status = guarded.child.wait()?;
+            let _status = supervised.child.wait()?;
         }
-        let guard = start.guard.program.display();
-        Err(io::Error::other(format!("expected `{guard}` to guard the stage, and it ended")))
+        let supervisor = start.supervisor.program.display();
+        Err(io::Error::other(format!("expected `{supervisor}` to supervise the stage, and it ended")))
     }
 
-    fn spawn(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
-        let mut child = Command::new(&start.guard.program)
-            .args(&start.guard.arguments)
-            .args(start.guard_marks)
+    fn spawn(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Supervised> {
+        let mut child = Command::new(&start.supervisor.program)
+            .args(&start.supervisor.arguments)
+            .args(start.supervisor_tags)
             .current_dir(start.directory)
             .env_clear()
             .envs(start.environment.iter().map(|(key, value)| (key, value)))
@@ -218,7 +220,7 @@ impl Guarded {
         };
         let (watched, secret) = (Watched::of(child.id()), random::name());
         let (orders, heard, looked) = (Some(orders), Vec::new(), Instant::now());
-        Ok(Guarded { child, watched, orders, says, secret, heard, is_over: false, stopped_since: None, looked })
+        Ok(Supervised { child, watched, orders, says, secret, heard, is_over: false, stopped_since: None, looked })
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -254,7 +256,7 @@ impl Guarded {
             let word = |text| serde_json::from_slice(text).ok();
             match line.strip_prefix(self.secret.as_bytes()) {
                 Some(text) => word(text),
-                // This is reported before there is a stage. Any other line without the secret is not the guard's.
+                // This is reported before there is a stage. Any other line without the secret is not the supervisor's.
                 None => word(line).filter(|word| *word == Word::Ready),
             }
         })
@@ -277,8 +279,8 @@ impl Guarded {
         Ok(Some(why))
     }
 
-    /// Hands on output until the guard has given its last report. Returns whether it has, by the time when this process finds
-    /// that the limit has passed or that the stage must be cut short.
+    /// Hands on output until the supervisor has given its last report. Returns whether it has, by the time when this process
+    /// finds that the limit has passed or that the stage must be cut short.
     fn ends_within(&mut self, pipe: &mut Pipe<'_>, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
         let began = Instant::now();
         while self.last_word().is_none() && !self.is_over {
@@ -288,19 +290,19 @@ impl Guarded {
                 self.hear()?;
                 return Ok(self.last_word().is_some());
             }
-            // This is checked before the reports are read, so that reports from before the guard's end are still read.
+            // This is checked before the reports are read, so that reports from before the supervisor's end are still read.
             let has_ended = self.child.try_wait()?.is_some();
             let is_heard = pipe.wait(Some(&self.says), left.min(PAUSE))? && self.hear()?;
             if !is_heard && has_ended {
-                // Somebody else may hold the guard's pipe open. Nothing from that pipe counts.
+                // Somebody else may hold the supervisor's pipe open. Nothing from that pipe counts.
                 self.is_over = true;
             }
         }
         Ok(true)
     }
 
-    /// Whether somebody has stopped the guard, so that it ends nothing. It is not continued, because it could be stopped again
-    /// at once. A guard that is stopped only for a moment is not given up.
+    /// Whether somebody has stopped the supervisor, so that it ends nothing. It is not continued, because it could be stopped
+    /// again at once. A supervisor that is stopped only for a moment is not given up.
     fn is_stopped(&mut self) -> bool {
         if self.looked.elapsed() >= PAUSE {
             self.looked = Instant::now();
@@ -310,12 +312,13 @@ impl Guarded {
         self.stopped_since.is_some_and(|since| since.elapsed() > STOPPED_MAX)
     }
 
-    /// Orders the guard to end everything. Returns its last report or, if there is none, what was done without a guard.
+    /// Orders the supervisor to end everything. Returns its last report or, if there is none, what was done without a
+    /// supervisor.
     fn finish(mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<(Option<Word>, Option<Lost>)> {
-        // The guard ends everything on an order, and when its pipe closes, which a stage may hold open.
+        // The supervisor ends everything on an order, and when its pipe closes, which a stage may hold open.
         let _gone = self.send(&[END_ALL]);
         self.orders = None;
-        let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
+        let ended = self.ends_within(pipe, SUPERVISOR_LIMIT, &|| false);
         if let (Ok(true), Some(word)) = (&ended, self.last_word().filter(|word| !is_blind(word))) {
             let _status = self.child.wait()?;
             return Ok((Some(word), None));
@@ -324,23 +327,23 @@ impl Guarded {
         ended.map(|_| (None, Some(lost)))
     }
 
-    /// Does the guard's work. Orphans of the stage are children of the guard while it exists, so it is ended last.
+    /// Does the supervisor's work. Orphans of the stage are children of the supervisor while it exists, so it is ended last.
     fn give_up(&mut self, start: &Start<'_>) -> io::Result<Lost> {
         let is_there = self.child.try_wait()?.is_none() && !self.is_over;
-        let guard = match self.last_word() {
-            Some(word) if is_blind(&word) => LostGuard::Blind,
-            _ if is_there => LostGuard::Stopped,
-            _ => LostGuard::Ended,
+        let supervisor = match self.last_word() {
+            Some(word) if is_blind(&word) => LostSupervisor::Blind,
+            _ if is_there => LostSupervisor::Stopped,
+            _ => LostSupervisor::Ended,
         };
-        let below = if is_there { end_below(&self.child, GRACE) } else { Marked::default() };
+        let below = if is_there { end_below(&self.child, GRACE) } else { Leftovers::default() };
         let _gone = self.child.kill();
-        let marked = (start.end_marked)();
-        // A process that traces the guard could even delay the moment when its end is seen.
+        let tagged = (start.end_tagged)();
+        // A process that traces the supervisor could even delay the moment when its end is seen.
         let began = Instant::now();
         while self.child.try_wait()?.is_none() && began.elapsed() < GRACE {
             std::thread::sleep(PAUSE);
         }
-        Ok(Lost { guard, below, marked })
+        Ok(Lost { supervisor, below, tagged })
     }
 }
 
@@ -354,7 +357,7 @@ fn is_blind(word: &Word) -> bool {
 
 /// Time between two checks of whether the process should be ended.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A guard that is stopped for longer than this without a break is given up.
+/// A supervisor that is stopped for longer than this without a break is given up.
 const STOPPED_MAX: Duration = Duration::from_millis(500);
 
 /// The reading end of the process's output, until it is closed.

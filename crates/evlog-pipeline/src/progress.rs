@@ -36,7 +36,7 @@ pub enum Progress<'a> {
     },
     /// A lock that was in the way was set aside, and that was recorded.
     LockForced {
-        /// Where it is now.
+        /// The place where it is now.
         stale: &'a Path,
     },
     /// A promotion is finished that was intended when the run was left.
@@ -67,25 +67,25 @@ pub enum Progress<'a> {
         from: &'a str,
         /// Seq of the stage's outcome there.
         seq: u64,
-        /// How many files were copied.
+        /// The number of files that were copied.
         files: usize,
     },
-    /// Files are read, and there is much to read: the inputs of a stage, what it has staged, or the files that another run left
-    /// of it. Without a stage, the files of a run that is resumed. Reported at intervals, and rarely if there is little to
-    /// read.
+    /// Files are read, and there is much to read: the inputs of a stage, what it has staged, or the files that another run
+    /// left of it. Without a stage, the files of a run that is resumed. Reported at intervals, and rarely if there is little
+    /// to read.
     Reading {
         /// The stage.
         stage: Option<&'a str>,
-        /// How many bytes were read.
+        /// The number of bytes that were read.
         done: u64,
-        /// How many bytes there are, as far as that is known.
+        /// The number of bytes, if it is known.
         len: u64,
     },
     /// A stage's process is about to be started.
     StageStarted {
         /// The stage.
         stage: &'a str,
-        /// Where its output goes.
+        /// The place where its output goes.
         log: &'a Path,
     },
     /// The running stage has finished a line of output. Secrets are masked in the line, and so are bytes that would control a
@@ -110,7 +110,7 @@ pub enum Progress<'a> {
         stage: &'a str,
         /// What will be recorded for it.
         reason_code: &'a str,
-        /// What was found.
+        /// The findings.
         report: &'a Report,
     },
     /// An outcome was recorded: of a substage, of a stage that ran, or of a stage that will not run.

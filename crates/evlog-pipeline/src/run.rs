@@ -1,8 +1,8 @@
 //! A run of a plan, from its first event to its last: steps 1 to 12 of the run sequence (pipeline.md 0.3).
 //!
 //! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop according to what was recorded,
-//! project the bundle after every outcome, finalize; and resume a run that was interrupted (`resume.rs`). Does not: decide what
-//! outcomes mean. It reads from what the contract recorded which stages are blocked and what the run's status is.
+//! project the bundle after every outcome, finalize; and resume a run that was interrupted (`resume.rs`). Does not: decide
+//! what outcomes mean. It reads from what the contract recorded which stages are blocked and what the run's status is.
 //!
 //! Invariants:
 //! - Everything that the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole,
@@ -27,16 +27,16 @@ use crate::descriptors;
 use crate::error::RunError;
 use crate::file_error::{FileError, at};
 use crate::files::{in_the_way, make_within, remove_tree, set_aside, write_as_holder};
-use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
-use crate::orphans::Mark;
+use crate::orphans::Tag;
 use crate::output::Measured;
 use crate::paths;
 use crate::plan::Plan;
 use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
 use crate::step::{Step, Steps};
+use crate::supervisor::Supervisor;
 use crate::tree::Tree;
 use evlog::Request;
 use evlog::answer::{Answer, AnswerOutcome};
@@ -70,15 +70,15 @@ pub struct Retry {
     pub from: Option<String>,
 }
 
-/// How a run is interrupted, observed and guarded, and which run it retries.
+/// How a run is interrupted, observed and supervised, and which run it retries.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Asks the run to stop. It then stays in progress in the log.
     pub interrupts: Arc<Interrupts>,
     /// Called before every step, for tests that end the process there.
     pub steps: Steps,
-    /// How the guards of its stages are started.
-    pub guard: Guard,
+    /// How the supervisors of its stages are started.
+    pub supervisor: Supervisor,
     /// Which run a new run retries. A resumed run retries the run that it was created to retry.
     pub retry: Option<Retry>,
 }
@@ -143,7 +143,7 @@ struct Runner<'r> {
     /// The bundle's directory, once it was made or found.
     home: Option<Tree>,
     interrupts: Arc<Interrupts>,
-    guard: Guard,
+    supervisor: Supervisor,
     secrets: Secrets,
     steps: Steps,
     /// What the stages so far have published: path and stage.
@@ -152,8 +152,8 @@ struct Runner<'r> {
     outcomes: Vec<Outcome>,
     /// What the log says of the outputs of earlier attempts, by path.
     captured: BTreeMap<String, Measured>,
-    /// The marks of stages whose processes may still run: they were not seen to end.
-    unseen: Vec<Mark>,
+    /// The tags of stages whose processes may still run: they were not seen to end.
+    unseen: Vec<Tag>,
     /// Whether it is known that the processes of the last stage have ended.
     is_over: bool,
     /// The stages that began in an earlier process.
@@ -188,7 +188,7 @@ impl<'r> Runner<'r> {
             home: None,
             claim,
             interrupts: options.interrupts.clone(),
-            guard: options.guard.clone(),
+            supervisor: options.supervisor.clone(),
             secrets,
             steps: options.steps.clone(),
             published: BTreeMap::new(),
@@ -328,8 +328,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Adds to the error the status with which the run ended, according to the log. If the run has not ended, returns the error
-    /// alone.
+    /// Adds to the error the status with which the run ended, according to the log. If the run has not ended, returns the
+    /// error alone.
     fn incomplete(&mut self, error: RunError) -> RunError {
         match left(self.session.view, &self.run).map(|state| state.ended_as()) {
             Ok(Some(status)) => RunError::Incomplete { run: self.run.clone(), status, source: Box::new(error) },

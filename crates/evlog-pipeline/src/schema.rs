@@ -41,8 +41,8 @@ const STEPS_REPORTED_MAX: u64 = 200_000;
 const STEPS_CHECKED_MAX: u64 = 100_000_000;
 const STEPS_PER_VALUE_MAX: u64 = 2_000;
 
-/// The most work to match texts against the patterns of a schema, in characters times parts of a pattern. The limit holds for a
-/// document or a line, for each value of a large one, and for a contract's command.
+/// The most work to match texts against the patterns of a schema, in characters times parts of a pattern. The limit holds for
+/// a document or a line, for each value of a large one, and for a contract's command.
 const MATCHING_MAX: u64 = 1_000_000_000;
 const MATCHING_PER_VALUE_MAX: u64 = 500_000;
 const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
@@ -53,7 +53,7 @@ const COMPILING_MAX: u64 = 2_000_000;
 const COMPILING_ALL_MAX: u64 = 10_000_000;
 const COMPILING_FOR_CONTRACT_MAX: u64 = 200_000;
 
-/// If the rough bound allows this many tries for each text, the exact work is not counted.
+/// If the rough bound allows this many tries for each string, the exact work is not counted.
 const TRIES_MANY: u64 = 16_384;
 
 /// Matching up to this size is done without a check for an interrupt of the run.
@@ -63,8 +63,8 @@ const MATCHING_QUICK_MAX: u64 = 10_000_000;
 /// error is named.
 const STEPS_LISTED_MAX: u64 = 500_000;
 
-/// The greatest total length of the pointers of all errors, in bytes. Each error holds a pointer, and some hold a copy for each
-/// alternative that they come from.
+/// The greatest total length of the pointers of all errors, in bytes. Each error holds a pointer, and some hold a copy for
+/// each alternative that they come from.
 const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The greatest total length of the constants of all errors, in bytes, if all errors are named.
@@ -246,7 +246,7 @@ impl Schema {
     }
 }
 
-/// How every schema is compiled, with a limit of how often a pattern may be tried again on one text.
+/// How every schema is compiled, with a limit of how often a pattern may be tried again on one string.
 fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     let patterns = PatternOptions::fancy_regex().backtrack_limit(tries);
     let options = jsonschema::options().with_draft(Draft::Draft202012).offline().with_pattern_options(patterns);
@@ -431,7 +431,7 @@ fn message(kind: &ValidationErrorKind) -> String {
         Kind::MultipleOf { multiple_of } => format!("expected a multiple of {multiple_of}"),
         Kind::Pattern { pattern } => format!("expected text that matches `{pattern}`"),
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
-            "the pattern takes too long to match; whether the text matches is not known".to_owned()
+            "the pattern takes too long to match, so it is not known whether the string matches".to_owned()
         }
         Kind::PropertyNames { .. } => "a member has a name that the schema forbids".to_owned(),
         Kind::Required { property } => format!("required member {} is missing", text_of(property)),

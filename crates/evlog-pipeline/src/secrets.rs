@@ -1,7 +1,7 @@
 //! Secrets: values that stages are given and that no record may show.
 //!
-//! Does: take the values of the variables that the plan calls secret, find them in bytes that come in any pieces, and put `***`
-//! in their place. Does not: look into artifacts, or read bytes in other ways than the readings of `readings.rs`.
+//! Does: take the values of the variables that the plan calls secret, find them in bytes that come in any pieces, and put
+//! `***` in their place. Does not: look into artifacts, or read bytes in other ways than the readings of `readings.rs`.
 //!
 //! Invariant: no message holds a secret value, and no digest that is recorded depends on a secret value.
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Why the secrets of a plan cannot be kept secret. Each problem is a sentence that shows no value.
+/// The reason why the secrets of a plan cannot be kept secret. Each problem is a sentence that shows no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretsError {
     /// At least one.

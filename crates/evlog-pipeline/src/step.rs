@@ -2,8 +2,8 @@
 //!
 //! Does: name the steps, and call an observer before each step. Does not: carry out any step.
 //!
-//! Invariant: every change that a run makes on the disk or in the log is one of these steps. Tests end a process before each of
-//! them and resume the run; the list in `docs/testing.md` comes from here.
+//! Invariant: every change that a run makes on the disk or in the log is one of these steps. Tests end a process before each
+//! of them and resume the run; the list in `docs/testing.md` comes from here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,11 +71,11 @@ steps! {
         "The stage begins again, and is reused again";
     CommitTakenOver = "commit_taken_over", "Commits that a stage is reused, and from which run",
         "The stage begins again, and is reused again";
-    NoteMark = "note_mark", "Notes beside the lock how the stage's processes can be recognised",
+    NoteTag = "note_tag", "Notes beside the lock how the stage's processes can be recognised",
         "The stage begins again";
     StartStage = "start_stage", "Starts the stage's process and waits for its end",
         "The stage begins again";
-    ForgetMark = "forget_mark", "Removes that note, unless processes of the stage may still run",
+    ForgetTag = "forget_tag", "Removes that note, unless processes of the stage may still run",
         "The stage begins again, and no process is found";
     CommitEnded = "commit_ended", "Commits how the stage's process ended",
         "The stage begins again, and no process is found";

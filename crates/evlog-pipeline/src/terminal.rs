@@ -1,11 +1,11 @@
-//! The parts of a text that a terminal does not show: escape sequences and control characters. It is defined in one place, for
-//! the lines of a stage's output that are shown, and for the search for secrets in the output.
+//! The parts of a string that a terminal does not show: escape sequences and control characters. It is defined in one place,
+//! for the lines of a stage's output that are shown, and for the search for secrets in the output.
 
 /// The longest text that is taken for a sequence, in bytes. If a sequence is longer, only its escape character is hidden, and
 /// the rest counts as text.
 const SEQUENCE_LEN_MAX: usize = 4096;
 
-/// What is at a place of a text.
+/// What is at a place of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A byte that is shown, or that ends a line.

@@ -6,8 +6,8 @@
 //! Invariants:
 //! - What has two readings is refused: duplicate keys, numbers that are not finite or that the JSON reader refuses, keys that
 //!   are not strings, another version of YAML.
-//! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications. So the
-//!   value is not larger than its text.
+//! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications. So
+//!   the value is not larger than its text.
 //! - There is no recursion, and the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;
@@ -152,7 +152,7 @@ fn of_yaml(anchor: usize, tag: Option<&Tag>) -> Result<Option<String>, String> {
     let whole = format!("{}{}", tag.handle, tag.suffix);
     match whole.strip_prefix(TAGS) {
         Some(name @ ("str" | "int" | "float" | "bool" | "null" | "seq" | "map")) => Ok(Some(name.to_owned())),
-        _ => Err(format!("expected no tag but those of JSON's types, such as `!!str`, found `{whole}`")),
+        _ => Err(format!("expected a tag of JSON's types, such as `!!str`, found `{whole}`")),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Malformed {
     pub message: String,
 }
 
-/// Why a contract does not accept a command: a stable code for programs, a sentence for people.
+/// The reason why a contract does not accept a command: a stable code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContractError {
     /// Stable, `UPPER_SNAKE_CASE` unless the contract's source spells it otherwise.
@@ -70,7 +70,7 @@ pub enum Target {
     Log,
 }
 
-/// What caused an event.
+/// The cause of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The command alone (or the causation that the command names).
@@ -82,19 +82,19 @@ pub enum Cause {
 /// An event that a decision wants committed. The engine adds seq, number, time, actor and idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Where it goes.
+    /// The place where it goes.
     pub target: Target,
     /// What happened. The name of a user's kind is any text of at most 120 bytes without control characters (F-35, F-44). A
     /// contract that accepts only some names must check them itself, as contract `custom` does.
     pub kind: KindBuf,
     /// Version of the payload's table.
     pub kind_version: u16,
-    /// What caused it.
+    /// The cause.
     pub cause: Cause,
     /// The details. For a custom kind they are JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it
     /// (F-39). The engine refuses a decision with any other payload, and records nothing. The engine knows no tables of
-    /// built-in kinds. A contract that owns such a kind reads its payload when it folds it. A decision that cannot be folded is
-    /// refused too.
+    /// built-in kinds. A contract that owns such a kind reads its payload when it folds it. A decision that cannot be folded
+    /// is refused too.
     pub payload: Vec<u8>,
 }
 
@@ -151,7 +151,7 @@ pub struct Asked<'a, S> {
     pub related: Option<&'a S>,
     /// When it happens, according to the command or else by the clock; Unix nanoseconds.
     pub time_ns: i128,
-    /// Who asks.
+    /// The actor.
     pub actor: &'a str,
     /// The command's content, for events that record its digest.
     pub content: Content<'a>,
@@ -199,8 +199,8 @@ pub struct FoldError {
     pub run: String,
     /// What was expected and what was found.
     pub message: String,
-    /// Whether a rule of the run's own definition forbids the event. The engine refuses a command that leads to such an event; any
-    /// other error that a decision leads to is a defect of the contract.
+    /// Whether a rule of the run's own definition forbids the event. The engine refuses a command that leads to such an event;
+    /// any other error that a decision leads to is a defect of the contract.
     pub is_of_rule: bool,
 }
 
@@ -263,8 +263,8 @@ pub trait Contract: Send + Sync + 'static {
         None
     }
 
-    /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run belongs to
-    /// the contract that was added first.
+    /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run belongs
+    /// to the contract that was added first.
     fn begins_with(&self, kind: Kind<'_>) -> bool;
 
     /// Whether events of this kind belong to the contract. A decision with any other event is not recorded. Default: all kinds

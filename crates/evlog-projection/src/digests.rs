@@ -23,7 +23,7 @@ pub struct FileDigest {
     pub version: u16,
     /// BLAKE3 of the bytes.
     pub blake3: [u8; 32],
-    /// How many bytes it has.
+    /// The length in bytes.
     pub len: u64,
 }
 

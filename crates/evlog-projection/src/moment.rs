@@ -1,5 +1,5 @@
-//! The two times of a commit: when it was recorded, and when it happened according to its caller. They may differ, which is not
-//! a fault. A mark shows people where they differ.
+//! The two times of a commit: when it was recorded, and when it happened according to its caller. They may differ, which is
+//! not a fault. A mark shows people where they differ.
 
 use evlog_format::CommitHead;
 
@@ -9,7 +9,7 @@ pub const APART_NS: u128 = 60 * 1_000_000_000;
 /// One of the two times of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// When it was recorded.
+    /// The time when it was recorded.
     Recorded,
     /// When it happened according to the caller, or else when it was recorded.
     Happened,
@@ -28,7 +28,7 @@ impl Moment {
 /// The times of a commit, Unix nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// When it was recorded.
+    /// The time when it was recorded.
     pub recorded_ns: i64,
     /// When it happened, if the caller says so.
     pub occurred_ns: Option<i128>,

@@ -1,8 +1,8 @@
 //! Payloads as JSON: the fields of a table, as people and scripts read them.
 //!
-//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text again as
-//! JSON. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log the same fields stay as they are, so a
-//! table is declared once. Does not: know any table.
+//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text again
+//! as JSON. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log the same fields stay as they are, so
+//! a table is declared once. Does not: know any table.
 //!
 //! Invariant: the names of the fields, and these forms, are a stable interface (`docs/json.md`).
 
@@ -19,7 +19,8 @@ const TABLE_VERSION: u16 = 1;
 /// Returns the payload of an event as JSON, as `--json` shows it. A payload that cannot be read becomes an object with `hex`.
 pub type PayloadJson = fn(&Event<'_>) -> Value;
 
-/// The payload of an event as JSON, by its table. `None` if it is protected, has a later version, or does not match this table.
+/// The payload of an event as JSON, by its table. `None` if it is protected, has a later version, or does not match this
+/// table.
 pub fn payload_json<T: Serialize + DeserializeOwned>(event: &Event<'_>) -> Option<Value> {
     if event.protection != PLAIN || event.kind_version != TABLE_VERSION {
         return None;
@@ -40,7 +41,7 @@ pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::
     }
 }
 
-/// The same for a text that may be absent.
+/// The same for a string that may be absent.
 pub fn optional_text<T: AsRef<str>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     let text = text.as_ref().map(AsRef::as_ref);
     if serializer.is_human_readable() {

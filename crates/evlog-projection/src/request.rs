@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 /// The members that every contract shares.
 const SHARED: [&str; 9] = ["contract", "run", "do", "id", "at", "actor", "correlation", "causation", "expect"];
 
-/// A command that was checked as far as that can be done without its contract.
+/// A command that has passed all checks that do not need its contract.
 ///
 /// ```
 /// use evlog_projection::Request;
@@ -144,8 +144,8 @@ impl Request {
         (&self.action, &self.members)
     }
 
-    /// BLAKE3 of the command in canonical form, without `id` and `correlation`. A second delivery must have the same digest. It
-    /// may belong to another request, so the correlation is left out. Computed when it is first needed.
+    /// BLAKE3 of the command in canonical form, without `id` and `correlation`. A second delivery must have the same digest.
+    /// It may belong to another request, so the correlation is left out. Computed when it is first needed.
     pub fn content(&self) -> [u8; 32] {
         *self.content.get_or_init(|| self.digest())
     }
@@ -204,7 +204,8 @@ impl RequestBuilder {
         self
     }
 
-    /// The idempotency key. A command that is given again under the same key is recorded once, and gets the first answer again.
+    /// The idempotency key. A command that is given again under the same key is recorded once, and gets the first answer
+    /// again.
     pub fn id(mut self, id: impl Into<String>) -> RequestBuilder {
         self.request.id = Some(id.into());
         self
@@ -216,13 +217,13 @@ impl RequestBuilder {
         self
     }
 
-    /// Who asks.
+    /// The actor.
     pub fn actor(mut self, actor: impl Into<String>) -> RequestBuilder {
         self.request.actor = Some(actor.into());
         self
     }
 
-    /// What ties it to other commands.
+    /// The string that ties it to other commands.
     pub fn correlation(mut self, correlation: impl Into<String>) -> RequestBuilder {
         self.request.correlation = Some(correlation.into());
         self
@@ -305,7 +306,7 @@ fn instant(text: String) -> Result<Instant, Malformed> {
     Ok(Instant { text, time_ns })
 }
 
-/// Checks a text of a commit's head, if it is given: not empty, of at most `max` bytes, without control characters.
+/// Checks a string of a commit's head, if it is given: not empty, of at most `max` bytes, without control characters.
 pub fn check_text(pointer: &str, given: Option<&str>, max: u64) -> Result<(), Malformed> {
     match given {
         Some("") => Err(malformed(pointer, "expected text, found an empty string")),

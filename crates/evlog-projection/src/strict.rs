@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// Why text is not accepted as JSON: a sentence with line and column.
+/// The reason why text is not accepted as JSON: a sentence with line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     /// The line, from 1.
@@ -37,7 +37,7 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
         let message = whole.split(" at line ").next().unwrap_or(&whole).to_owned();
         JsonError { line: error.line(), column: error.column(), message }
     })?;
-    // Serde does not pass on the digits of numbers, so a text with numbers other than small integers is searched for
+    // Serde does not pass on the digits of numbers, so a document with numbers other than small integers is searched for
     // numbers that are refused.
     match if is_doubtful.get() { number::first_refused(text) } else { None } {
         None => Ok(value),

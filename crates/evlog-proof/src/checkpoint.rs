@@ -21,7 +21,7 @@ const NEXT_SEQ: &str = "next-seq";
 pub struct Checkpoint {
     /// The log's name, which is the name of the key that signs.
     pub origin: String,
-    /// How many bytes it covers.
+    /// The number of bytes that it covers.
     pub size: Position,
     /// Root of these bytes.
     pub root: Root,
@@ -33,7 +33,7 @@ pub struct Checkpoint {
     pub next_seq: Seq,
 }
 
-/// Why a note is not a checkpoint of a known log.
+/// The reason why a note is not a checkpoint of a known log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -52,7 +52,7 @@ pub enum CheckpointError {
         number: usize,
         /// The required content.
         expected: &'static str,
-        /// What is there.
+        /// The found value.
         found: String,
     },
     /// The key signs for another log.

@@ -40,7 +40,7 @@ pub enum ProofFile {
         frame: Range<u64>,
         /// Seq of its first event.
         first_seq: Seq,
-        /// How many events it holds.
+        /// The number of events that it holds.
         events: u64,
         /// The slice.
         slice: Vec<u8>,
@@ -58,7 +58,7 @@ pub enum ProofFile {
     },
 }
 
-/// Why a file is not a proof, or proves nothing here.
+/// The reason why a file is not a proof, or proves nothing here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileError {
@@ -73,7 +73,7 @@ pub enum FileError {
     },
     /// The file is longer than [`FILE_LEN_MAX`].
     Length {
-        /// How long.
+        /// The length that was found.
         found: usize,
     },
     /// The proof is of the other kind.

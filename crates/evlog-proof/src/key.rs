@@ -40,7 +40,7 @@ impl Algorithm {
     }
 }
 
-/// Why text is not a key.
+/// The reason why text is not a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {

@@ -8,7 +8,7 @@
 //! - proof files ([`file`](mod@file)).
 //!
 //! If C2SP has a form for something, that form is used, so that other people's tools can read it. `docs/checkpoint.md` and
-//! `docs/proofs.md` specify every byte. Does not: open files, ask the time, draw random numbers, read a log. A program that
+//! `docs/proofs.md` specify every byte. Does not: open files, read the clock, draw random numbers, read a log. A program that
 //! links this crate links no writer.
 //!
 //! Invariants:

@@ -65,13 +65,13 @@ pub struct Note {
     signatures: Vec<Signature>,
 }
 
-/// Why bytes are not a signed note.
+/// The reason why bytes are not a signed note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoteError {
     /// Longer than [`NOTE_LEN_MAX`].
     Length {
-        /// How long.
+        /// The length that was found.
         found: usize,
     },
     /// Not UTF-8, or with a control character other than the line feed.
@@ -98,7 +98,7 @@ impl fmt::Display for NoteError {
 
 impl core::error::Error for NoteError {}
 
-/// Why a note is not signed by a key.
+/// The reason why a note is not signed by a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureError {

@@ -28,12 +28,12 @@ enum Member {
     Group { needed: usize, members: Vec<usize> },
 }
 
-/// Why text is not a witness policy.
+/// The reason why text is not a witness policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// The line, from 1; 0 if the error concerns the whole file.
     pub line: usize,
-    /// What is wrong.
+    /// The fault, in words.
     pub message: String,
 }
 
@@ -85,7 +85,7 @@ impl Policy {
         &self.logs
     }
 
-    /// Why the policy cannot be used for the log with this key; `None` if it can.
+    /// The reason why the policy cannot be used for the log with this key; `None` if it can.
     pub fn contradicts(&self, log: &VerifierKey) -> Option<String> {
         let is_it = |other: &VerifierKey| other.public_bytes() == log.public_bytes();
         let witness = self.members.iter().find(|(_, member)| matches!(member, Member::Witness(key) if is_it(key)));

@@ -1,7 +1,7 @@
 //! Decides what a witness may cosign, given the last checkpoint that it saw of a log, the new checkpoint, and a proof between
 //! them.
 //!
-//! Does: decide. Does not: keep what was seen, ask the time, sign. `docs/checkpoint.md` has the rules (C-31 to C-33).
+//! Does: decide. Does not: keep what was seen, read the clock, sign. `docs/checkpoint.md` has the rules (C-31 to C-33).
 
 use crate::checkpoint::Checkpoint;
 use crate::file::{FileError, ProofFile};
@@ -18,7 +18,7 @@ pub struct Seen {
     pub time: u64,
 }
 
-/// Why a checkpoint is not cosigned.
+/// The reason why a checkpoint is not cosigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WitnessRefusal {
@@ -53,7 +53,7 @@ pub enum WitnessRefusal {
         old: Position,
         /// Size that the proof must lead to.
         new: Position,
-        /// Why the proof that was given cannot be used.
+        /// The reason why the proof that was given cannot be used.
         given: Option<Box<FileError>>,
     },
     /// The clock is before the last cosignature.
@@ -66,8 +66,8 @@ pub enum WitnessRefusal {
 }
 
 impl WitnessRefusal {
-    /// Whether the refusal shows that the log's keeper signed something that contradicts the past. Otherwise only something is
-    /// missing here.
+    /// Whether the refusal shows that the log's key signed something that contradicts an earlier checkpoint. Otherwise only
+    /// something is missing here.
     pub fn is_alarm(&self) -> bool {
         !matches!(self, WitnessRefusal::ProofNeeded { .. } | WitnessRefusal::Clock { .. })
     }

@@ -40,7 +40,7 @@ enum Operator {
     Matches,
 }
 
-/// What a field is compared with.
+/// The value that a field is compared with.
 #[derive(Clone, Debug)]
 struct Wanted {
     text: String,

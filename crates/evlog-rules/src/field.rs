@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_payload_of_a_kind_that_cannot_have_the_field_is_not_decoded() {
-        // The payload would end the test.
+        // Decoding this payload would fail the test.
         let event = Made { payload: "no JSON", ..of_kind(kind::STATUS_CREATED) };
         assert!(!is_found("payload.stage", &event) && !is_found("payload.retry.why", &event));
     }

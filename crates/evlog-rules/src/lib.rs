@@ -5,7 +5,7 @@
 //! - decide whether a kind ([`kinds`]), a field ([`field`]) or a condition ([`condition`]) matches an event;
 //! - judge the events of a case as they come ([`rules`]).
 //!
-//! Does not: know a contract or the state of a run, read a log, ask the time, print.
+//! Does not: know a contract or the state of a run, read a log, read the clock, print.
 //!
 //! Invariant: what a rule finds depends only on the events of a case, in their order.
 #![forbid(unsafe_code)]

@@ -41,7 +41,7 @@ pub struct Located<'t> {
     places: BTreeMap<String, Place>,
 }
 
-/// Where a part begins.
+/// The place where a part begins.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     /// Its key; for an item of a list, the item itself.
@@ -58,8 +58,8 @@ pub enum Half {
     Value,
 }
 
-/// Line and column of a byte offset in a text that people write, both from 1, the column in characters. An offset after the end
-/// counts as the end.
+/// Line and column of a byte offset in a text that people write, both from 1, the column in characters. An offset after the
+/// end counts as the end.
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

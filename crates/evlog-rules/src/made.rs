@@ -12,13 +12,13 @@ pub struct Made {
     pub stream: &'static str,
     /// Its number there.
     pub number: u64,
-    /// What happened.
+    /// The kind of the event.
     pub kind: Kind<'static>,
-    /// Who asked.
+    /// The actor.
     pub actor: &'static str,
     /// When it was recorded, Unix nanoseconds.
     pub recorded_ns: i64,
-    /// What caused it.
+    /// The cause.
     pub causation: Option<Seq>,
     /// JSON.
     pub payload: &'static str,

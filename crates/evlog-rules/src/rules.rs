@@ -2,13 +2,13 @@
 //! for each run or for each value of a field.
 
 mod contradiction;
-mod guard;
+mod enforced;
 mod judge;
 mod memory;
 mod read;
 mod template;
 
-pub use guard::{Breach, Guard};
+pub use enforced::{Breach, Enforced};
 pub use judge::{Case, Step, Violation};
 pub use read::{of_contract, read};
 
@@ -25,7 +25,7 @@ use template::Template;
 /// The longest file of rules, in bytes.
 pub const FILE_LEN_MAX: u64 = 1 << 20;
 
-/// Which events belong together.
+/// The events that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Per {
     /// The events of a run.
@@ -185,12 +185,12 @@ impl Rule {
         &self.given
     }
 
-    /// How much a violation matters.
+    /// The severity of a violation.
     pub fn severity(&self) -> Severity {
         self.severity
     }
 
-    /// Which events belong together.
+    /// The events that belong together.
     pub fn per(&self) -> &Per {
         &self.per
     }
@@ -200,7 +200,7 @@ impl Rule {
         self.contract.as_deref()
     }
 
-    /// Where its parts stand in the file of rules.
+    /// The place where its parts stand in the file of rules.
     pub fn places(&self) -> Places {
         self.places
     }

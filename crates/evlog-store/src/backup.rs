@@ -20,14 +20,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What was copied.
+/// The result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// The log.
     pub log_id: LogId,
     /// How far it was committed when it was copied.
     pub committed: Committed,
-    /// How many checkpoints the copy has.
+    /// The number of checkpoints that the copy has.
     pub checkpoints: u64,
 }
 
@@ -87,8 +87,8 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     made.sync_data().map_err(Failure::of("sync", path))
 }
 
-/// Copies the checkpoints over what was copied, and those that were set aside. Returns the number of the former. What is in the
-/// place of a checkpoint but cannot be one is left out. An audit of the copy still finds in the log's events what the
+/// Copies the checkpoints over what was copied, and those that were set aside. Returns the number of the former. What is in
+/// the place of a checkpoint but cannot be one is left out. An audit of the copy still finds in the log's events what the
 /// checkpoint stated, as an audit of the log does.
 fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
     let notes = Checkpoints::new(Arc::clone(&source.fs), source.layout.dir());

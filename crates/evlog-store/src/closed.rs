@@ -1,4 +1,4 @@
-//! The sidecar `.end` of the last segment. It says where a close in order left the log, so that the next open need not scan.
+//! The sidecar `.end` of the last segment. It says where a clean close left the log, so that the next open need not scan.
 //!
 //! Does: write what a scan would find, and check whether that is still true. Does not: decide what happens if it is not true;
 //! the segment is then scanned.
@@ -35,7 +35,7 @@ const CRC_LEN: usize = 4;
 /// The most bytes that the sidecar has.
 const LEN_MAX: u64 = (FRONTIER_AT + Frontier::ENCODED_LEN_MAX + CRC_LEN) as u64;
 
-/// Where a close in order left the log.
+/// The place where a clean close left the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedEnd {
     /// Position of the last commit.
@@ -47,7 +47,7 @@ pub(crate) struct ClosedEnd {
 }
 
 impl ClosedEnd {
-    /// Where the log ends.
+    /// The place where the log ends.
     pub(crate) fn end(&self) -> Position {
         Position(self.tree.size())
     }
@@ -110,7 +110,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(raw)
 }
 
-/// Where the last segment ends, if it was closed in order and no check contradicts that. `len` is the file's length, and
+/// Where the last segment ends, if it was closed cleanly and no check contradicts that. `len` is the file's length, and
 /// `entries` says which sidecars exist. If a sidecar is missing, the segment is scanned, and the sidecars are made again.
 pub(crate) fn closed_end(
     files: &Files,

@@ -17,7 +17,7 @@ pub struct Failure {
     pub doing: &'static str,
     /// The file or directory that it was done to.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error message.
     pub source: std::io::Error,
 }
 
@@ -29,7 +29,7 @@ impl Failure {
     }
 }
 
-/// Why an existing log is not opened, or a part of it is not read: the bytes are not what they must be.
+/// The reason why an existing log is not opened, or a part of it is not read: the bytes are not what they must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The verdict that follows from the evidence.
@@ -38,15 +38,15 @@ pub struct Refusal {
     pub position: Position,
     /// The file that holds this byte, or should hold it.
     pub file: PathBuf,
-    /// What should be there.
+    /// The expected value.
     pub expected: String,
-    /// What is there.
+    /// The found value.
     pub found: String,
-    /// What to do.
+    /// The remedy.
     pub hint: String,
 }
 
-/// Why a log cannot be created or opened.
+/// The reason why a log cannot be created or opened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -87,13 +87,13 @@ pub enum OpenError {
     Io(Failure),
 }
 
-/// Why a commit was not acknowledged.
+/// The reason why a commit was not acknowledged.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AppendError {
     /// The commit is not in the log and will not be.
     NotAppended {
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// An earlier write or sync failed: this writer acknowledges nothing any more. Reopen the log.
@@ -103,14 +103,14 @@ pub enum AppendError {
     },
     /// The commit may be in the log or not; reopening the log shows which.
     Unknown {
-        /// Where it would be.
+        /// The place where it would be.
         position: Position,
         /// The failure.
         cause: Arc<Failure>,
     },
 }
 
-/// Why a commit was not appended.
+/// The reason why a commit was not appended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Reason {
@@ -160,7 +160,7 @@ pub enum ReadError {
     NoCommit {
         /// The position asked for.
         position: Position,
-        /// Where the committed part ends.
+        /// The place where the committed part ends.
         end: Position,
     },
     /// The log has no such event yet.

@@ -74,14 +74,14 @@ pub trait Fs: Debug + Send + Sync {
     /// Which file the path names now, looked up from the root of the file system, even if a directory is held by a
     /// handle.
     fn id(&self, path: &Path) -> io::Result<FileId>;
-    /// Which directory the path leads to now. If a directory is held, which directory is held under the path. `None` if this is
-    /// not supported. That must be so exactly where [`hold`](Fs::hold) is not supported, because a reader compares the two.
+    /// Which directory the path leads to now. If a directory is held, which directory is held under the path. `None` if this
+    /// is not supported. That must be so exactly where [`hold`](Fs::hold) is not supported, because a reader compares the two.
     fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
         let _ = dir;
         Ok(None)
     }
-    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if the directory is moved
-    /// later. `None` if this is not supported.
+    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if the directory is
+    /// moved later. `None` if this is not supported.
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         let _ = dir;
         Ok(None)
@@ -95,7 +95,7 @@ pub struct FileId(pub u64, pub u64);
 /// Identity, length and time of a file that must not change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which file.
+    /// The file.
     pub id: FileId,
     /// Its length in bytes.
     pub len: u64,
@@ -149,12 +149,12 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
-    /// Begins to sync what is written so far, in parallel with the caller if the file system can do that. A failure is reported
-    /// once, to the caller who waits, and not again by a later sync. So wait before relying on a later sync.
+    /// Begins to sync what is written so far, in parallel with the caller if the file system can do that. A failure is
+    /// reported once, to the caller who waits, and not again by a later sync. So wait before relying on a later sync.
     fn begin_sync(self: Arc<Self>) -> Syncing {
         Syncing::Done(self.sync_data())
     }
-    /// Which file it is.
+    /// The file.
     fn id(&self) -> io::Result<FileId>;
     /// A stamp by which the caller can see later whether the file was changed or replaced.
     fn stamp(&self) -> io::Result<Stamp> {

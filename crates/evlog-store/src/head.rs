@@ -30,7 +30,7 @@ const CRC_AT: usize = NEXT_SEQ_AT + 8;
 /// Length in bytes.
 pub(crate) const HEAD_LEN: usize = CRC_AT + 4;
 
-/// What `HEAD` says.
+/// The content of `HEAD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The log it belongs to.
@@ -87,7 +87,7 @@ impl Head {
     }
 }
 
-/// Writes `HEAD` in its place. Bytes that somebody wrote behind it are cut, because readers do not accept a longer file as
+/// Writes `HEAD` in its place. Bytes that somebody wrote after it are cut, because readers do not accept a longer file as
 /// `HEAD`.
 pub(crate) fn write_head(file: &dyn File, head: &Head) -> io::Result<()> {
     file.write_at(&head.encode(), 0)?;

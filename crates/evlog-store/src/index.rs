@@ -1,7 +1,7 @@
-//! The sidecar `.idx` of a segment that is sealed or was closed in order. It lists which streams have events in the segment,
+//! The sidecar `.idx` of a segment that is sealed or was closed cleanly. It lists which streams have events in the segment,
 //! and in which frames.
 //!
-//! It is derived, so its form may change from version to version: an index that fails a check is made again from the segment.
+//! It is derived, so its form may change from version to version: an index that fails a check is recreated from the segment.
 //! One stream can be found without reading the rest. Streams are in blocks, in order of a hash of their names, and a table of
 //! blocks tells which block to read. For streams that are not in the segment, a filter avoids that read. The filter itself is
 //! read only when enough lookups have found nothing.
@@ -52,7 +52,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) first_number: u64,
     /// Seq of that event.
     pub(crate) first_seq: Seq,
-    /// How many events it has here.
+    /// The number of its events here.
     pub(crate) events: u64,
     /// Offsets of the frames that hold them.
     pub(crate) frames: &'a [u32],
@@ -83,7 +83,7 @@ pub(crate) struct Of {
 /// The smallest and largest times of the commits of a segment, Unix nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// When they were recorded.
+    /// The times when they were recorded.
     pub recorded: (i128, i128),
     /// When they happened according to the caller, or else when they were recorded.
     pub happened: (i128, i128),
@@ -142,7 +142,7 @@ enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     first: u32,
-    /// Where the block ends, counted from the start of the blocks.
+    /// The place where the block ends, counted from the start of the blocks.
     end: usize,
     crc: u32,
 }

@@ -1,6 +1,6 @@
 //! Shows a log's files as they are, in any state.
 //!
-//! Does: say what each file is and what it claims, go from frame to frame, continue behind bytes that are not a frame, show any
+//! Does: say what each file is and what it claims, go from frame to frame, continue after bytes that are not a frame, show any
 //! place. Does not: judge the log as a whole, refuse a log, or write.
 //!
 //! Invariants: a part that cannot be read is reported in its place, and all other parts are still shown. Nothing is locked, so
@@ -48,7 +48,7 @@ pub struct Segment {
     pub sealed: bool,
     /// Its header; `None` if it cannot be read.
     pub header: Option<SegmentHeader>,
-    /// What is wrong with it, as far as its header and length show.
+    /// The faults that its header and length show.
     pub wrong: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub enum Stretch<'a> {
     Frame(Frame<'a>, Result<Box<CommitReader<'a>>, Corruption>),
     /// Bytes that are not a frame.
     Other {
-        /// Where they begin.
+        /// The place where they begin.
         position: Position,
         /// How many bytes, up to the next frame or the end of the file.
         len: u64,
@@ -133,7 +133,7 @@ impl Inspection {
         holding.checked_sub(1).map(|at| &self.segments[at])
     }
 
-    /// Goes through a segment from its first frame on, and continues behind damage.
+    /// Goes through a segment from its first frame on, and continues after damage.
     pub fn stretches(
         &self,
         segment: &Segment,

@@ -146,7 +146,7 @@ mod tests {
         };
         assert!(next(Seq(42)).is_ok());
         assert!(next(Seq(41)).is_err());
-        // The header can be read, and the bytes behind it cannot.
+        // The header can be read, and the bytes after it cannot.
         fs.fail(Act::Read, 1, io::ErrorKind::Other);
         assert!(next(Seq(41)).is_ok());
     }

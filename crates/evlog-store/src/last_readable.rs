@@ -1,4 +1,4 @@
-//! The last segment of a log that can be opened and belongs to the log, and what is wrong with the files behind it. Readers and
+//! The last segment of a log that can be opened and belongs to the log, and what is wrong with the files after it. Readers and
 //! writers both use this, so that they give the same verdict.
 //!
 //! Invariant: the worst flaw decides the verdict. Of two equal flaws, the first one does.
@@ -12,7 +12,7 @@ use evlog_format::{LogIdentity, Position};
 use evlog_verify::Verdict;
 use std::path::Path;
 
-/// The files behind the last segment that can be opened.
+/// The files after the last segment that can be opened.
 #[derive(Debug)]
 pub(crate) struct Unopened {
     /// Position of the first of them.
@@ -30,7 +30,7 @@ fn first_identity(files: &Files, positions: &[Position]) -> Result<Option<LogIde
     }
 }
 
-/// The last segment that can be opened and belongs to this log. The segments behind it are removed from `positions`.
+/// The last segment that can be opened and belongs to this log. The segments after it are removed from `positions`.
 pub(crate) fn last_readable(
     files: &Files,
     positions: &mut Vec<Position>,
@@ -126,7 +126,7 @@ pub(crate) fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> 
     Ok((scan.map_err(Failure::of("read", &path))?, streams))
 }
 
-/// The refusal of a commit that readers show, but behind which no writer goes on (V-17).
+/// The refusal of a commit that readers show, but after which no writer goes on (V-17).
 pub(crate) fn misnumbered(path: &Path, Misnumbered { position, expected, found }: &Misnumbered) -> Trouble {
     refusal(Verdict::Tampered, *position, path, expected.clone(), found.clone())
 }

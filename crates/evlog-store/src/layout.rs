@@ -6,9 +6,9 @@
 //! segments/<20 digits: position>.seg       a part of the byte string
 //! segments/<20 digits>.seg.tmp             a segment, or a copy of one, that was being made
 //! segments/<20 digits>.tree                the byte tree up to that segment (derived)
-//! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed in order (derived)
+//! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed cleanly (derived)
 //! segments/<20 digits>.{tree,idx,end}.tmp  one of these that was being made
-//! segments/<20 digits>.end                 where a close in order left the last segment (derived)
+//! segments/<20 digits>.end                 where a clean close left the last segment (derived)
 //! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
 //! quarantine/*.tmp                         such a file that was being made
 //! checkpoints/<20 digits: size>.note       a checkpoint that was signed
@@ -52,9 +52,9 @@ pub enum SegmentEntry {
     UnfinishedEnd(Position),
     /// The byte tree up to a segment.
     Tree(Position),
-    /// The index of a segment that is sealed or was closed in order.
+    /// The index of a segment that is sealed or was closed cleanly.
     Index(Position),
-    /// Where a close in order left a segment.
+    /// The place where a clean close left a segment.
     End(Position),
 }
 

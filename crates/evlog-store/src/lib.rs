@@ -8,14 +8,16 @@
 //! - show files as they are ([`inspect`]);
 //! - repair on purpose ([`repair`]).
 //!
-//! Does not: know what an event means, ask the time, draw random numbers, print.
+//! Does not: know what an event means, read the clock, draw random numbers, print.
 //!
 //! Invariants:
 //! - There is one writer, which holds a lock. Readers hold no lock and never write.
 //! - A commit is acknowledged only if the condition of its durability class holds. No commit is acknowledged after a failed
 //!   write or sync.
-//! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/` first.
-//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is used without a check.
+//! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/`
+//!   first.
+//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is used without a
+//!   check.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![deny(unsafe_code)]

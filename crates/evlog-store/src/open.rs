@@ -1,5 +1,5 @@
 //! Opens a log for writing, in four steps: lock, scan, plan, apply. The scan only reads, the plan comes from the recovery
-//! table, and only applying the plan writes. A log that was closed in order is not scanned.
+//! table, and only applying the plan writes. A log that was closed cleanly is not scanned.
 
 use crate::closed::{ClosedEnd, closed_end};
 use crate::copy::{Side, copy_all};
@@ -30,7 +30,7 @@ const NOTE_LEN_MAX: u64 = 64 * 1024;
 /// The name of a copy in `quarantine/` until all of its bytes are kept.
 const UNFINISHED_COPY: &str = "copy.tmp";
 
-/// How a log is made.
+/// The options for creating a log.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateOptions {
     /// The log's identity: 16 random bytes, drawn by the caller.
@@ -51,7 +51,7 @@ pub struct Owner {
 pub struct Recovery {
     /// Whether the previous session closed the log in order.
     pub clean_close: bool,
-    /// Where the log ends now.
+    /// The place where the log ends now.
     pub end: Position,
     /// What was cut from its end, if anything.
     pub cut: Option<Cut>,
@@ -62,11 +62,11 @@ pub struct Recovery {
 pub struct Cut {
     /// Position of the first byte that was cut.
     pub position: Position,
-    /// How many bytes.
+    /// The number of bytes.
     pub len: u64,
-    /// Where they are kept, as a path within the log's directory.
+    /// The place where they are kept, as a path within the log's directory.
     pub kept_as: String,
-    /// Why reading stopped there.
+    /// The reason why reading stopped there.
     pub reason: String,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Opened {
     /// The last segment.
     pub(crate) file: Arc<dyn File>,
     pub(crate) head: Arc<dyn File>,
-    /// Where the log ends. All bytes before it are synced.
+    /// The place where the log ends. All bytes before it are synced.
     pub(crate) end: Position,
     /// The last commit, if the last segment has one.
     pub(crate) last_commit: Option<Position>,
@@ -269,7 +269,8 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         }
         return Ok((entries, segment));
     }
-    // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next segment.
+    // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next
+    // segment.
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
@@ -283,7 +284,7 @@ pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Resul
     }
 }
 
-/// Continues where a close in order left the log, without a scan.
+/// Continues where a clean close left the log, without a scan.
 fn resume(
     files: Files,
     lock: Box<dyn Lock>,
@@ -387,7 +388,7 @@ impl Opened {
     }
 }
 
-/// Opens `HEAD` for writing. An existing `HEAD` stays as it is, because it may say that the log was closed in order.
+/// Opens `HEAD` for writing. An existing `HEAD` stays as it is, because it may say that the log was closed cleanly.
 pub(crate) fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
     let path = files.layout.head();
     let file = match files.fs.open_write(&path) {

@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - An event that a reader showed is not gone later. If a writer is at work, a reader shows what `HEAD` calls committed.
-//!   Without a writer, it shows what the next writer will keep. Behind a wrong number in a stream it shows what an audit counts
+//!   Without a writer, it shows what the next writer will keep. After a wrong number in a stream it shows what an audit counts
 //!   (V-17).
 //! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events in some
 //!   more frames, and the indexes of the segments in which streams were looked up.
@@ -36,7 +36,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How far a log is committed.
+/// The committed extent of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// Position of the first byte that is not committed.
@@ -45,7 +45,7 @@ pub struct Committed {
     pub next_seq: Seq,
 }
 
-/// A segment, as far as it is committed.
+/// The committed part of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// Position of its first byte.
@@ -63,7 +63,7 @@ pub struct SegmentInfo {
 pub struct StreamSummary {
     /// The stream.
     pub name: String,
-    /// How many events it has.
+    /// The number of its events.
     pub events: u64,
     /// Seq of its first event.
     pub first_seq: Seq,
@@ -80,7 +80,7 @@ pub struct CommitRef<'a> {
     pub commit: CommitReader<'a>,
 }
 
-/// A log, as far as it was committed when this reader last looked.
+/// The part of a log that was committed when this reader last looked.
 #[derive(Debug)]
 pub struct Reader {
     /// The files, reached by the handle of the directory that was opened, because another log may take its name later.
@@ -95,9 +95,9 @@ pub struct Reader {
     active: Mutex<Active>,
     /// `HEAD` as it was last read.
     head: Option<Head>,
-    /// Why an existing `HEAD` could not be used when this reader was opened.
+    /// The reason why an existing `HEAD` could not be used when this reader was opened.
     head_flaw: Option<String>,
-    /// The damage behind the part that this reader shows.
+    /// The damage after the part that this reader shows.
     damage: Option<Trouble>,
     /// The last committed bytes when this reader last looked.
     seen: Seen,
@@ -105,7 +105,7 @@ pub struct Reader {
     dirs: Dirs,
 }
 
-/// The streams of the last segment, as far as they were looked up.
+/// The streams of the last segment that were looked up.
 #[derive(Debug)]
 struct Active {
     segment: Position,
@@ -115,15 +115,15 @@ struct Active {
 
 impl Reader {
     /// Opens the log in `dir`. This reads `HEAD`, the first header, the end of the segment before the last (usually 16 KiB),
-    /// and the last segment. If the log was closed in order, it reads only the end of the last segment; otherwise all of it.
+    /// and the last segment. If the log was closed cleanly, it reads only the end of the last segment; otherwise all of it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let mut reader = Reader::open_up_to_damage(fs, dir)?;
         reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))
     }
 
-    /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before the damage
-    /// as if there were no more. [`check_whole`](Reader::check_whole) reports the damage, and also a sealed segment that does
-    /// not end where the next one begins. In such a segment the commits end.
+    /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before the
+    /// damage as if there were no more. [`check_whole`](Reader::check_whole) reports the damage, and also a sealed segment
+    /// that does not end where the next one begins. In such a segment the commits end.
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
@@ -166,7 +166,7 @@ impl Reader {
         Ok(self.files.has_writer().map_err(Failure::of("look at", &self.files.layout.lock()))?)
     }
 
-    /// Checks that there is no damage behind the part that this reader shows.
+    /// Checks that there is no damage after the part that this reader shows.
     pub fn check_whole(&self) -> Result<(), ReadError> {
         self.damage.as_ref().map_or(Ok(()), |trouble| Err(trouble.again().into()))
     }
@@ -176,7 +176,7 @@ impl Reader {
         self.head_flaw.as_deref()
     }
 
-    /// How far this reader sees.
+    /// The extent that this reader sees.
     pub fn committed(&self) -> Committed {
         self.committed
     }
@@ -258,8 +258,8 @@ impl Reader {
         Follow::new(self.place.fs.as_ref(), self.place.layout.dir())
     }
 
-    /// The commits from a position on, as far as this reader sees. The position must be that of a commit or of a segment, or
-    /// the end.
+    /// The commits from a position on that this reader sees. The position must be that of a commit or of a segment, or the
+    /// end.
     pub fn commits(&self, from: Position) -> Result<Commits<'_>, ReadError> {
         Commits::new(self, from)
     }
@@ -284,8 +284,8 @@ impl Reader {
     }
 
     /// Which segment holds `seq`: the last segment whose first seq is not above it. A segment that cannot be opened, or whose
-    /// header fails or does not continue the segments before it, is not judged here. The walk over the commits reports it after
-    /// it has shown everything before it.
+    /// header fails or does not continue the segments before it, is not judged here. The walk over the commits reports it
+    /// after it has shown everything before it.
     fn holding(&self, seq: Seq) -> usize {
         let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
         while high - low > 1 {
@@ -351,7 +351,7 @@ impl Reader {
         failing(visit, |visit| self.visit_stream(name, from_number, all, visit).map_err(|error| self.blamed(error)))
     }
 
-    /// Visits the stream's events in commits before a position. Nothing behind that position is read.
+    /// Visits the stream's events in commits before a position. Nothing after that position is read.
     pub fn stream_until<E: From<ReadError>>(
         &self,
         name: &str,
@@ -381,7 +381,7 @@ impl Reader {
         Ok(!parts.is_empty())
     }
 
-    /// The segments, in order, as far as they are committed.
+    /// The committed parts of the segments, in order.
     pub fn segments(&self) -> &[SegmentInfo] {
         &self.segments
     }

@@ -5,13 +5,13 @@
 //!
 //! The table is sound because of two facts:
 //! - A segment is synced before the next one is made. So only the last segment can hold an unfinished commit.
-//! - Each frame states a position before which all bytes were synced. The largest of these marks and of the mark in `HEAD` is
-//!   the *durable floor*. Bytes below it cannot be an unfinished commit, whatever they look like. Bytes above it were never
-//!   acknowledged under class `sync`.
+//! - Each frame states a position before which all bytes were synced. The largest of these positions and of the position in
+//!   `HEAD` is the *durable floor*. Bytes below it cannot be an unfinished commit, whatever they look like. Bytes above it
+//!   were never acknowledged under class `sync`.
 
 use evlog_verify::Verdict;
 
-/// Why a scan stopped.
+/// The reason why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// It reached the file's end, after a whole frame or the header.
@@ -30,7 +30,7 @@ pub enum Stop {
     Disordered,
 }
 
-/// Where the durable floor is.
+/// The place where the durable floor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
     /// Not above the place where the scan stopped: everything that was synced is there.
@@ -62,9 +62,9 @@ pub enum Place {
 /// One combination of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Why the scan stopped.
+    /// The reason why the scan stopped.
     pub stop: Stop,
-    /// Where the durable floor lies.
+    /// The place where the durable floor lies.
     pub floor: Floor,
     /// Whether a valid frame follows.
     pub later: Later,
@@ -72,7 +72,7 @@ pub struct Case {
     pub place: Place,
 }
 
-/// What to do.
+/// The action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Nothing: the segment is whole.
@@ -94,9 +94,9 @@ pub struct Row {
     stop: &'static [Stop],
     floor: &'static [Floor],
     later: &'static [Later],
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// Why.
+    /// The reason.
     pub why: &'static str,
 }
 
@@ -146,7 +146,7 @@ pub const TABLE: &[Row] = &[
         floor: &[Floor::Reached],
         later: &[Later::Valid],
         action: Action::Cut,
-        why: "Unsynced writes reach the disk in any order, so a later one may be whole. Its own mark says \
+        why: "Unsynced writes reach the disk in any order, so a later one may be whole. Its own durable-before says \
               that the failing frame was not synced when it was written: both are of groups that were never \
               acknowledged.",
     },
@@ -292,11 +292,11 @@ pub fn plan(case: Case) -> &'static Row {
 const DOCUMENT_HEAD: &str = "\
 # Recovery
 
-This page is made from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To make it again:
+This page is generated from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To recreate it:
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
-If a log was closed in order, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
-is scanned. A reader does the same. So in a last segment that was closed in order, as in every sealed one, a number that does not follow in its stream
+If a log was closed cleanly, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
+is scanned. A reader does the same. So in a last segment that was closed cleanly, as in every sealed one, a number that does not follow in its stream
 (V-17) is reported by commands that read this stream and by `evlog verify`, and not by others. In all other cases the last segment is scanned from the start, frame by frame, up to the first
 byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly
 one row.
@@ -309,13 +309,13 @@ Opening compares the length of each sealed segment with the place where the next
 is refused as `truncated`; if one is too long, as `damaged` (V-14, V-16). A reader shows what is before such a segment, and reports it.
 
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
-  bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.
+  bytes after it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.
   `malformed`: its checksum matches, but the commit does not decode. `disordered`: the commit does not continue the log.
-- *floor*: the largest position among the *durable-before* marks of all valid frames of the segment (also those behind the stop) and the
+- *floor*: the largest position among the *durable-before* positions of all valid frames of the segment (also those after the stop) and the
   durable position in `HEAD`. `reached`: it is not above the stop. `missed`: it is above the stop, within the file. `beyond`: it
   is above the file's end. A sealed segment's floor is the position of the next segment.
-- *later*: whether there is a valid frame anywhere behind the stop.
-- *action*: `keep`; `trim`: cut the zeros; `cut`: copy the bytes behind the stop into `quarantine/`, sync the copy, then cut
+- *later*: whether there is a valid frame anywhere after the stop.
+- *action*: `keep`; `trim`: cut the zeros; `cut`: copy the bytes after the stop into `quarantine/`, sync the copy, then cut
   them; `refuse`: change nothing, and report the verdict.
 
 `evlog repair` uses the same table. [repair.md](repair.md) says what you can do with a refused log.

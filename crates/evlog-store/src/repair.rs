@@ -7,7 +7,7 @@
 //!
 //! Invariants:
 //! - A refused plan has no steps: the log is left as it is, or repaired completely.
-//! - Bytes are cut only behind the last whole commit of the last segment, after a copy of them was synced.
+//! - Bytes are cut only after the last whole commit of the last segment, after a copy of them was synced.
 //! - From the first change that gives up synced bytes until the commit that records the loss is synced, `HEAD` claims the lost
 //!   bytes. So until then the log is refused as `truncated`, and never counts as whole.
 
@@ -33,11 +33,11 @@ pub use survey::{Held, Survey};
 pub enum Accept {
     /// Nothing that was synced.
     Nothing,
-    /// Synced bytes at the end of the last segment that are damaged or missing, and all behind them.
+    /// Synced bytes at the end of the last segment that are damaged or missing, and all after them.
     Loss,
 }
 
-/// What a step does.
+/// The work of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Cuts zeros; they hold nothing to keep.
@@ -71,7 +71,7 @@ impl Act {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What.
+    /// The action.
     pub act: Act,
     /// To which file.
     pub file: PathBuf,
@@ -81,7 +81,7 @@ pub struct Step {
     pub len: u64,
     /// The row of the recovery table that calls for it.
     pub row: Option<&'static str>,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Where the bytes are kept, as a path within the log's directory.
     pub kept_as: Option<String>,
@@ -96,9 +96,9 @@ pub struct Loss {
     pub row: Option<&'static str>,
     /// The last segment.
     pub file: PathBuf,
-    /// Where the log ends afterwards: right behind the last whole commit.
+    /// Where the log ends afterwards: right after the last whole commit.
     pub position: Position,
-    /// How many bytes are behind that position.
+    /// How many bytes are after that position.
     pub len: u64,
     /// Every byte before this position was synced once.
     pub floor: Position,
@@ -106,7 +106,7 @@ pub struct Loss {
     pub first_seq: Seq,
     /// Seq after the last event that is known to have been there; `None` if nothing shows it.
     pub next_seq: Option<Seq>,
-    /// Why reading stops there.
+    /// The reason why reading stops there.
     pub reason: String,
     /// Where the bytes are kept, as a path within the log's directory; `None` if there are none.
     pub kept_as: Option<String>,
@@ -124,7 +124,7 @@ impl Loss {
     }
 }
 
-/// Why nothing is done.
+/// The reason why nothing is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Verdict, place, expected and found.
@@ -142,9 +142,9 @@ pub struct Plan {
     pub verdict: Verdict,
     /// The steps; empty if the plan is refused.
     pub steps: Vec<Step>,
-    /// What the plan gives up.
+    /// The bytes that the plan gives up.
     pub loss: Option<Loss>,
-    /// Why nothing is done.
+    /// The reason why nothing is done.
     pub refused: Option<Refused>,
     /// Whether a writer session follows, which records what was done. If only derived files change, none is needed.
     opens: bool,

@@ -1,4 +1,4 @@
-//! Finds where frames continue behind bytes that are not a frame.
+//! Finds where frames continue after bytes that are not a frame.
 //!
 //! Does: find the next place where a whole frame begins. Does not: say what the bytes before it mean, or trust the frame's
 //! commit.

@@ -14,7 +14,7 @@ use evlog_verify::Tree;
 use std::io;
 use std::sync::Arc;
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
     /// Position after the last commit.
@@ -23,17 +23,17 @@ pub(crate) struct Scan {
     pub(crate) last_commit: Option<Position>,
     /// Seq of the event that would come next.
     pub(crate) next_seq: Seq,
-    /// The largest durable-before mark of all valid frames, including those behind the stop.
+    /// The largest durable-before of all valid frames, including those after the stop.
     pub(crate) floor: Position,
     /// Position after the file's last byte.
     pub(crate) file_end: Position,
-    /// Why it stopped.
+    /// The reason why it stopped.
     pub(crate) stop: Stop,
-    /// Why it stopped, in words.
+    /// The reason why it stopped, in words.
     pub(crate) reason: String,
     /// Whether a valid frame follows the stop.
     pub(crate) later: Later,
-    /// The first commit with a number that does not follow in its stream, if the scan went on behind it.
+    /// The first commit with a number that does not follow in its stream, if the scan went on after it.
     pub(crate) misnumbered: Option<Misnumbered>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Misnumbered {
 /// How a pass treats a number that does not follow in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// It stops: no writer goes on behind such a commit.
+    /// It stops: no writer goes on after such a commit.
     Dense,
     /// It goes on. The commit is where it was written, and readers show it, as they do in a segment that they do not scan.
     Any,
@@ -76,13 +76,16 @@ pub(crate) fn scan(
     }
     let mut pass = Pass::new(header, numbers);
     let (stop, reason) = pass.run(&mut walk, streams, tree)?;
-    let later =
-        if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) { walk.search(pass.mark)? } else { None };
+    let later = if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) {
+        walk.search(pass.durable_before)?
+    } else {
+        None
+    };
     Ok(Scan {
         end: Position(base + pass.end),
         last_commit: pass.last.map(|offset| Position(base + offset)),
         next_seq: pass.next_seq,
-        floor: Position(later.unwrap_or(pass.mark)),
+        floor: Position(later.unwrap_or(pass.durable_before)),
         file_end: Position(base + limit),
         stop,
         reason,
@@ -91,7 +94,7 @@ pub(crate) fn scan(
     })
 }
 
-/// How far a segment was checked.
+/// The progress of the check of a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
     /// Offset after the last commit.
@@ -100,10 +103,10 @@ pub(crate) struct Pass {
     last: Option<u64>,
     /// Seq of the event that would come next.
     pub(crate) next_seq: Seq,
-    /// The largest durable-before mark so far.
-    mark: u64,
+    /// The largest durable-before so far.
+    durable_before: u64,
     numbers: Numbers,
-    /// The first commit with a number that does not follow in its stream, if the pass went on behind it.
+    /// The first commit with a number that does not follow in its stream, if the pass went on after it.
     pub(crate) misnumbered: Option<Misnumbered>,
 }
 
@@ -114,7 +117,7 @@ impl Pass {
             end: SEGMENT_HEADER_LEN as u64,
             last: None,
             next_seq: header.first_seq,
-            mark: header.position.0,
+            durable_before: header.position.0,
             numbers,
             misnumbered: None,
         }
@@ -170,7 +173,7 @@ impl Pass {
             next_seq = Seq(seq.0 + 1);
         }
         streams.time(&commit.head);
-        self.mark = self.mark.max(at.durable_before);
+        self.durable_before = self.durable_before.max(at.durable_before);
         self.last = Some(at.offset);
         (self.end, self.next_seq) = (at.offset + at.len as u64, next_seq);
         Ok(())

@@ -65,7 +65,7 @@ fn hand(writer: &Writer, how: Hand, class: Durability, payload: &[u8]) -> Result
     how(writer, &Append::new(7, class, "tester", &[event]))
 }
 
-/// The log's byte string, as far as its files hold it.
+/// The part of the log's byte string that its files hold.
 fn string(fs: &SimFs) -> Vec<u8> {
     let mut string = Vec::new();
     for path in fs.files().iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")) {

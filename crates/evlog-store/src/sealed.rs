@@ -15,7 +15,7 @@ use crate::streams::{Before, Part, Streams};
 use evlog_format::{FrameCodec, LogId, LogIdentity, Position};
 use std::sync::{Arc, OnceLock};
 
-/// Where an index that had to be made again is kept.
+/// The place where an index that had to be made again is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// It is written beside its segment.
@@ -30,7 +30,7 @@ pub(crate) struct Sealed {
     log: LogIdentity,
     keep: Keep,
     segments: Vec<Arc<SealedSegment>>,
-    /// The part of the last segment that an earlier session wrote and closed in order.
+    /// The part of the last segment that an earlier session wrote and closed cleanly.
     closed: Option<Arc<SealedSegment>>,
 }
 
@@ -82,12 +82,12 @@ impl Sealed {
         }
     }
 
-    /// Records that the last segment was closed in order at `end`.
+    /// Records that the last segment was closed cleanly at `end`.
     pub(crate) fn set_closed(&mut self, position: Position, end: Position) {
         self.closed = Some(Arc::new(SealedSegment::new(position, end)));
     }
 
-    /// Where the last segment was closed in order, if this session still builds on that.
+    /// Where the last segment was closed cleanly, if this session still builds on that.
     pub(crate) fn closed_end(&self) -> Option<Position> {
         self.closed.as_ref().map(|segment| segment.end)
     }
@@ -98,7 +98,7 @@ impl Sealed {
         self.closed.as_ref().map_or(Ok(Before::NOTHING), |segment| self.ask(files, segment, all))
     }
 
-    /// Leaves the sidecars of a close in order: the index of the last segment, and where the log ends.
+    /// Leaves the sidecars of a clean close: the index of the last segment, and where the log ends.
     pub(crate) fn close(
         &mut self,
         files: &Files,
@@ -187,8 +187,8 @@ impl Sealed {
         Ok(index)
     }
 
-    /// How many events a stream has in the sealed segments. New events are numbered by this count, so it is checked against the
-    /// frame that the index names as the stream's last.
+    /// How many events a stream has in the sealed segments. New events are numbered by this count, so it is checked against
+    /// the frame that the index names as the stream's last.
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
         for segment in self.all().rev() {
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {

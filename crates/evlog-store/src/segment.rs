@@ -217,13 +217,13 @@ impl Files {
         flaw
     }
 
-    /// Where the last of these segments ends.
+    /// The place where the last of these segments ends.
     fn end_of(&self, segments: &[Position]) -> Option<Position> {
         let [.., before, last] = segments else { return None };
         let len_of = |at: Position| self.fs.open_read(&self.layout.segment(at)).and_then(|file| file.len()).ok();
         let len = len_of(*last)?;
-        // A file that is shorter than a header begins where the segment before it ends, whatever its name says. An audit counts
-        // likewise.
+        // A file that is shorter than a header begins where the segment before it ends, whatever its name says. An audit
+        // counts likewise.
         let is_short = len < SEGMENT_HEADER_LEN as u64;
         let base = if is_short { before.0.saturating_add(len_of(*before)?) } else { last.0 };
         Some(Position(base.saturating_add(len)))
@@ -341,9 +341,9 @@ impl Files {
         self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
     }
 
-    /// Reads `HEAD`; `None` if it is not there or not whole. If it is not whole, it is read up to three times, because a writer
-    /// may be writing it now. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not
-    /// know how many.
+    /// Reads `HEAD`; `None` if it is not there or not whole. If it is not whole, it is read up to three times, because a
+    /// writer may be writing it now. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we
+    /// do not know how many.
     pub(crate) fn any_head(&self) -> Result<Option<Head>, Failure> {
         let path = self.layout.head();
         let file = match self.fs.open_read(&path) {
@@ -447,7 +447,7 @@ impl Files {
         Ok(())
     }
 
-    /// Why a segment cannot be opened: what is no regular file has no length that says anything.
+    /// The reason why a segment cannot be opened: what is no regular file has no length that says anything.
     fn no_file(&self, position: Position) -> Option<Trouble> {
         self.open(position, Access::Read).err().filter(|trouble| matches!(trouble, Trouble::Io(_)))
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) name: Arc<str>,
-    /// How many events it has.
+    /// The number of its events.
     pub(crate) len: u64,
     /// Number of its first event in the segment.
     pub(crate) first_number: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Streams {
     by_name: HashMap<Arc<str>, usize>,
     list: Vec<Stream>,
     touched: Vec<usize>,
-    /// The times of the segment's commits, as far as this session has met them.
+    /// The times of the segment's commits that this session has read or written.
     times: Times,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Part {
     pub(crate) segment: Position,
     /// Number of the stream's first event there.
     pub(crate) first_number: u64,
-    /// How many events it has there.
+    /// The number of its events there.
     pub(crate) events: u64,
     /// Offsets of the frames that hold them.
     pub(crate) frames: Vec<u32>,
@@ -127,8 +127,8 @@ impl Streams {
         stream.end = event.end;
     }
 
-    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After that event,
-    /// numbers must be dense. Otherwise the error is the expected number, and later events are compared with this one.
+    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After that
+    /// event, numbers must be dense. Otherwise the error is the expected number, and later events are compared with this one.
     pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
         let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
         let expected = std::mem::replace(&mut self.list[at].len, number + 1);

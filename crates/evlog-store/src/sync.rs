@@ -4,9 +4,9 @@
 //!
 //! The modules of the writer take them only from here, so that the exploration covers every wait.
 //!
-//! The exploration covers which thread runs next, at every lock, wait, wake-up, atomic access, thread start and yield, and when
-//! a wait with a limit ends. It does not cover memory orders weaker than sequential consistency (each atomic number here only
-//! grows, and the data that it announces is protected by the lock), or spurious wake-ups.
+//! The exploration covers which thread runs next, at every lock, wait, wake-up, atomic access, thread start and yield, and
+//! when a wait with a limit ends. It does not cover memory orders weaker than sequential consistency (each atomic number here
+//! only grows, and the data that it announces is protected by the lock), or spurious wake-ups.
 
 #[cfg(not(all(test, feature = "schedules")))]
 pub(crate) use real::*;
@@ -72,8 +72,8 @@ pub(crate) mod explored {
             self.0.wait(guard)
         }
 
-        /// Another thread is the clock. It notifies until the sleeper is awake, because its first notification may come
-        /// before the sleep begins.
+        /// Another thread simulates the timeout. It notifies until the sleeper is awake, because its first notification may
+        /// come before the sleep begins.
         pub(crate) fn wait_timeout<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,

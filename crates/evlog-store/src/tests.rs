@@ -1,4 +1,5 @@
-//! Tests of the store's guarantees: on the simulated file system if a fault is needed, and on the real one if a lock is needed.
+//! Tests of the store's guarantees: on the simulated file system if a fault is needed, and on the real one if a lock is
+//! needed.
 
 mod ahead;
 mod append;
@@ -20,8 +21,8 @@ mod reopen;
 mod repair;
 mod replaced;
 mod rows;
+mod scenario;
 mod sidecars;
-mod story;
 mod unbroken;
 mod waiting;
 

@@ -3,7 +3,8 @@
 //! Does: read in chunks, find where frames end and why they end, look for frames after a failing one. Does not: look into
 //! commits, or decide what a failing frame means.
 //!
-//! Invariants: the memory used is bounded by one chunk or one frame, whichever is longer. Nothing at or beyond `limit` is read.
+//! Invariants: the memory used is bounded by one chunk or one frame, whichever is longer. Nothing at or beyond `limit` is
+//! read.
 
 use crate::fs::File;
 use crate::recovery::Stop;
@@ -43,7 +44,7 @@ pub(crate) struct FrameAt {
     pub(crate) offset: u64,
     /// Its length, header included.
     pub(crate) len: usize,
-    /// Its mark.
+    /// Its durable-before.
     pub(crate) durable_before: u64,
 }
 
@@ -139,7 +140,7 @@ impl Walk {
     fn rest(&mut self, stop: Stop, need: usize, found: usize) -> io::Result<Walked> {
         let reason = match (self.rest_is_zero()?, stop) {
             (true, _) => return Ok(Walked::Stopped(Stop::Zeros, "only zeros up to the end of the file".into())),
-            (false, Stop::Gap) => "a length of zero, and other bytes behind it".into(),
+            (false, Stop::Gap) => "a length of zero, and other bytes after it".into(),
             (false, _) => format!("frame of {need} bytes, of which {found} are there"),
         };
         Ok(Walked::Stopped(stop, reason))
@@ -175,16 +176,16 @@ impl Walk {
         self.buf.get(from..from + at.len).unwrap_or_default()
     }
 
-    /// The largest durable-before mark of all valid frames behind the stop, wherever they begin; `None` if there is no such
-    /// frame. Marks never fall, so no mark below `mark_min` counts.
-    pub(crate) fn search(&mut self, mark_min: u64) -> io::Result<Option<u64>> {
-        let (mut at, mut budget, mut mark) = (self.offset + 1, SEARCH_BUDGET, None);
+    /// The largest durable-before of all valid frames after the stop, wherever they begin; `None` if there is no such
+    /// frame. Durable-before never falls, so no value below `durable_min` counts.
+    pub(crate) fn search(&mut self, durable_min: u64) -> io::Result<Option<u64>> {
+        let (mut at, mut budget, mut largest) = (self.offset + 1, SEARCH_BUDGET, None);
         while let Some(head) = self.bytes(at, FRAME_HEADER_LEN)?.first_chunk::<FRAME_HEADER_LEN>() {
             let (len, durable) = candidate(head);
             let plausible = len > 0
                 && len <= FRAME_BODY_LEN_MAX
                 && u64::from(len) <= budget
-                && (mark.unwrap_or(mark_min)..=self.base + at).contains(&durable);
+                && (largest.unwrap_or(durable_min)..=self.base + at).contains(&durable);
             if !plausible {
                 at += 1;
                 continue;
@@ -192,7 +193,7 @@ impl Walk {
             let (codec, position) = (self.codec.clone(), self.base + at);
             match codec.decode(position, self.bytes(at, FRAME_HEADER_LEN + len as usize)?) {
                 Decoded::Frame(frame) => {
-                    mark = Some(frame.durable_before);
+                    largest = Some(frame.durable_before);
                     at += frame.len() as u64;
                 }
                 Decoded::Corrupt(_) => {
@@ -202,11 +203,11 @@ impl Walk {
                 Decoded::Incomplete { .. } | Decoded::Empty => at += 1,
             }
         }
-        Ok(mark)
+        Ok(largest)
     }
 }
 
-/// Length and durable-before mark that a frame header at this place would state.
+/// Length and durable-before that a frame header at this place would state.
 pub(crate) fn candidate(head: &[u8; FRAME_HEADER_LEN]) -> (u32, u64) {
     let (mut len, mut durable) = ([0u8; 4], [0u8; 8]);
     len.copy_from_slice(&head[..4]);

@@ -42,11 +42,11 @@ pub struct Append<'a> {
     pub recorded_ns: i64,
     /// When it happened according to the caller, as Unix time in nanoseconds.
     pub occurred_ns: Option<i128>,
-    /// When to acknowledge it.
+    /// The time to acknowledge it.
     pub class: Durability,
     /// Who asked for it, as the caller says.
     pub actor: &'a str,
-    /// Who was authenticated.
+    /// The authenticated principal.
     pub principal: Option<&'a str>,
     /// An id that connects it with commits of other runs.
     pub correlation: Option<&'a str>,
@@ -74,11 +74,11 @@ impl<'a> Append<'a> {
 pub struct AppendEvent<'a> {
     /// The run it belongs to, or `$log`.
     pub stream: &'a str,
-    /// What happened.
+    /// The kind of the event.
     pub kind: Kind<'a>,
     /// Version of the payload's table.
     pub kind_version: u16,
-    /// What caused it.
+    /// The cause.
     pub causation: Causation,
     /// The details.
     pub payload: &'a [u8],
@@ -104,11 +104,11 @@ pub struct Ticket {
     pub position: Position,
     /// Position of the first byte after it.
     pub end: Position,
-    /// When it is acknowledged.
+    /// The time when it is acknowledged.
     pub class: Durability,
 }
 
-/// Where a log ends once everything in it is synced.
+/// The place where a log ends once everything in it is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// Position after the last commit.
@@ -119,8 +119,8 @@ pub struct Settled {
     pub root: Root,
 }
 
-/// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal. A sync of
-/// blocks that were written before does not wait for it. The zeros are cut when the segment is sealed or the log is closed.
+/// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal. A sync
+/// of blocks that were written before does not wait for it. The zeros are cut when the segment is sealed or the log is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
     /// How many short groups of commits in a row there must be before zeros are written. So a session that appends little, or
@@ -143,7 +143,7 @@ impl Default for Ahead {
 }
 
 /// The only writer of a log. Dropping it without [`close`](Writer::close) still tries to commit what waits, but then the log
-/// does not count as closed in order.
+/// does not count as closed cleanly.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -243,8 +243,8 @@ impl Writer {
         self
     }
 
-    /// The same writer, but it begins a sync in parallel with its writing after this many bytes that no commit asked to sync; 0
-    /// means never.
+    /// The same writer, but it begins a sync in parallel with its writing after this many bytes that no commit asked to sync;
+    /// 0 means never.
     #[must_use]
     pub fn with_sync_begun_after(self, bytes: u64) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
@@ -283,8 +283,8 @@ impl Writer {
         self.shared.lock().next_seq
     }
 
-    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended yet; `None`
-    /// if the segment has no commit.
+    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended yet;
+    /// `None` if the segment has no commit.
     pub fn last_recorded_ns(&self) -> Result<Option<i64>, ReadError> {
         let (segment, last) = {
             let state = self.shared.lock();
@@ -299,7 +299,7 @@ impl Writer {
         Ok(Some(CommitReader::new(frame.body, frame.position)?.head.recorded_ns))
     }
 
-    /// Where the log ends, including commits that wait.
+    /// The place where the log ends, including commits that wait.
     pub fn end(&self) -> Position {
         self.shared.lock().end
     }

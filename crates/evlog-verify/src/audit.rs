@@ -49,13 +49,13 @@ pub use saved::NotSaved;
 /// Receives each commit of the unbroken prefix, in order.
 pub type Visit<'v> = dyn FnMut(&Frame<'_>, &Commit<'_>) + 'v;
 
-/// What the audit found.
+/// The result of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// The log's identity; `None` if no segment header could be read.
     pub log_id: Option<LogId>,
-    /// How many segment files were read.
+    /// The number of segment files that were read.
     pub segments: u64,
     /// How many bytes they had, including zeros and a torn tail.
     pub size: u64,
@@ -116,7 +116,7 @@ impl fmt::Display for OtherVersion {
 
 impl core::error::Error for OtherVersion {}
 
-/// Why the bytes at a position are not a frame.
+/// The reason why the bytes at a position are not a frame.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
     Corrupt(Corruption),
@@ -133,8 +133,8 @@ enum State {
     Frames,
     /// A length of 0 was read here. All that follows should be zero (rule F-25).
     Zeros { from: u64 },
-    /// The bytes here are not a frame, and the audit looks for a frame after them. `passed` is how many whole frames after them
-    /// were passed that change nothing.
+    /// The bytes here are not a frame, and the audit looks for a frame after them. `passed` is how many whole frames after
+    /// them were passed that change nothing.
     Search { from: u64, stop: Stop, passed: u64 },
     /// No header has been readable yet, so no frame can be checked.
     Unreadable,
@@ -476,8 +476,8 @@ impl Audit {
         }
     }
 
-    /// The verdict for a contradiction. After damage, the contradiction is a consequence of the damage. Otherwise somebody made
-    /// the checksums match.
+    /// The verdict for a contradiction. After damage, the contradiction is a consequence of the damage. Otherwise somebody
+    /// made the checksums match.
     fn changed(&self) -> Verdict {
         let damaged = matches!(self.findings.verdict(), Verdict::Damaged | Verdict::Truncated);
         if damaged { Verdict::Damaged } else { Verdict::Tampered }
@@ -511,8 +511,7 @@ impl Audit {
 
     fn broken(&mut self, verdict: Verdict, from: u64, stop: Stop, passed: u64) {
         let (rule, message, expected, found) = wording::stop(&stop);
-        let found =
-            if passed > 0 { format!("{found}, and {} behind it", wording::whole_frames(passed)) } else { found };
+        let found = if passed > 0 { format!("{found}, and {} after it", wording::whole_frames(passed)) } else { found };
         self.tell(verdict, from, rule, message, &expected, &found);
     }
 

@@ -16,7 +16,7 @@ use evlog_format::{LogId, Position, Root};
 pub struct Covered {
     /// The log's identity.
     pub log_id: LogId,
-    /// How many bytes it covers.
+    /// The number of bytes that it covers.
     pub size: Position,
     /// Root over them.
     pub root: Root,
@@ -39,8 +39,8 @@ impl Covered {
                 add(report, Verdict::Truncated, bytes, "C-51", message, expected, found);
             }
             Some(root) if root != signed => {
-                // Damage among the bytes that may differ first is enough to make the root differ, so nobody need have tampered.
-                // Damage before them was signed.
+                // Damage among the bytes that may differ first is enough to make the root differ, so nobody need have
+                // tampered. Damage before them was signed.
                 let (verdict, why) = if report.findings.are_damage_in(within) {
                     (Verdict::Damaged, "; damage among these may be the cause")
                 } else {

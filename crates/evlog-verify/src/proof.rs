@@ -1,14 +1,14 @@
 //! Proofs over the byte tree, made from the log's bytes and checked without them.
 //!
-//! Does: make an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding) and
-//! a consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and check each of them.
-//! Does not: know frames, signatures or files, or decide whether a root can be trusted.
+//! Does: make an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding)
+//! and a consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and check each of
+//! them. Does not: know frames, signatures or files, or decide whether a root can be trusted.
 //!
 //! Invariants:
 //! - A check needs the sizes and the roots, which the caller has from a signed checkpoint, and nothing else.
 //! - A proof has only one form: a proof that is longer, shorter or different in any bit is refused.
-//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. If trees over beginnings of the
-//!   string are available, most bytes are not read at all; the proof is the same.
+//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. If trees over beginnings of
+//!   the string are available, most bytes are not read at all; the proof is the same.
 //!
 //! The tree is BLAKE3's. Its chunks have [`CHUNK_LEN`] bytes. In a node over more than one chunk, the left part is the largest
 //! power of two of chunks that leaves at least one byte for the right part. A node's value is a chaining value; the value of
@@ -33,7 +33,7 @@ pub const CHUNK_LEN: u64 = 1024;
 /// Length of a node's value in bytes.
 const VALUE_LEN: usize = 32;
 
-/// Why bytes are not the proof that was asked for.
+/// The reason why bytes are not the proof that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProofError {
@@ -43,7 +43,7 @@ pub enum ProofError {
         start: u64,
         /// The byte after it.
         end: u64,
-        /// How many bytes the string has.
+        /// The number of bytes that the string has.
         size: u64,
     },
     /// The proof is for a string of another length.

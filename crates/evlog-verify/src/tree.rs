@@ -147,7 +147,7 @@ const SIZE_AT: usize = MAGIC.len() + 4;
 const VALUES_AT: usize = SIZE_AT + 8;
 const CRC_LEN: usize = 4;
 
-/// Why bytes are not a frontier. The remedy is always the same: compute it again from the log.
+/// The reason why bytes are not a frontier. The remedy is always the same: recompute the frontier from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrontierError {
@@ -162,7 +162,7 @@ pub enum FrontierError {
     Length {
         /// How many bytes a frontier of that size has, or at least has.
         expected: usize,
-        /// How many there are.
+        /// The number that was found.
         found: usize,
     },
     /// The CRC-32 over the other bytes does not match.

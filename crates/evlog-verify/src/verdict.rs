@@ -19,7 +19,7 @@ pub enum Verdict {
     /// Bytes are well-formed, and contradict a root, an order or a digest that the log states elsewhere. An accident cannot do
     /// this: somebody made the checksums match.
     Tampered,
-    /// Bytes are missing that a header, HEAD or a durable-before mark covers.
+    /// Bytes are missing that a header, HEAD or a durable-before covers.
     Truncated,
     /// Bytes that were durable are not what was written.
     Damaged,
@@ -81,9 +81,9 @@ pub struct Finding {
     pub stream: Option<String>,
     /// The rule, as `docs/format.md` or a contract's page numbers it: `F-22`.
     pub rule: &'static str,
-    /// What the rule requires.
+    /// The requirement of the rule.
     pub expected: String,
-    /// What is there.
+    /// The found value.
     pub found: String,
     /// What the finding is about, without place, expectation and what was found.
     pub message: String,
@@ -115,8 +115,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings in the order in which they were made. Beyond a certain number they are counted but no longer kept, so that a ruined
-/// log of many gigabytes cannot fill the memory. The first finding that leads to the verdict is always kept.
+/// Findings in the order in which they were made. Beyond a certain number they are counted but no longer kept, so that a
+/// ruined log of many gigabytes cannot fill the memory. The first finding that leads to the verdict is always kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     kept: Vec<Finding>,
@@ -128,7 +128,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// How many findings are kept.
+    /// The maximum number of findings that are kept.
     pub const KEPT_MAX: usize = 1000;
 
     /// No findings yet: the verdict is clean.
@@ -175,7 +175,7 @@ impl Findings {
         &self.kept
     }
 
-    /// How many there were.
+    /// The number of findings.
     pub fn count(&self) -> u64 {
         self.count
     }

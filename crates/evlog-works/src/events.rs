@@ -19,7 +19,7 @@ const POOL: usize = 10_000;
 /// The run that all others repeat. A run with a parent need not name itself in its payload.
 const PARENT: &str = "RUN_ROOT";
 
-/// How long the payloads are.
+/// The lengths of the payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sizes {
     /// 208 to 271 bytes, all lengths equally often.
@@ -89,8 +89,8 @@ impl Events {
         Ok(Events::of(vec![shape], layout, count))
     }
 
-    /// Events of contracts `custom`, `status` and `pipeline` in turns: ten events for each run, and up to 1,000 runs at a time.
-    /// The rules of [`RULES`] apply to them.
+    /// Events of contracts `custom`, `status` and `pipeline` in turns: ten events for each run, and up to 1,000 runs at a
+    /// time. The rules of [`RULES`] apply to them.
     pub fn mixed(count: usize) -> Done<Events> {
         let layout = Layout { len: mixed::LEN, at_once: mixed::AT_ONCE.min(count.div_ceil(mixed::LEN)) };
         Ok(Events::of(mixed::shapes(layout.at_once)?, layout, count))

@@ -29,7 +29,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Whether fewer programs want to run than can. If this is not known, the answer is yes.
+    /// Whether the load is below the number of threads. True if the load is unknown.
     pub fn looks_idle(&self) -> bool {
         let whole = self.load.split('.').next().and_then(|whole| whole.parse::<u64>().ok());
         whole.is_none_or(|load| load < self.threads)
@@ -164,7 +164,7 @@ pub(crate) fn process_bytes(id: u32, name: &str) -> Option<u64> {
     kib(&field(&format!("/proc/{id}/status"), name)?)
 }
 
-/// How often the threads of a process have gone to sleep so far.
+/// The number of times that the threads of a process have gone to sleep so far.
 pub(crate) fn process_sleeps(id: u32) -> Option<u64> {
     let threads = fs::read_dir(format!("/proc/{id}/task")).ok()?;
     let sleeps = threads.flatten().filter_map(|thread| {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// More is better.
@@ -14,7 +14,7 @@ pub enum Unit {
     Nanoseconds,
     /// Less is better.
     Bytes,
-    /// How often a process woke in a second. Less is better.
+    /// The number of times that a process woke in a second. Less is better.
     WakeupsPerSecond,
     /// Bytes on disk in thousandths of the bytes of the payloads. Less is better.
     Permille,
@@ -63,7 +63,7 @@ pub struct Series {
     pub case: String,
     /// The contender that did it.
     pub contender: String,
-    /// What is counted.
+    /// The counted unit.
     pub unit: Unit,
     /// One figure for each round.
     pub rounds: Vec<u64>,

@@ -31,7 +31,7 @@ pub enum Work {
     ReplayTyped,
     /// Bytes on disk for payloads of 200 bytes.
     Disk,
-    /// Opening after a close in order.
+    /// Opening after a clean close.
     Open,
     /// Opening after the writer was killed with a full last segment.
     OpenKilled,
@@ -114,17 +114,17 @@ impl Work {
     }
 }
 
-/// How much work is done.
+/// The amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// How many events the store has in each work that fills a store and then reads or measures all of it (bulk, replay, disk).
-    /// The mixed log, which is audited, selected from, exported and replayed, has as many.
+    /// How many events the store has in each work that fills a store and then reads or measures all of it (bulk, replay,
+    /// disk). The mixed log, which is audited, selected from, exported and replayed, has as many.
     pub events: usize,
     /// How many events the big log has, on which opening, looking up, verifying and memory are measured.
     pub big: usize,
     /// How long one round of a durable work takes.
     pub durable: Duration,
-    /// How often each figure is taken.
+    /// The number of times that each figure is taken.
     pub rounds: usize,
     /// How many commits are made in each round for a follower (`evlog tail -f`), to measure how soon it prints each one.
     pub followed: usize,
@@ -160,11 +160,11 @@ const EXPORTED_LEN_MAX: u64 = 1200;
 /// busy.
 const BESIDE: u64 = 4 * crate::ours::SEGMENT;
 
-/// How the measurement is made.
+/// The options of the measurement.
 pub struct Plan<'a> {
-    /// Where the works make their directories.
+    /// The place where the works make their directories.
     pub dir: PathBuf,
-    /// How much is done.
+    /// The amount of work.
     pub scale: Scale,
     /// The contenders of the works in which others can take part; evlog comes first.
     pub contenders: Vec<Contender>,

@@ -36,7 +36,7 @@ impl AnswerOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a command may be rejected or refused: look at the answer, or call `into_accepted`"]
 pub struct Answer {
-    /// How it ended.
+    /// The outcome of the command.
     pub outcome: AnswerOutcome,
     /// The run it was about.
     pub run: String,
@@ -44,7 +44,7 @@ pub struct Answer {
     pub status: Option<String>,
     /// The events that record it: seq and kind.
     pub events: Vec<(Seq, String)>,
-    /// Why it was not accepted.
+    /// The reason why it was not accepted.
     pub error: Option<ContractError>,
 }
 
@@ -66,7 +66,7 @@ pub struct Accepted {
 pub struct Refused {
     /// The whole answer.
     pub answer: Box<Answer>,
-    /// Why.
+    /// The reason.
     pub error: ContractError,
 }
 

@@ -32,7 +32,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// The report on the bytes.
@@ -193,8 +193,8 @@ fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
     OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
-/// The segments that are judged: all of them, up to their ends. If a writer is at work, bytes that it has not committed yet are
-/// left out, because they are neither whole nor torn.
+/// The segments that are judged: all of them, up to their ends. If a writer is at work, bytes that it has not committed yet
+/// are left out, because they are neither whole nor torn.
 fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     let end = committed.filter(|_| raw.has_writer() == Some(true)).map_or(u64::MAX, |committed| committed.0);
     let clipped = raw.segments().iter().enumerate().filter(|(index, segment)| *index == 0 || segment.position.0 < end);
@@ -233,7 +233,7 @@ struct OpenRun {
     fold: Option<RunFold>,
     /// The state of the policy's rules on order for this run.
     orders: Orders,
-    /// How many events it has.
+    /// The number of its events.
     len: Option<u64>,
 }
 

@@ -17,12 +17,12 @@ use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
 use evlog_verify::Tree;
 use std::ops::ControlFlow;
 
-/// What may be signed.
+/// A checkpoint that may be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The log.
     pub log_id: LogId,
-    /// How many bytes are covered.
+    /// The number of covered bytes.
     pub size: Position,
     /// Root over them.
     pub root: Root,
@@ -47,7 +47,7 @@ pub struct SigningHistory {
     pub loss: Option<AfterLoss>,
 }
 
-/// An accepted loss, and which checkpoints came after it. Other checkpoints over bytes behind the loss cover what was given up.
+/// An accepted loss, and which checkpoints came after it. Other checkpoints over bytes after the loss cover what was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AfterLoss {
     /// Seq of the event that records it.
@@ -67,8 +67,8 @@ pub struct ReadBack<'l> {
 }
 
 impl<'l> ReadBack<'l> {
-    /// Begins where the last checkpoint ended. The tree at that place is taken from its sidecar, if its root is the signed one.
-    /// Otherwise all bytes before that place are read again.
+    /// Begins where the last checkpoint ended. The tree at that place is taken from its sidecar, if its root is the signed
+    /// one. Otherwise all bytes before that place are read again.
     pub fn begin(
         log: &'l Log,
         last: Option<(Position, Root)>,

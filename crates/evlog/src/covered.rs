@@ -34,7 +34,7 @@ pub fn compare(
 /// What a checkpoint states about a log besides its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stated {
-    /// How many bytes it covers.
+    /// The number of bytes that it covers.
     pub size: Position,
     /// The log's format version.
     pub format_version: u32,
@@ -104,7 +104,7 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
         rest.drain(..done);
     });
     read.map_err(OpenError::Io)?;
-    // A header is not a commit: no commit ends right behind it.
+    // A header is not a commit: no commit ends right after it.
     let is_behind_header = position.0 == segment.position.0 + SEGMENT_HEADER_LEN as u64;
     let is_end = at == position.0 && !is_behind_header || position == segment.position;
     Ok(next.filter(|_| is_end && rest.is_empty()))
@@ -155,8 +155,8 @@ fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, seen: &mut dyn FnMut(&Tree)
     Ok(())
 }
 
-/// The range that holds the first byte that differs from what was signed. It begins after the last checkpoint that matches, and
-/// ends with the first checkpoint that does not.
+/// The range that holds the first byte that differs from what was signed. It begins after the last checkpoint that matches,
+/// and ends with the first checkpoint that does not.
 fn narrowed(
     raw: &RawLog,
     covered: &Covered,

@@ -27,7 +27,7 @@ impl Threads {
     }
 }
 
-/// How often progress is reported.
+/// The number of times that progress is reported.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// The streams that belong to one thread.

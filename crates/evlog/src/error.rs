@@ -6,7 +6,7 @@ use evlog_store::{AppendError, OpenError, ReadError};
 use evlog_verify::proof::ProofError;
 use std::fmt;
 
-/// Why a text is not a policy, and where the mistake is.
+/// The reason why a text is not a policy, and where the mistake is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// Line and column, both from 1, the column in characters; `None` if the mistake concerns the whole text.
@@ -46,18 +46,18 @@ pub enum LogError {
     Payload {
         /// The event, if it is in the log.
         seq: Option<Seq>,
-        /// What is wrong.
+        /// The fault, in words.
         message: String,
     },
     /// Bytes that were read back are not those that were written or signed. Nothing was signed.
     ReadBack {
         /// The evidence that states the expected root.
         who: &'static str,
-        /// Where reading began.
+        /// The place where reading began.
         from: Position,
-        /// Where it should end, and the root there.
+        /// The place where it should end, and the root there.
         expected: (Position, Root),
-        /// Where it ended, and the root there.
+        /// The place where it ended, and the root there.
         found: (Position, Root),
     },
     /// Bytes of the log do not lead to the root of the checkpoint. Nothing was proven.
@@ -68,23 +68,23 @@ pub enum LogError {
     TwoEnds {
         /// The first event that was recorded after the time.
         later: Seq,
-        /// The last event behind that one that was recorded at or before the time.
+        /// The last event after that one that was recorded at or before the time.
         earlier: Seq,
     },
     /// The place of a value is not a JSON pointer.
     Pointer {
-        /// What was given.
+        /// The given value.
         found: String,
     },
     /// Finding what made a value takes more work than is allowed.
     WhyLimit {
-        /// How much is allowed.
+        /// The allowed maximum.
         limit: u64,
         /// The unit of the limit.
         unit: &'static str,
     },
-    /// A command was offered to one session, and another session was asked to wait for it. Only the first session knows whether
-    /// the command is recorded.
+    /// A command was offered to one session, and another session was asked to wait for it. Only the first session knows
+    /// whether the command is recorded.
     OfAnotherSession,
     /// A contract decided events that it cannot fold itself, or that an audit would report. Nothing was recorded. The contract
     /// has a defect.

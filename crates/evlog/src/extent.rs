@@ -7,7 +7,7 @@ use evlog_store::{OpenError, RawLog, Reader};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where the log's commits end now, and the log's id; `None` if there is no segment. Zeros and an unfinished commit behind the
+/// Where the log's commits end now, and the log's id; `None` if there is no segment. Zeros and an unfinished commit after the
 /// commits are not counted (rules F-25, F-26). If the end is damaged, the length is the sum of all files; other code reports
 /// the damage.
 ///

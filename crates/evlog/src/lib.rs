@@ -45,10 +45,10 @@
 //!   are in `contracts`; [`Contract`] is the trait for your own. If several contracts begin a run with the same kind of event,
 //!   the one that was added first counts. The contract `custom` can begin with every kind of users. So add your own first:
 //!   `Contracts::new().with(Mine).and(contracts::built_in())`.
-//! - A contract decides events of kinds that it [owns](Contract::owns): by default `custom/…`. All of them go into the run; or,
-//!   if they cannot be bound to a run, all of them go into `$log`. A decision that breaks a rule is [`LogError::Undecidable`],
-//!   and nothing of it is recorded. If a contract panics, the panic reaches the caller, even in [`verify`]; the log stays
-//!   whole.
+//! - A contract decides events of kinds that it [owns](Contract::owns): by default `custom/…`. All of them go into the run;
+//!   or, if they cannot be bound to a run, all of them go into `$log`. A decision that breaks a rule is
+//!   [`LogError::Undecidable`], and nothing of it is recorded. If a contract panics, the panic reaches the caller, even in
+//!   [`verify`]; the log stays whole.
 //! - A **command** asks for something ([`Request`]). It becomes one **commit** of events, or none. Its [`Answer`] says which
 //!   events were recorded, or why it was not accepted. A command with an idempotency key can be sent again: it is recorded
 //!   once, and gets the first answer again.
@@ -128,17 +128,17 @@
 //! # Stability
 //!
 //! Before release 0.1.0 everything may change. From then on every later version reads a log that was written. The files that a
-//! version of a projection makes from it stay the same, byte for byte. The format is specified in `docs/format.md`.
+//! version of a projection makes from this log stay the same, byte for byte. The format is specified in `docs/format.md`.
 //!
 //! # Inside
 //!
-//! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), judge a whole log
-//! ([`check`]), say what may be signed and prove what was signed. Does not: know any contract, print, parse arguments, use a
-//! network.
+//! Does: check each command by its contract and append it ([`Log`]), read a log back as events, runs and bundles ([`View`]),
+//! judge a whole log ([`check`]), decide which checkpoints may be signed, and make proofs against signed checkpoints. Does
+//! not: know any contract, print, parse arguments, use a network.
 //!
 //! Invariants:
-//! - The order of steps is always the same: guard, stamp, encode, write, acknowledge.
-//! - The clock is asked once for each command, in [`clock`], and nowhere below.
+//! - The order of steps is always the same: decide, stamp, encode, write, acknowledge.
+//! - The clock is read once for each command, in [`clock`], and nowhere below.
 //! - A command becomes one commit or none. A commit that its contract cannot fold is never given to the store.
 //! - Reading never writes.
 #![forbid(unsafe_code)]

@@ -116,7 +116,7 @@ impl Log {
         Options::default().open(dir, contracts)
     }
 
-    /// If the last session did not end in order, recovers the log first.
+    /// If the last session did not end cleanly, recovers the log first.
     pub(crate) fn open_with(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
         options.check()?;
         let owner = Owner { program: options.program.clone() };
@@ -216,8 +216,8 @@ impl Log {
         Ok(offered.answer)
     }
 
-    /// Decides a command and gives its events to the store. The answer is valid after [`wait`](Log::wait). Commands are ordered
-    /// by their calls.
+    /// Decides a command and gives its events to the store. The answer is valid after [`wait`](Log::wait). Commands are
+    /// ordered by their calls.
     pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
         let (contract, command) = self.read(request)?;
         let mut session = self.session();
@@ -383,9 +383,9 @@ impl Log {
         Ok(Offered { answer, ticket: Some(ticket), session: Arc::clone(&self.session) })
     }
 
-    /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the run. If
-    /// the decision breaks a rule on order, of the policy or of the run's own definition, returns that rule. Nothing is changed
-    /// yet.
+    /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the run.
+    /// If the decision breaks a rule on order, of the policy or of the run's own definition, returns that rule. Nothing is
+    /// changed yet.
     fn fold_decided(
         &self,
         request: &Request,

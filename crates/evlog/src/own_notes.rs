@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// function, because the engine does not know how notes are signed.
 pub type Parse<'p> = dyn Fn(&[u8], &[String]) -> Result<Claim, String> + 'p;
 
-/// What a note claims.
+/// The claims of a note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The bytes that it covers, and their root.
@@ -49,7 +49,7 @@ pub struct Claim {
 pub struct Beyond {
     /// The note.
     pub note: PathBuf,
-    /// How many bytes it covers.
+    /// The number of bytes that it covers.
     pub size: Position,
     /// How many the log has.
     pub len: Position,
@@ -58,7 +58,7 @@ pub struct Beyond {
 /// How many notes, and how many recorded checkpoints, a log is compared with. For each of them a part of a segment is read.
 const COMPARED_MAX: usize = 16;
 
-/// What the notes show.
+/// The result of reading the notes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// The first note for which there is a finding.
@@ -73,7 +73,7 @@ pub struct Judged {
     pub not_kept: u64,
 }
 
-/// Why a note cannot be compared with the log.
+/// The reason why a note cannot be compared with the log.
 #[derive(Debug)]
 enum Unread {
     /// The note belongs to another log.
@@ -118,10 +118,10 @@ impl OwnNotes {
         OwnNotes { fs: Arc::clone(fs), dir: dir.to_path_buf(), kept, overlong }
     }
 
-    /// Adds to a report what the notes show that cover more than `given` (rules C-51, C-52, C-54, C-55). The largest notes that
-    /// can be read and are signed are compared, up to the first that does not agree. A note that cannot be read, is not signed
-    /// or belongs to another log is a finding. If the notes show nothing against the log, it is compared with the checkpoints
-    /// that its own events record (rule C-56).
+    /// Adds to a report what the notes show that cover more than `given` (rules C-51, C-52, C-54, C-55). The largest notes
+    /// that can be read and are signed are compared, up to the first that does not agree. A note that cannot be read, is not
+    /// signed or belongs to another log is a finding. If the notes show nothing against the log, it is compared with the
+    /// checkpoints that its own events record (rule C-56).
     pub fn judge(&self, report: &mut Report, given: Option<Position>, parse: &Parse<'_>) -> Result<Judged, LogError> {
         let mut sizes = self.sizes()?;
         // A key is recorded before its first note is kept, and a checkpoint after its note. So a writer at work causes no
@@ -205,7 +205,7 @@ impl OwnNotes {
 
 struct Judging<'j> {
     own: &'j OwnNotes,
-    /// Where the log's commits end.
+    /// The place where the log's commits end.
     end: Position,
     recorded: Recorded,
     /// The checkpoints of the notes that agreed with the log.
@@ -309,15 +309,15 @@ impl Judging<'_> {
     }
 }
 
-/// The finding about a note that cannot be read. If only the system failed, and the log is as long as the note's name states,
-/// there is an error instead of a finding.
+/// The finding about a note that cannot be read. If the only cause is an I/O error, and the log is as long as the note's name
+/// states, there is an error instead of a finding.
 fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result<Finding, LogError> {
     let (seq, stream, rule) = (None, None, "C-55");
     let why = match unread {
         Unread::Foreign(log_id) => {
             let (verdict, position) = (Verdict::Damaged, size.min(len));
             let (expected, found) = ("a checkpoint of this log".to_owned(), format!("one of log {log_id}"));
-            let message = format!("a note among the log's own is not about it: `{}`", path.display());
+            let message = format!("the log has a note about another log: `{}`", path.display());
             return Ok(Finding { verdict, position, seq, stream, rule, expected, found, message });
         }
         Unread::Failed(failure) if size <= len => return Err(OpenError::Io(failure).into()),
@@ -331,12 +331,12 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
         ("a checkpoint".to_owned(), "none".to_owned())
     };
     let verdict = if size > len { Verdict::Truncated } else { Verdict::Damaged };
-    let message = format!("a note of the log's own {why}");
+    let message = format!("one of the log's own notes {why}");
     Ok(Finding { verdict, position: size.min(len), seq, stream, rule, expected, found, message })
 }
 
-/// Refuses a log that has fewer bytes than its largest note covers, unless the log records that it gave them up. If the log has
-/// notes and was not closed in order, this scans its last segment, before recovery scans it.
+/// Refuses a log that has fewer bytes than its largest note covers, unless the log records that it gave them up. If the log
+/// has notes and was not closed cleanly, this scans its last segment, before recovery scans it.
 pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
     OwnNotes::new(fs, dir).beyond()?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
 }

@@ -1,13 +1,12 @@
-//! The policy of a log: what its keeper demands of every command, as a text that the log itself holds.
+//! The policy of a log: the demands on every command, as a text that the log itself holds.
 //!
 //! Does:
 //! - read the text ([`Policy::read`]);
 //! - judge a commit, and the order of a run's events, by it;
 //! - know which policy was in force when ([`Policies`]).
 //!
-//! A command is judged before it is recorded. An audit judges what was recorded, by the policy of that time and with the same
-//! functions. The rules are in `docs/policy.md`.
-//! Does not: open files, ask the clock.
+//! A command is judged before it is recorded. An audit judges recorded events, by the policy in force when they were recorded
+//! and with the same functions. The rules are in `docs/policy.md`. Does not: open files, read the clock.
 
 mod order;
 mod read;
@@ -33,9 +32,9 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// The demands on commands. The default is a log without a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How far ahead of the clock `at` may be, in nanoseconds; `None` means as far as times go.
+    /// How far ahead of the clock `at` may be, in nanoseconds; `None` means no bound.
     pub ahead_ns: Option<i64>,
-    /// How far behind the clock `at` may be, in nanoseconds; `None` means as far as times go.
+    /// How far behind the clock `at` may be, in nanoseconds; `None` means no bound.
     pub behind_ns: Option<i64>,
     /// The distance beyond which an event is marked as backdated or ahead, in nanoseconds.
     pub mark_ns: i64,
@@ -63,7 +62,7 @@ impl Default for Policy {
     }
 }
 
-/// Why a policy, or a rule of a run's own definition, refuses a command: a code for programs, and a sentence.
+/// The reason why a policy, or a rule of a run's own definition, refuses a command: a code for programs, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// `AT_OUT_OF_RANGE`, `POLICY_…` or `RULE_BROKEN`.
@@ -125,8 +124,8 @@ impl Policy {
         })
     }
 
-    /// The breach by a run that begins, if there is one. The last checkpoint was signed at `signed_ns`; `None` if no checkpoint
-    /// was signed since the policy was set at `set_ns`.
+    /// The breach by a run that begins, if there is one. The last checkpoint was signed at `signed_ns`; `None` if no
+    /// checkpoint was signed since the policy was set at `set_ns`.
     pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>, set_ns: i64) -> Option<Breach> {
         let max = self.unsigned_max_ns?;
         let since_ns = signed_ns.unwrap_or(set_ns);

@@ -22,7 +22,7 @@ pub struct CommitPlace {
     pub frame: Range<u64>,
     /// Seq of its first event.
     pub first_seq: Seq,
-    /// How many events it has.
+    /// The number of its events.
     pub events: u64,
 }
 

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use steps::{Chain, Merge, Steps};
 pub use steps::{Step, StepDigest};
 
-/// What a replay found.
+/// The result of a replay.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     /// Runs that were folded.
@@ -181,12 +181,12 @@ impl<'v, 's> Shard<'v, 's> {
     }
 }
 
-/// One run, as far as this pass has read it.
+/// The part of one run that this pass has read.
 struct RunReplay<'v> {
     fold: DigestFold<'v>,
     /// How many of its events were read.
     seen: u64,
-    /// How many events it has.
+    /// The number of its events.
     len: Option<u64>,
     /// How many of its events were folded.
     reached: u64,

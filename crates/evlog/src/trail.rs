@@ -145,7 +145,7 @@ impl<W: Write> TrailWriter<W> {
         use std::fmt::Write as _;
         let (seq, run) = (step.seq, step.run);
         self.line.clear();
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _always = writeln!(self.line, "{seq} {run} {}", hex(&step.digest));
         self.lines += 1;
         self.write();
@@ -176,7 +176,8 @@ pub struct Projected {
     pub number: u64,
     /// Its kind.
     pub kind: String,
-    /// The first event after the previous step, up to which the trail agrees. One of the events from there to this one differs.
+    /// The first event after the previous step, up to which the trail agrees. One of the events from there to this one
+    /// differs.
     pub since: Seq,
     /// The files after the event; `None` between two events of one commit if the run has no files there. The error is that of
     /// an event that could not be folded.

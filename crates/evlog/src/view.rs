@@ -1,5 +1,5 @@
-//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq or time. It never writes, and takes no
-//! lock for long.
+//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq or time. It never writes, and takes
+//! no lock for long.
 //!
 //! Invariant: a commit is seen completely or not at all. As of seq N, the commits that end at N or before are seen.
 
@@ -41,7 +41,7 @@ pub struct View {
     warnings: Vec<String>,
 }
 
-/// Where a view ends: no commit from here on is shown or read.
+/// The place where a view ends: no commit from here on is shown or read.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     seq: Seq,
@@ -61,13 +61,13 @@ pub struct RunSummary {
     pub status: String,
     /// Whether it has ended.
     pub terminal: bool,
-    /// How many events it has.
+    /// The number of its events.
     pub events: u64,
     /// Seq of the first one.
     pub first_seq: Seq,
     /// Seq of the last one.
     pub last_seq: Seq,
-    /// Who asked for the first one.
+    /// The actor of the first event.
     pub begun_by: String,
     /// Times of the first one.
     pub first: Times,
@@ -115,13 +115,13 @@ impl View {
         Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), warnings })
     }
 
-    /// Why `HEAD` or the log's own checkpoints cannot show how long the log was, one sentence each. Then only the segments show
-    /// where the view ends.
+    /// Why `HEAD` or the log's own checkpoints cannot show how long the log was, one sentence each. Then only the segments
+    /// show where the view ends.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Checks that the log is not damaged behind the part that the view shows, and is not shorter than its own checkpoints
+    /// Checks that the log is not damaged after the part that the view shows, and is not shorter than its own checkpoints
     /// show. A view as of an earlier seq is not checked.
     pub fn check_whole(&self) -> Result<(), LogError> {
         if self.bound.is_some() {
@@ -243,8 +243,8 @@ impl View {
         self.bound.is_none_or(|bound| position < bound.position)
     }
 
-    /// Visits, in order, the events of commits that were recorded at or after one time and before another, in Unix nanoseconds.
-    /// Clocks can go back, so such commits may be anywhere. Segments without any are skipped.
+    /// Visits, in order, the events of commits that were recorded at or after one time and before another, in Unix
+    /// nanoseconds. Clocks can go back, so such commits may be anywhere. Segments without any are skipped.
     pub fn each_during<E: From<LogError>>(
         &self,
         moment: Moment,
@@ -309,7 +309,7 @@ impl View {
         Ok(seen)
     }
 
-    /// The policies of the log, as far as the view shows them and they can be read. If some are missing, also the reason.
+    /// The policies of the log that the view shows and that can be read. If some are missing, also the reason.
     pub fn policies(&self) -> (Policies, Option<LogError>) {
         let mut policies = Policies::default();
         let ended = self.stream(LOG_STREAM, &mut |fact| {

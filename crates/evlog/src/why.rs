@@ -32,7 +32,7 @@ pub struct Place<'a> {
     pub pointer: &'a str,
 }
 
-/// What made a value.
+/// The events that made a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
     /// The value; `None` if there was a value and there is none any more.
@@ -40,7 +40,7 @@ pub struct Why {
     /// The events, in order, each with the value after it if only these events are folded. The last of them changed the value
     /// last.
     pub events: Vec<(Seq, Option<Value>)>,
-    /// How many events the run has.
+    /// The number of events of the run.
     pub of: u64,
 }
 
@@ -74,7 +74,7 @@ fn within(found: u64, limit: u64, unit: &'static str) -> Result<(), LogError> {
     if found > limit { Err(LogError::WhyLimit { limit, unit }) } else { Ok(()) }
 }
 
-/// Whether a text is a JSON pointer (RFC 6901).
+/// Whether a string is a JSON pointer (RFC 6901).
 pub fn is_pointer(text: &str) -> bool {
     let is_escape = |rest: &str| rest.starts_with(['0', '1']);
     (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(is_escape)
@@ -86,7 +86,7 @@ struct Change {
     events: u64,
     /// The value since then.
     value: Option<Value>,
-    /// How many events the run has.
+    /// The number of events of the run.
     of: u64,
     /// How many events are needed at least.
     least: usize,

@@ -161,7 +161,7 @@ fn advisories_without_date(text: &str) -> Vec<Finding> {
     items(&table, "advisories.ignore").iter().filter(undated).map(finding).collect()
 }
 
-/// Whether a word is a date of the calendar, a colon behind it or not. Every month may have 31 days.
+/// Whether a word is a date of the calendar, a colon after it or not. Every month may have 31 days.
 fn is_date(word: &str) -> bool {
     let part =
         |part: &str, len: usize| part.parse::<u32>().ok().filter(|_| part.len() == len && !part.starts_with('+'));

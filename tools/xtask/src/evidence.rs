@@ -1,8 +1,8 @@
 //! Evidence: each numbered rule of the documents is cited by a test.
 //!
 //! A rule is defined where a table row, a list item or a heading begins with its id in bold, `**F-22**`, or where the id is
-//! all that a row's first cell holds; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or Python, or in the `#[cfg(test)]` part of a module. A document that is not
-//! there yet is skipped, and the matrix says so.
+//! all that a row's first cell holds; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or
+//! Python, or in the `#[cfg(test)]` part of a module. A document that is not there yet is skipped, and the matrix says so.
 //!
 //! Does not: judge whether the test that cites a rule shows it. The reviewer does that.
 
@@ -12,7 +12,7 @@ use crate::syntax;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// Where the rules of each letter are defined.
+/// The place where the rules of each letter are defined.
 const DOCUMENTS: [(char, &str); 15] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
@@ -41,7 +41,7 @@ impl std::fmt::Display for RuleId {
     }
 }
 
-/// Where something is written: path and line.
+/// The place where something is written: path and line.
 type Place = (String, usize);
 
 /// Rules without evidence, rules defined twice, and citations of rules that do not exist.
@@ -95,7 +95,7 @@ fn definitions(letter: char, text: &str) -> Vec<(RuleId, usize)> {
     text.lines().enumerate().filter_map(defined).collect()
 }
 
-/// The rule id that a text begins with, and its length. Only the letter `H` may stand without a dash.
+/// The rule id that a string begins with, and its length. Only the letter `H` may stand without a dash.
 fn id_at(letter: char, text: &str) -> Option<(RuleId, usize)> {
     let after = text.strip_prefix(letter)?;
     let digits = after.strip_prefix('-').or(Some(after).filter(|_| letter == 'H'))?;

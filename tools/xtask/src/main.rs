@@ -15,7 +15,7 @@ mod codemap;
 mod deny_rules;
 mod evidence;
 mod finding;
-mod floors;
+mod layers;
 mod lexer;
 mod locks;
 mod manifest;
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
     match command {
         "tidy" => print_findings(&all_findings(&Repository::here()?), out),
-        "deps" => print_lines(&floors::core_report(&Repository::here()?), out),
+        "deps" => print_lines(&layers::core_report(&Repository::here()?), out),
         "licences" => licences(out),
         "evidence" => print_lines(&evidence::matrix(&Repository::here()?), out),
         "help" | "--help" | "-h" => print_lines(HELP, out),
@@ -87,7 +87,7 @@ fn all_findings(repository: &Repository) -> Vec<Finding> {
         codemap::check_all,
         deny_rules::check_all,
         locks::check_all,
-        floors::check_all,
+        layers::check_all,
         purity::check_all,
         unused::check_all,
         evidence::check_all,

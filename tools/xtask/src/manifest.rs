@@ -54,9 +54,9 @@ pub(crate) fn inherits_lints(manifest: &str) -> bool {
 /// What a crate depends on, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dependencies {
-    /// When it is used.
+    /// The time when it is used.
     pub(crate) normal: BTreeSet<String>,
-    /// When it is tested.
+    /// The time when it is tested.
     pub(crate) tests: BTreeSet<String>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn reached(lock: &str, start: &BTreeSet<String>) -> BTreeSet<String> 
     let mut found = BTreeSet::new();
     let mut open: Vec<String> = start.iter().cloned().collect();
     while let Some(need) = open.pop() {
-        // A need is a name, with a version behind it where several are locked.
+        // A need is a name, with a version after it where several are locked.
         let (name, version) = need.split_once(' ').map_or((need.as_str(), None), |(name, rest)| (name, Some(rest)));
         for package in by_name.get(name).into_iter().flatten() {
             let fits = version.is_none_or(|version| version.split(' ').next() == Some(package.version.as_str()));

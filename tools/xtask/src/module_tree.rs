@@ -127,7 +127,7 @@ impl ModuleTree {
         self.modules.entry([place.as_slice(), within].concat()).or_default()
     }
 
-    /// Where a path leads to that a module writes.
+    /// The place where a path leads to that a module writes.
     fn resolve(&self, from: &Place, segments: &[String], hops: usize) -> Target {
         let above = segments.iter().take_while(|segment| *segment == "super").count();
         match segments.first().map_or("", String::as_str) {

@@ -1,5 +1,5 @@
-//! Rules that every text keeps: links lead to files that exist, nothing names the machine it was written on, and a term
-//! has the meaning that the glossary gives it, as far as a phrase shows the other one.
+//! Rules that every text keeps: links lead to files that exist, nothing names the machine it was written on, and a term has
+//! the meaning that the glossary gives it, in the phrases that this module knows.
 //!
 //! Does not: follow links out of the repository, nor check the heading that a link names within a file.
 

@@ -1,5 +1,5 @@
-//! Purity: what computes asks nothing of the world. `docs/architecture.md` has a table of classes, and says which crates are in
-//! each; here stands what the two lowest classes do without.
+//! Purity: code that computes uses nothing of the outside world. `docs/architecture.md` has a table of classes, and says which crates are
+//! in each; here stands what the two lowest classes do without.
 //!
 //! Tests are left out: they read golden files.
 //! Does not: find what a foreign crate does behind another name. Clippy denies printing, and maps without an order.
@@ -98,8 +98,8 @@ fn breach(file: &str, path: &Path, denied: &[(&str, &'static str)]) -> Option<Br
         let all_of = path.role == Role::Glob && name.starts_with(&format!("{text}::"));
         text == *name || text.starts_with(&format!("{name}::")) || all_of
     };
-    let asks_clock = text.ends_with("::now").then_some("the clock");
-    let what = DENIED.iter().chain(denied).find(names).map(|(_, what)| *what).or(asks_clock)?;
+    let uses_clock = text.ends_with("::now").then_some("the clock");
+    let what = DENIED.iter().chain(denied).find(names).map(|(_, what)| *what).or(uses_clock)?;
     Some(Breach { file: file.to_owned(), line: path.line, path: text, what })
 }
 
@@ -109,7 +109,7 @@ fn findings(breaches: &[Breach], exceptions: &[(&str, &str, &str)]) -> Vec<Findi
     let new = new.map(|breach| {
         let Breach { file, line, path, what } = breach;
         let advice = format!("let the caller hand in what it is for, or use it in a crate above ({DOCUMENT})");
-        Finding::new(file, *line, format!("`{path}` asks {what}, which this crate does without; {advice}"))
+        Finding::new(file, *line, format!("`{path}` uses {what}, which this crate does without; {advice}"))
     });
     let stale = exceptions.iter().filter(|exception| !breaches.iter().any(|breach| is_taken(breach, exception)));
     let stale = stale.map(|(file, path, _)| {
@@ -141,29 +141,29 @@ mod tests {
     #[test]
     fn files_the_clock_the_environment_processes_the_network_threads_and_the_terminal_are_found() {
         let cases = [
-            ("fn f() { std::fs::read(p) }", "`std::fs::read` asks files"),
-            ("use std::{fs as files, vec};", "`std::fs` asks files"),
-            ("fn f() { std::env::var(n) }", "`std::env::var` asks the environment"),
-            ("use std::process::Command;", "`std::process::Command` asks processes"),
-            ("fn f() { ::std::fs::read(p) }", "`std::fs::read` asks files"),
-            ("extern crate std as s;\nmod w { fn f() { s::fs::read(p) } }", "`std::fs::read` asks files"),
-            ("use std::io;\nuse io::stdout;", "`std::io::stdout` asks the terminal"),
-            ("use std::io;\nmod w { use super::io;\nfn f() { io::stdout() } }", "`std::io::stdout` asks the terminal"),
-            ("mod w { pub use std::io as i; }\nfn f() { w::i::stdout() }", "`std::io::stdout` asks the terminal"),
-            ("use std::time::UNIX_EPOCH;", "`std::time::UNIX_EPOCH` asks the clock"),
-            ("fn f() { std::hash::RandomState::new() }", "`std::hash::RandomState::new` asks randomness"),
+            ("fn f() { std::fs::read(p) }", "`std::fs::read` uses files"),
+            ("use std::{fs as files, vec};", "`std::fs` uses files"),
+            ("fn f() { std::env::var(n) }", "`std::env::var` uses the environment"),
+            ("use std::process::Command;", "`std::process::Command` uses processes"),
+            ("fn f() { ::std::fs::read(p) }", "`std::fs::read` uses files"),
+            ("extern crate std as s;\nmod w { fn f() { s::fs::read(p) } }", "`std::fs::read` uses files"),
+            ("use std::io;\nuse io::stdout;", "`std::io::stdout` uses the terminal"),
+            ("use std::io;\nmod w { use super::io;\nfn f() { io::stdout() } }", "`std::io::stdout` uses the terminal"),
+            ("mod w { pub use std::io as i; }\nfn f() { w::i::stdout() }", "`std::io::stdout` uses the terminal"),
+            ("use std::time::UNIX_EPOCH;", "`std::time::UNIX_EPOCH` uses the clock"),
+            ("fn f() { std::hash::RandomState::new() }", "`std::hash::RandomState::new` uses randomness"),
             (
                 "use std::collections::hash_map::RandomState;",
-                "`std::collections::hash_map::RandomState` asks randomness",
+                "`std::collections::hash_map::RandomState` uses randomness",
             ),
-            ("use std::net::*;", "`std::net` asks the network"),
-            ("use std::thread;", "`std::thread` asks threads"),
-            ("use std::os::unix::fs::FileExt;", "`std::os::unix::fs::FileExt` asks the operating system"),
-            ("use std::time::{Duration, Instant};", "`std::time::Instant` asks the clock"),
-            ("use std::time::*;", "`std::time` asks the clock"),
-            ("use std::time;\nfn f() -> u8 { time::SystemTime }", "`std::time::SystemTime` asks the clock"),
-            ("use std::io;\nfn f() { io::stdout() }", "`std::io::stdout` asks the terminal"),
-            ("use jiff::Timestamp;\nfn f() { Timestamp::now() }", "`jiff::Timestamp::now` asks the clock"),
+            ("use std::net::*;", "`std::net` uses the network"),
+            ("use std::thread;", "`std::thread` uses threads"),
+            ("use std::os::unix::fs::FileExt;", "`std::os::unix::fs::FileExt` uses the operating system"),
+            ("use std::time::{Duration, Instant};", "`std::time::Instant` uses the clock"),
+            ("use std::time::*;", "`std::time` uses the clock"),
+            ("use std::time;\nfn f() -> u8 { time::SystemTime }", "`std::time::SystemTime` uses the clock"),
+            ("use std::io;\nfn f() { io::stdout() }", "`std::io::stdout` uses the terminal"),
+            ("use jiff::Timestamp;\nfn f() { Timestamp::now() }", "`jiff::Timestamp::now` uses the clock"),
         ];
         for (text, expected) in cases {
             let found = found(text, &DENIED_TO_PURE);

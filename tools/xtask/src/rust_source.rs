@@ -52,7 +52,7 @@ fn debt(path: &str, text: &str) -> Vec<Finding> {
     DEBT_WORDS.iter().flat_map(found).collect()
 }
 
-/// Where a word stands that is not part of a longer one.
+/// The place where a word stands that is not part of a longer one.
 fn places_of_word<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).map(|(at, _)| at).filter(move |at| {
@@ -74,7 +74,7 @@ fn idle_matches(path: &str, code: &str) -> Vec<Finding> {
     places.map(|at| Finding::new(path, line_of(code, at), message)).collect()
 }
 
-/// How many bytes a text in parentheses takes, from the opening one it begins with to its closing one.
+/// How many bytes a string in parentheses takes, from the opening one it begins with to its closing one.
 fn parenthesised_len(text: &str) -> usize {
     let mut depth = 0_i32;
     for (at, c) in text.char_indices() {
@@ -86,7 +86,7 @@ fn parenthesised_len(text: &str) -> usize {
     text.len()
 }
 
-/// The line, counted from 1, of a place in a text.
+/// The line, counted from 1, of a place in a string.
 fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }

@@ -2,9 +2,8 @@
 //! writes.
 //!
 //! Paths are found wherever they stand: in `use` trees, one for each leaf, in types, in expressions, in the arguments of
-//! macros. What stands under `#[cfg(test)]` is marked.
-//! Does not: know types, expand macros, read a path of one segment outside of `use`, or see `#[cfg(test)]` past a comma between
-//! `<` and `>` or past a struct pattern.
+//! macros. What stands under `#[cfg(test)]` is marked. Does not: know types, expand macros, read a path of one segment outside
+//! of `use`, or see `#[cfg(test)]` past a comma between `<` and `>` or past a struct pattern.
 
 use crate::lexer::code_only;
 
@@ -76,7 +75,7 @@ pub(crate) fn read(text: &str) -> Syntax {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a str),
-    /// `::` behind a name or its arguments.
+    /// `::` after a name or its arguments.
     Colons,
     /// `::` that begins a path.
     Lead,
@@ -197,8 +196,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether an item or a statement begins behind the bracket of an attribute, which is ended by a brace or a semicolon. Other
-    /// attributes, and the visibility, stand before its keyword.
+    /// Whether an item or a statement begins after the bracket of an attribute, which is ended by a brace or a semicolon.
+    /// Other attributes, and the visibility, stand before its keyword.
     fn begins_item(&self) -> bool {
         const KEYWORDS: [&str; 17] = [
             "async",
@@ -265,7 +264,7 @@ impl<'a> Reader<'a> {
         self.at += 3;
     }
 
-    /// Notes the name behind a keyword that defines one, in a module.
+    /// Notes the name after a keyword that defines one, in a module.
     fn define(&mut self, keyword: &str) {
         let is_in_module = self.scopes.last().is_none_or(|scope| scope.module.is_some());
         let ahead = match keyword {
@@ -312,7 +311,7 @@ impl<'a> Reader<'a> {
         self.tested = None;
     }
 
-    /// Reads a tree of `use` to its end, and leaves what stands behind it.
+    /// Reads a tree of `use` to its end, and leaves the text after it.
     fn tree(&mut self, above: &[String]) {
         let mut segments = above.to_vec();
         loop {
@@ -348,7 +347,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
     }
 
-    /// The name that a leaf gives is its last segment, or what stands behind `as`. `self` names what stands before it.
+    /// The name that a leaf gives is its last segment, or the name after `as`. `self` names what stands before it.
     fn leaf(&mut self, mut segments: Vec<String>) {
         if segments.len() > 1 {
             segments.pop_if(|last| last == "self");

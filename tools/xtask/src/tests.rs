@@ -3,7 +3,7 @@
 use crate::finding::Finding;
 use crate::repository::Repository;
 use crate::{
-    circles, claims, codemap, deny_rules, evidence, floors, locks, modules, prose, purity, rust_source, unused,
+    circles, claims, codemap, deny_rules, evidence, layers, locks, modules, prose, purity, rust_source, unused,
 };
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
@@ -54,19 +54,19 @@ fn tidy_the_lock_files_beside_ours_lock_what_our_manifests_ask_for() {
 }
 
 #[test]
-fn floors_are_as_the_architecture_page_says() {
+fn layers_are_as_the_architecture_page_says() {
     let repository = Repository::here().expect("the repository can be read");
-    print!("{}", floors::core_report(&repository));
-    check(floors::check_all);
+    print!("{}", layers::core_report(&repository));
+    check(layers::check_all);
 }
 
 #[test]
-fn floors_what_computes_asks_nothing_of_the_world() {
+fn layers_what_computes_asks_nothing_of_the_world() {
     check(purity::check_all);
 }
 
 #[test]
-fn floors_no_dependency_is_unused() {
+fn layers_no_dependency_is_unused() {
     check(unused::check_all);
 }
 

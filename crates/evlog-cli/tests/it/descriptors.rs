@@ -126,7 +126,8 @@ fn g27_where_neither_the_guard_nor_evlog_can_see_a_note_says_that_nothing_is_kno
     let take = format!("{EVLOG}; prlimit --pid $evlog --nofile=2:2; {LEAVE}; prlimit --pid $PPID --nofile=1:1; exit 0");
     let (room, done) = run(&take);
     is_in_progress(&room, &done);
-    done.says("could not see what was left of it").says("whether other processes of the stage still run is not known");
+    done.says("could not list the stage's processes")
+        .says("it is not known whether other processes of the stage still run");
     is_left(&room);
 }
 

@@ -166,8 +166,8 @@ fn a_name_of_a_member_looks_like_no_member_with_a_value() {
 #[test]
 fn a_run_may_have_the_name_of_a_word_that_evlog_starts_itself_with() {
     let room = Room::new();
-    let line = r#"{"contract":"custom","run":"guard-of-a-stage","do":"record","kind":"custom/x","data":{}}"#;
+    let line = r#"{"contract":"custom","run":"supervisor-of-a-stage","do":"record","kind":"custom/x","data":{}}"#;
     room.feed(&["submit"], &format!("{line}\n"));
-    assert!(room.ends(0, &["cat", "--run", "guard-of-a-stage"]).out.contains("custom/x"));
-    assert!(room.ends(0, &["show", "guard-of-a-stage"]).out.contains("custom"));
+    assert!(room.ends(0, &["cat", "--run", "supervisor-of-a-stage"]).out.contains("custom/x"));
+    assert!(room.ends(0, &["show", "supervisor-of-a-stage"]).out.contains("custom"));
 }

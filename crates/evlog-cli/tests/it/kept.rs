@@ -60,7 +60,7 @@ fn a_kept_note_counts_only_if_a_key_that_the_log_records_signed_it() {
         let room = forged_room(signature);
         for way in WAYS {
             let done = room.ends(1, way);
-            done.says("a note of the log's own is not signed by a key that the log records").says("(C-55)");
+            done.says("one of the log's own notes is not signed by a key that the log records").says("(C-55)");
             assert!(done.out.contains("compared with 0 of 2 kept checkpoints"), "{way:?}: {done:?}");
             let found = room.ends(1, &[way, &["--json"]].concat()).json();
             assert_eq!(found["evidence"]["compared"], json!(0), "{way:?}: {found}");

@@ -1,5 +1,5 @@
-//! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own events say
-//! where notes are gone.
+//! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own
+//! events say where notes are gone.
 
 use crate::disks::{NOBODY, as_user_whom_permissions_stop, is_root};
 use crate::forge::{other_number, rewrite};
@@ -133,10 +133,10 @@ fn a_note_that_cannot_be_read_is_not_absent() {
         let room = signed_room();
         spoil(&newest(&room));
         let done = room.ends(1, &["verify"]);
-        done.says("a note of the log's own cannot be read").says("(C-55)");
+        done.says("one of the log's own notes cannot be read").says("(C-55)");
         done.says(newest(&room).file_name().unwrap().to_str().unwrap());
         assert!(done.out.contains("damaged"), "{how}: {done:?}");
-        room.ends(1, &["backup", "copy"]).says("a note of the log's own cannot be read").says("(C-55)");
+        room.ends(1, &["backup", "copy"]).says("one of the log's own notes cannot be read").says("(C-55)");
         assert!(!room.path("copy").exists(), "{how}");
         refuses_to_repair(&room, "damaged", "(C-55)");
         // Its name states how much there was.

@@ -53,7 +53,7 @@ fn runs(room: &Room, file: &str) -> bool {
     runs
 }
 
-const UNSEEN: &str = "a process of it that has cleared its environment may still run";
+const UNSEEN: &str = "a process of the stage that has cleared its environment may still run";
 
 #[test]
 fn t01_what_a_stopped_guard_still_has_below_it_is_ended_though_it_has_no_mark() {
@@ -93,7 +93,7 @@ fn t01_below_a_process_with_the_mark_everything_is_ended() {
 fn t01_what_nothing_shows_to_be_the_stages_is_left_alone_and_a_note_says_that_it_may_run() {
     let harm = format!("{LEAVE_ORPHAN}; kill -STOP $PPID; {GUARD_STOPS}; {END_EVLOG}; kill -9 $PPID; exit 0");
     for (forget, says) in
-        [("", UNSEEN), ("rm $EVLOG_RUN_DIR/../.locks/*.stage; ", "nothing shows which processes are its")]
+        [("", UNSEEN), ("rm $EVLOG_RUN_DIR/../.locks/*.stage; ", "nothing shows which processes belong to it")]
     {
         let (room, resumed) = resumed_after(&format!("{forget}{harm}"));
         assert!(runs(&room, "left"), "how was it found? {resumed:?}");
@@ -105,7 +105,7 @@ fn t01_what_nothing_shows_to_be_the_stages_is_left_alone_and_a_note_says_that_it
 /// Leaves a process with the stage's mark, outside of its group.
 const LEAVE_MARKED: &str = "(setsid sh -c 'echo $$ > left.new; mv left.new left; exec sleep 300' > /dev/null 2>&1 &); \
                             until test -e left; do sleep 0.01; done";
-const NOT_KNOWN: &str = "whether other processes of the stage still run is not known";
+const NOT_KNOWN: &str = "it is not known whether other processes of the stage still run";
 
 /// Resumes a run that ended with this, and did not know what was left of its stage.
 fn resumed_by_the_note(room: &Room, done: &Done, how: &str) {

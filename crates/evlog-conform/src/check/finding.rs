@@ -16,11 +16,11 @@ pub struct Finding {
     pub pointer: String,
     /// What should be there, in words or as JSON text.
     pub expected: String,
-    /// What is there.
+    /// The found value.
     pub found: String,
 }
 
-/// Why a check was not run.
+/// The reason why a check was not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotRun {
     /// It needs something that was not given.

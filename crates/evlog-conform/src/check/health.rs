@@ -111,7 +111,7 @@ fn extra(members: &Map<String, Value>, at: &str, known: &[&str]) -> Vec<Finding>
         finding(
             HEALTH,
             pointer(at, name),
-            format!("no members but {}", known.join(", ")),
+            format!("only the members {}", known.join(", ")),
             format!("the member {}", text(name)),
         )
     };

@@ -79,7 +79,7 @@ pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
         let gate = code == INVALID || subject.yardstick.schema_of(&outcome.stage, code).is_some();
         let usual = definition.usual_fail_mode(&outcome.stage, StageStatus::Failed, Some(code), configured);
         let (expected, why) = if gate {
-            (FailMode::FailClosed, "for its publish gate failed")
+            (FailMode::FailClosed, "because its publish gate failed")
         } else if definition.catalogue().own_row(&outcome.stage, code).is_some() {
             (usual, "as configured")
         } else {
@@ -118,7 +118,7 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
     let required = stage.outputs.iter().filter(|(_, output)| output.required);
     let one = |path: &String| {
         let found = subject.bundle.unlike_file(path)?;
-        Some(finding(path.as_str(), "", format!("a file, for {} published it", words::outcome(outcome)), found))
+        Some(finding(path.as_str(), "", format!("a file, because {} published it", words::outcome(outcome)), found))
     };
     let patterns = stage.patterns.iter().filter(|pattern| pattern.output.required);
     // A glob matches regular files only (pipeline.md 4.3).
@@ -126,7 +126,7 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
     let unmatched =
         patterns.filter(|pattern| !subject.bundle.paths().filter(is_file).any(|path| pattern.glob.matches(path)));
     let none = |pattern: &Pattern| {
-        let expected = format!("a file that matches, for {} published it", words::outcome(outcome));
+        let expected = format!("a file that matches, because {} published it", words::outcome(outcome));
         finding(pattern.glob.as_str(), "", expected, "nothing")
     };
     required.filter_map(|(path, _)| one(path)).chain(unmatched.map(none)).collect()
@@ -137,7 +137,7 @@ fn present(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findi
     let there = |path: &&String| subject.bundle.unlike_file(path) != Some("nothing");
     let one = |path: &String| {
         let found = subject.bundle.unlike_file(path).unwrap_or("a file");
-        finding(path.as_str(), "", format!("nothing, for {} published nothing", words::outcome(outcome)), found)
+        finding(path.as_str(), "", format!("nothing, because {} published nothing", words::outcome(outcome)), found)
     };
     let matching = subject.bundle.paths().filter(|path| stage.patterns.iter().any(|p| p.glob.matches(path)));
     stage.outputs.keys().filter(there).cloned().chain(matching.map(str::to_owned)).map(|path| one(&path)).collect()

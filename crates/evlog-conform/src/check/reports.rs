@@ -43,7 +43,7 @@ pub(super) fn present(subject: &Subject<'_>) -> Answer {
             findings.push(finding(
                 path,
                 "",
-                format!("the report of a publish gate, for the outcome has `{code}`"),
+                format!("the report of a publish gate, because the outcome has `{code}`"),
                 found,
             ));
         }
@@ -139,7 +139,7 @@ pub(super) fn ordered(subject: &Subject<'_>) -> Answer {
                 findings.push(finding(
                     &*document.path,
                     pointer,
-                    format!("`false`, for {kept} errors are fewer than {cap}"),
+                    format!("`false`, because {kept} errors are fewer than {cap}"),
                     "true",
                 ));
             }
@@ -162,7 +162,7 @@ pub(super) fn diagnostics(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// Where two values differ first: pointer, expected, found.
+/// The place where two values differ first: pointer, expected, found.
 fn unlike(expected: &Value, found: &Value) -> Option<(String, String, String)> {
     let difference = first_difference("", &canonical(expected), &canonical(found))?;
     Some((difference.pointer, difference.expected, difference.found))

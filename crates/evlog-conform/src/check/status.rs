@@ -16,8 +16,8 @@ pub(super) fn derived(subject: &Subject<'_>) -> Answer {
         return Ok(Vec::new());
     }
     let why = match outcomes.iter().find(|outcome| outcome.is_fatal()) {
-        Some(fatal) => format!(", for {}", words::outcome(fatal)),
-        None if outcomes.is_empty() => ", for there is no outcome".to_owned(),
+        Some(fatal) => format!(", because of {}", words::outcome(fatal)),
+        None if outcomes.is_empty() => ", because there is no outcome".to_owned(),
         None => String::new(),
     };
     Ok(vec![finding(MANIFEST, "/status", format!("{}{why}", text(expected.word())), text(found.word()))])
@@ -31,7 +31,7 @@ pub(super) fn exit_code(subject: &Subject<'_>) -> Answer {
     if found == expected {
         return Ok(Vec::new());
     }
-    let expected = format!("the exit code {expected}, for the status is {}", text(status.word()));
+    let expected = format!("the exit code {expected}, because the status is {}", text(status.word()));
     Ok(vec![finding(MANIFEST, "/status", expected, format!("the exit code {found}"))])
 }
 
@@ -52,13 +52,15 @@ pub(super) fn blocked_tail(subject: &Subject<'_>) -> Answer {
     let Some((from, _, cause)) = top.iter().find(|(_, _, outcome)| stops(outcome)) else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
     for (_, entry, later) in top.iter().filter(|(index, _, later)| index > from && !later.is_blocked()) {
-        let expected = format!("`{} skipped/{BLOCKED}`, for {} comes before it", later.stage, words::outcome(cause));
+        let expected =
+            format!("`{} skipped/{BLOCKED}`, because {} comes before it", later.stage, words::outcome(cause));
         findings.push(finding(MANIFEST, &*entry.pointer, expected, words::outcome(later)));
     }
     let Some(plan) = subject.plan else { return Ok(findings) };
     for (index, stage) in definition.stages().iter().enumerate().skip(from + 1) {
         if Subject::is_enabled(plan, &stage.id) && !top.iter().any(|(found, ..)| *found == index) {
-            let expected = format!("`{} skipped/{BLOCKED}`, for {} comes before it", stage.id, words::outcome(cause));
+            let expected =
+                format!("`{} skipped/{BLOCKED}`, because {} comes before it", stage.id, words::outcome(cause));
             findings.push(finding(MANIFEST, format!("/{OUTCOMES}"), expected, "no outcome of it"));
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn shape(subject: &Subject<'_>) -> Answer {
             continue;
         };
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-            let expected = format!("no members but {}", MEMBERS.join(", "));
+            let expected = format!("only the members {}", MEMBERS.join(", "));
             findings.push(at(&entry, name, expected, format!("the member {}", text(name))));
         }
         if entry.stage.is_none() {
@@ -59,8 +59,10 @@ pub(super) fn reason_code_presence(subject: &Subject<'_>) -> Answer {
         let code = entry.value.get("reason_code");
         let wrong = match (status, code) {
             (_, Some(Value::Null)) => Some("text, or no such member".to_owned()),
-            (Some("success"), Some(_)) => Some("no reason code, for it is a success".to_owned()),
-            (Some(word @ ("failed" | "skipped")), None) => Some(format!("a reason code, for it is {word}")),
+            (Some("success"), Some(_)) => Some("no reason code, because the outcome is a success".to_owned()),
+            (Some(word @ ("failed" | "skipped")), None) => {
+                Some(format!("a reason code, because the outcome is {word}"))
+            }
             _ => None,
         };
         if let Some(expected) = wrong {

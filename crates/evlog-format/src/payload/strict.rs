@@ -51,7 +51,7 @@ impl<'de> Strict<'de> {
         Strict { cursor: Cursor::new(bytes, 0), has_map: false }
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     pub(super) fn remaining(&self) -> usize {
         self.cursor.remaining()
     }

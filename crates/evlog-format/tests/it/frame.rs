@@ -151,7 +151,7 @@ fn a_frame_within_a_body_is_found_wherever_it_stands_and_nothing_else_is() {
         let at = 1000 + before as u64;
         let outer = [vec![b'x'; before], framed(at, 96, &inner), vec![b'y'; behind]].concat();
         assert_eq!(codec.frame_within(1000, &outer), Some(before), "{before} {behind}");
-        // Of another place, of another log, cut, or behind its own durable floor: no frame of this log.
+        // Of another place, of another log, cut, or after its own durable floor: no frame of this log.
         assert_eq!(codec.frame_within(1001, &outer), None);
         assert_eq!(FrameCodec::new(LogId([9; 16])).frame_within(1000, &outer), None);
         assert_eq!(codec.frame_within(1000, &outer[..outer.len() - behind - 1]), None);

@@ -1,6 +1,6 @@
 //! What a run that has not ended waits for, since when, and what is due.
 //!
-//! Does not: ask the clock, so a due time may have passed. It does not show what the log does not record, such as the time
+//! Does not: read the clock, so a due time may have passed. It does not show what the log does not record, such as the time
 //! limit of a stage.
 
 use super::{Documents, RUN, text};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Waiting {
     /// The stage or step that waits; `run` for the run itself.
     pub subject: String,
-    /// What it waits for.
+    /// The event that it waits for.
     pub text: String,
     /// The event since which it waits.
     pub since: u64,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// The longest contract file, in bytes. Every run that brings its definition has it in its first event.
 pub const FILE_LEN_MAX: u64 = 256 * 1024;
-/// What a contract file defines.
+/// The definition in a contract file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Definition {
     /// The statuses of a run, and the transitions between them.

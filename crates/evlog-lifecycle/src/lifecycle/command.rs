@@ -23,14 +23,14 @@ pub enum Command {
     Transition(Transition),
 }
 
-/// What `create` gives.
+/// The members of `create`.
 #[derive(Clone, Debug)]
 pub struct Create {
     pub(super) lifecycle: Chosen,
     pub(super) data: Map<String, Value>,
 }
 
-/// What `transition` gives.
+/// The members of `transition`.
 #[derive(Clone, Debug)]
 pub struct Transition {
     pub(super) to: String,

@@ -14,7 +14,7 @@ use super::state::{Counts, Owed, Pinned, State};
 use crate::fields::{Flaws, Origin};
 use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
-use evlog_rules::rules::Guard;
+use evlog_rules::rules::Enforced;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn pinned(created: &Created) -> Result<Definition, String> {
 fn data(text: &str) -> Result<Map<String, Value>, String> {
     match evlog_projection::parse(text.as_bytes()) {
         Ok(value @ Value::Object(_)) if canonical(&value) == text.as_bytes() => Ok(crate::members::object(value)),
-        Ok(_) => Err("data: expected an object in canonical JSON, found other text".to_owned()),
+        Ok(_) => Err("data: expected an object in canonical JSON, found something else".to_owned()),
         Err(error) => Err(format!("data: {error}")),
     }
 }
@@ -63,9 +63,9 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         counts: Counts::default(),
         owed: None,
         ended_ns: None,
-        guard: Guard::default(),
+        enforced: Enforced::default(),
     };
-    state.guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
+    state.enforced = crate::enforce(&state.enforced, state.definition().rules(), fact)?;
     state.enter(initial, fact, None, data);
     Ok(state)
 }
@@ -73,9 +73,9 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
 /// The state after one more event. On an error the state is as it was.
 pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    let guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
+    let enforced = crate::enforce(&state.enforced, state.definition().rules(), fact)?;
     apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))?;
-    state.guard = guard;
+    state.enforced = enforced;
     Ok(())
 }
 

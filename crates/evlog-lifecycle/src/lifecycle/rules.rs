@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 /// How much of a requested status is recorded, in bytes.
 pub(super) const TOKEN_LEN_MAX: usize = 120;
 
-/// Why a command or an event is refused.
+/// The reason why a command or an event is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub code: &'static str,
     pub message: String,
 }
 
-/// What a status is entered with.
+/// The values with which a status is entered.
 pub(super) struct Entry<'a> {
     pub to: StatusId,
     pub reason_code: Option<&'a str>,

@@ -4,7 +4,7 @@ use super::definition::{Definition, StatusId};
 use super::payload::Forced;
 use evlog_format::Seq;
 use evlog_projection::Fact;
-use evlog_rules::rules::Guard;
+use evlog_rules::rules::Enforced;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct State {
     pub(super) owed: Option<Box<Owed>>,
     pub(super) ended_ns: Option<i128>,
     /// The state of the enforced rules of the definition.
-    pub(super) guard: Guard,
+    pub(super) enforced: Enforced,
 }
 
 /// What the run's first event fixed.
@@ -29,12 +29,12 @@ pub(super) struct Pinned {
     pub time_ns: i128,
 }
 
-/// How a status was entered last.
+/// The latest entry to a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entered {
     pub seq: Seq,
     pub time_ns: i128,
-    /// How often it was entered, including this time.
+    /// The number of times that it was entered, including this time.
     pub times: u64,
     pub reason_code: Option<String>,
     pub data: Map<String, Value>,

@@ -4,9 +4,10 @@
 //! committed, and is never added here.
 //!
 //! Invariants:
-//! - If [`rules`](super::rules) refuses something in a command, the fold refuses it in an event. So history holds nothing else.
-//! - The events right after a fatal outcome are its blocked tail. The events right after a reconciliation are the outcomes that
-//!   follow from its findings. They are in the same commit, and no other event comes between.
+//! - If [`rules`](super::rules) refuses something in a command, the fold refuses it in an event. So history holds nothing
+//!   else.
+//! - The events right after a fatal outcome are its blocked tail. The events right after a reconciliation are the outcomes
+//!   that follow from its findings. They are in the same commit, and no other event comes between.
 
 use super::definition::{Definition, built_in};
 use super::outcome::{Outcome, RunStatus, StageStatus};
@@ -18,7 +19,7 @@ use super::rules::{self, Recording};
 use super::state::{End, Held, Owed, Pinned, Progress, Reported, Setting, State};
 use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
-use evlog_rules::rules::Guard;
+use evlog_rules::rules::Enforced;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         Err(error) => return Err(wrong(format!("manifest members: {error}"))),
     };
     rules::manifest(&manifest).map_err(|refusal| wrong(refusal.message))?;
-    let guard = crate::guarded(&Guard::default(), definition.rules(), fact)?;
+    let enforced = crate::enforce(&Enforced::default(), definition.rules(), fact)?;
     let stages: Vec<Setting> =
         created.stages.iter().map(|s| Setting { enabled: s.enabled, fail_mode: s.fail_mode }).collect();
     Ok(State {
@@ -63,7 +64,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         limits_exceeded: Arc::default(),
         owed: None,
         end: None,
-        guard,
+        enforced,
     })
 }
 
@@ -91,13 +92,13 @@ fn pinned_definition(created: &Created) -> Result<Arc<Definition>, String> {
 /// The state after one more event.
 pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    let guard = crate::guarded(&state.guard, state.definition().rules(), fact)?;
+    let enforced = crate::enforce(&state.enforced, state.definition().rules(), fact)?;
     let applied = match state.owed.clone() {
         Some(owed) => tail(state, fact, payload, owed),
         None => apply(state, fact, payload),
     };
     applied.map_err(|message| FoldError::new(fact, message))?;
-    state.guard = guard;
+    state.enforced = enforced;
     Ok(())
 }
 
@@ -166,7 +167,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::Reported(ValidationReported { stage, report }) => {
             let value = evlog_projection::parse(report.as_bytes()).map_err(|error| format!("report: {error}"))?;
             if canonical(&value) != report.as_bytes() {
-                return Err("report: expected canonical JSON, found other text".to_owned());
+                return Err("report: expected canonical JSON, found something else".to_owned());
             }
             rules::report(state, &stage, &value).map_err(message)?;
             Arc::make_mut(&mut state.reports).insert(stage, Reported { report: value, time_ns: fact.head.time_ns() });

@@ -38,7 +38,7 @@ impl State {
         self.progress.iter().any(|progress| progress.attempts > 0)
     }
 
-    /// How often a top-level stage has begun.
+    /// The number of times that a top-level stage has begun.
     pub fn attempts(&self, stage: &str) -> u64 {
         self.definition().index_of(stage).map_or(0, |index| self.progress[index].attempts)
     }
@@ -50,7 +50,8 @@ impl State {
         is_open && self.outcome(stage).is_none()
     }
 
-    /// What a stage intended to promote, or has promoted, since it began last; `None` if no such intent is recorded.
+    /// The artifacts that the latest attempt of a stage intended to promote, or has promoted; `None` if no such intent is
+    /// recorded.
     pub fn intended(&self, stage: &str) -> Option<&[Artifact]> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].intended.as_ref().map(|artifacts| artifacts.as_slice())
@@ -61,7 +62,7 @@ impl State {
         self.pinned.manifest.get("extensions")?.get("orchestrator")?.get("retry")?.get("of")?.as_str()
     }
 
-    /// The run that a stage was reused from since it began last, and the seq of the stage's outcome in that run.
+    /// The run from which the latest attempt of a stage was reused, and the seq of the stage's outcome in that run.
     pub fn taken_from(&self, stage: &str) -> Option<(&str, u64)> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].taken.as_ref().map(|taken| (taken.baseline.as_str(), taken.seq))
@@ -73,7 +74,7 @@ impl State {
         self.outcomes.get(&key).map(|entry| entry.seq)
     }
 
-    /// The inputs of a stage when it began last, by path, as `run.json` shows them.
+    /// The inputs of the latest attempt of a stage, by path, as `run.json` shows them.
     pub fn inputs(&self, stage: &str) -> Vec<Value> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage));
         let recorded = index.and_then(|index| self.progress[index].inputs.as_ref());

@@ -57,7 +57,7 @@ pub enum RunStatus {
 pub struct Outcome {
     /// Stage, or dotted substage.
     pub stage: String,
-    /// How it ended.
+    /// The status of the stage or substage.
     pub status: StageStatus,
     /// Written on every outcome, even on success (rule P-10).
     pub fail_mode: FailMode,
@@ -164,8 +164,8 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// The run status that follows from a run's outcomes, of stages and substages alike (rules P-40 to P-45). The exit code follows
-/// from the status.
+/// The run status that follows from a run's outcomes, of stages and substages alike (rules P-40 to P-45). The exit code
+/// follows from the status.
 pub fn derive_status<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> RunStatus {
     let (mut any, mut failed, mut blocked) = (false, false, false);
     for outcome in outcomes {

@@ -260,7 +260,7 @@ pub(super) struct LimitExceeded {
     pub stage: String,
 }
 
-/// `pipeline.taken_over`: the stage is not run, for it succeeded in the run that this one retries.
+/// `pipeline.taken_over`: the stage does not run, because it succeeded in the run that this run retries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TakenOver {
     pub stage: String,

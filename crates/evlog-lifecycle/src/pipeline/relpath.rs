@@ -19,7 +19,7 @@ pub struct RelPath<'a> {
     text: &'a str,
 }
 
-/// Why a path is refused.
+/// The reason why a path is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelPathError {
     /// Stable, one of the rule's own codes.

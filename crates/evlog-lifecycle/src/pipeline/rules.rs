@@ -351,7 +351,7 @@ fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
             return refuse("REASON_CODE_FORBIDDEN", format!("a success has no reason code, found `{}`", quoted(code)));
         }
         (_, None) => {
-            let message = format!("expected a reason code, for `{stage}` is {}, found none", status.word());
+            let message = format!("expected a reason code, because `{stage}` is {}, found none", status.word());
             return refuse("REASON_CODE_REQUIRED", message);
         }
         (_, Some(code)) => code,

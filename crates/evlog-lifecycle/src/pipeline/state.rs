@@ -5,7 +5,7 @@ use super::outcome::{FailMode, Outcome, RunStatus};
 use super::payload::{Artifact, Input, LimitExceeded, LockForced, TakenOver};
 use evlog_format::Seq;
 use evlog_projection::Fact;
-use evlog_rules::rules::Guard;
+use evlog_rules::rules::Enforced;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct State {
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
     /// The state of the enforced rules of the definition.
-    pub(super) guard: Guard,
+    pub(super) enforced: Enforced,
 }
 
 /// What the run's first event fixed.
@@ -48,24 +48,24 @@ pub(super) struct Setting {
     pub fail_mode: FailMode,
 }
 
-/// How far a stage without an outcome has come.
+/// The progress of a stage that has no outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// How often it began.
+    /// The number of attempts.
     pub attempts: u64,
-    /// When it began last.
+    /// The start of the latest attempt.
     pub begun_ns: Option<i128>,
-    /// The inputs that it recorded before it began last, or has recorded to begin now.
+    /// The inputs that were recorded for the latest attempt, or for the attempt that is about to begin.
     pub inputs: Option<Arc<Vec<Input>>>,
-    /// The files that the gate has passed since it began last.
+    /// The files of the latest attempt that the gate has passed.
     pub intended: Option<Arc<Vec<Artifact>>>,
     /// Whether all of these files were promoted.
     pub published: bool,
-    /// The judged outcome of its process, since it began last.
+    /// The judged outcome of the process of the latest attempt.
     pub judged: Option<Outcome>,
-    /// The run that it was reused from, since it began last.
+    /// The run from which the latest attempt reused the stage.
     pub taken: Option<TakenOver>,
-    /// Whether it is recorded how its process ended since it began last.
+    /// Whether the end of the latest attempt's process is recorded.
     pub has_ended: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Entry {
     pub outcome: Outcome,
     pub seq: Seq,
     pub time_ns: i128,
-    /// Whether it follows from what was found of an interrupted run.
+    /// Whether the outcome was derived when an interrupted run was resumed.
     pub reconciled: bool,
 }
 

@@ -29,7 +29,7 @@ pub enum Command {
     Move(Move),
 }
 
-/// What `create` gives.
+/// The members of `create`.
 #[derive(Clone, Debug)]
 pub struct Create {
     pub(crate) data: Data,
@@ -37,7 +37,7 @@ pub struct Create {
     pub(crate) parent: Option<String>,
 }
 
-/// What `retry` gives.
+/// The members of `retry`.
 #[derive(Clone, Debug)]
 pub struct Again {
     /// The run to repeat.

@@ -29,7 +29,7 @@ pub const ERROR_CODE_LEN_MAX: usize = 80;
 pub const TEXT_CHARS_MAX: usize = 2000;
 
 words! {
-    /// What kind of thing went wrong.
+    /// The category of the failure.
     Category: "category" {
         /// A policy forbids it.
         Policy = 0, "policy";
@@ -51,7 +51,7 @@ words! {
 }
 
 words! {
-    /// How bad it is.
+    /// The severity.
     Severity: "severity" {
         /// Worth knowing.
         Info = 0, "info";
@@ -69,7 +69,7 @@ words! {
 pub struct Diagnostic {
     /// For programs: `[A-Z][A-Z0-9_]*`, at most 80 bytes.
     pub error_code: String,
-    /// What kind of thing went wrong.
+    /// The category of the failure.
     pub category: Category,
     /// For people: 1 to 2000 characters.
     pub message: String,
@@ -79,7 +79,7 @@ pub struct Diagnostic {
     pub suggested_fix: String,
     /// Whether doing the same again, as a new run, may help.
     pub retryable: bool,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
 }
 

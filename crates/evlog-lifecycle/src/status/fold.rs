@@ -115,7 +115,7 @@ impl State {
         self.ended_ns
     }
 
-    /// Why the run ended, if it has a diagnostic.
+    /// The reason why the run ended, if it has a diagnostic.
     pub fn diagnostic(&self) -> Option<&Diagnostic> {
         self.diagnostic.as_deref()
     }
@@ -136,8 +136,8 @@ impl State {
         created.pins_required && (created.contract_version.is_none() || created.policy_versions.is_none())
     }
 
-    /// The event that the last commit still owes, in words. Commits are atomic, so a log ends with an owed event only if it was
-    /// written without this contract's guard.
+    /// The event that the last commit still owes, in words. Commits are atomic, so a log ends with an owed event only if it
+    /// was written by a program that did not use this contract.
     pub fn owed(&self) -> Option<String> {
         self.owed.as_ref().map(|owed| owed.in_words())
     }

@@ -148,7 +148,7 @@ pub(crate) fn from_details(details: Option<&str>) -> Result<Map<String, Value>, 
     }
 }
 
-/// Checks that a committed creation is consistent: checks 13, 26 and 27 of status.md 7, as far as one event shows them.
+/// Checks that a committed creation is consistent: checks 13, 26 and 27 of status.md 7, in so far as one event can show them.
 pub(crate) fn check(created: &Created, run: &str) -> Result<(), String> {
     let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("expected {what}")) };
     let parent = created.parent_run_id.as_deref();

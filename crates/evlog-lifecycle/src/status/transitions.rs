@@ -30,7 +30,7 @@ words! {
     }
 }
 
-/// How many statuses there are.
+/// The number of statuses.
 const COUNT: usize = RunStatus::ALL.len();
 
 /// The reaction to a request to go from one status to another.
@@ -50,12 +50,12 @@ impl RunStatus {
         TABLE.terminal[self as usize]
     }
 
-    /// Whether the status needs a diagnostic to be entered (status.md 3.2).
+    /// Whether entering the status requires a diagnostic (status.md 3.2).
     pub fn is_failure(self) -> bool {
         TABLE.failure[self as usize]
     }
 
-    /// Whether the transition is one of the nine.
+    /// Whether the transition is one of the nine in the table.
     pub fn may_become(self, to: RunStatus) -> bool {
         TABLE.listed[self as usize][to as usize]
     }
@@ -83,12 +83,12 @@ impl fmt::Display for RunStatus {
     }
 }
 
-/// What the built-in contract file says, by number.
+/// The built-in contract file, indexed by status.
 struct Table {
     /// Row `from`, column `to`.
     listed: [[bool; COUNT]; COUNT],
     terminal: [bool; COUNT],
-    /// Which statuses need a diagnostic.
+    /// The statuses that require a diagnostic.
     failure: [bool; COUNT],
 }
 

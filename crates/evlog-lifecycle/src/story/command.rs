@@ -50,7 +50,7 @@ pub enum Command {
     Redrive(Again),
 }
 
-/// What `create` gives.
+/// The members of `create`.
 #[derive(Clone, Debug)]
 pub struct Create {
     pub(crate) story: Definition,
@@ -60,7 +60,7 @@ pub struct Create {
     pub(crate) impulse: Option<String>,
 }
 
-/// What `step` gives.
+/// The members of `step`.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) step: String,
@@ -82,7 +82,7 @@ pub struct Report {
     pub(crate) mirrors: bool,
 }
 
-/// What `child` gives.
+/// The members of `child`.
 #[derive(Clone, Debug)]
 pub struct Followed {
     pub(crate) step: String,
@@ -90,7 +90,7 @@ pub struct Followed {
     pub(crate) child: String,
 }
 
-/// What `transition` gives.
+/// The members of `transition`.
 #[derive(Clone, Debug)]
 pub struct Transition {
     pub(crate) to: String,
@@ -102,7 +102,7 @@ pub struct Transition {
     pub(crate) message: Option<String>,
 }
 
-/// What `gate` gives.
+/// The members of `gate`.
 #[derive(Clone, Debug)]
 pub struct Decided {
     pub(crate) step: String,
@@ -110,7 +110,7 @@ pub struct Decided {
     pub(crate) message: Option<String>,
 }
 
-/// What `evaluate` gives.
+/// The members of `evaluate`.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The step, or `$output`.
@@ -120,7 +120,7 @@ pub struct Answered {
     pub(crate) message: Option<String>,
 }
 
-/// What `cancel` gives.
+/// The members of `cancel`.
 #[derive(Clone, Debug)]
 pub struct Cancelled {
     pub(crate) how: CancelMode,
@@ -151,14 +151,14 @@ impl StopOutcome {
     }
 }
 
-/// What `stop` gives.
+/// The members of `stop`.
 #[derive(Clone, Debug)]
 pub struct Stopped {
     pub(crate) outcome: StopOutcome,
     pub(crate) message: Option<String>,
 }
 
-/// What `redrive` gives.
+/// The members of `redrive`.
 #[derive(Clone, Debug)]
 pub struct Again {
     pub(crate) token: Option<String>,

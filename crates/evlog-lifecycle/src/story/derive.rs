@@ -74,7 +74,7 @@ pub(super) fn meaning(story: &Definition, dependent: usize, need: usize, phase: 
     dependency(story.pattern, story.group_of(dependent), go_on, phase, of.allow_failure)
 }
 
-/// How far a group has come.
+/// The progress of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Steps that are completed or failed.
@@ -92,7 +92,7 @@ impl Tally {
     }
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// A group's steps are executed.

@@ -27,7 +27,7 @@ impl State {
         Joined { phase, failed, allowed }
     }
 
-    /// How far the run has come.
+    /// The progress of the run.
     pub fn stage(&self) -> Stage {
         stage(self.story(), &self.tallies)
     }

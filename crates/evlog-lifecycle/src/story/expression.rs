@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 /// How deep parentheses and negations may nest.
 const DEPTH_MAX: usize = 32;
 
-/// Why an expression has no value.
+/// The reason why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// A path leads to nothing yet.
@@ -41,7 +41,7 @@ pub trait Scope {
     fn root(&self, path: &[String]) -> Option<(Value, usize)>;
 }
 
-/// The names of steps that a text refers to: `steps.<name>` and `.steps.<name>`, `steps['<name>']`, and `index .steps
+/// The names of steps that a string refers to: `steps.<name>` and `.steps.<name>`, `steps['<name>']`, and `index .steps
 /// "<name>"`. Text between quotes refers to nothing.
 pub fn references(text: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -96,7 +96,7 @@ fn named_after(rest: &str) -> Option<String> {
     Some(name.to_owned()).filter(|name| !name.is_empty() && name.bytes().all(is_name))
 }
 
-/// Whether a condition holds. The condition is a text that means true or false, with or without templates.
+/// Whether a condition holds. The condition is a string that means true or false, with or without templates.
 pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     let found = match said(text) {
         Some(flag) if !text.trim().is_empty() => return Ok(flag),
@@ -120,7 +120,7 @@ pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     })
 }
 
-/// Whether a text is one template and nothing else.
+/// Whether a string is one template and nothing else.
 fn is_one_template(text: &str) -> bool {
     text.starts_with("{{") && text.find("}}").is_some_and(|at| at + 2 == text.len())
 }
@@ -266,7 +266,7 @@ impl Reader<'_> {
                     "==" | "!=" => Ordering::Less,
                     _ if self.missing.is_some() => Ordering::Equal,
                     _ => ordered(&left, &right)
-                        .ok_or_else(|| self.unknown("two whole numbers or two texts to compare"))?,
+                        .ok_or_else(|| self.unknown("two whole numbers or two strings to compare"))?,
                 };
                 return Ok(Value::Bool(holds(order)));
             }

@@ -41,9 +41,9 @@ const KNOWN: [&str; 8] = ["version", "type", "message", "retryable", "exitCode",
 /// The error of a step, version `v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepError {
-    /// What kind of error.
+    /// The type of the error.
     pub kind: ErrorType,
-    /// What happened.
+    /// A description of the failure.
     pub message: String,
     /// Whether another attempt may help; none when not known.
     pub retryable: Option<bool>,
@@ -202,7 +202,7 @@ pub struct FailedStep {
 pub struct RunError {
     /// The reason code.
     pub kind: String,
-    /// What happened.
+    /// A description of the failure.
     pub message: String,
     /// The steps that it is about, in the order of their declaration.
     pub failed_steps: Vec<FailedStep>,

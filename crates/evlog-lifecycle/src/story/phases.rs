@@ -41,7 +41,7 @@ words! {
     }
 }
 
-/// How many phases there are.
+/// The number of phases.
 pub(crate) const COUNT: usize = 13;
 const _: () = assert!(Phase::ALL.len() == COUNT);
 

@@ -45,7 +45,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// Where the next secret begins.
+/// The place where the next secret begins.
 fn next_secret(lower: &str, from: usize) -> Option<usize> {
     let after = |word: &str| -> Option<usize> {
         let found = lower[from..].match_indices(word).map(|(at, _)| from + at + word.len());

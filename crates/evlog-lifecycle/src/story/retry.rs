@@ -14,7 +14,7 @@ pub const MAX_RETRIES_MAX: u32 = 10;
 const DELAY_MIN_NS: i64 = 10_000_000;
 
 words! {
-    /// How the wait grows.
+    /// The growth of the wait.
     Backoff: "backoff" {
         /// It doubles.
         Exponential = 0, "exponential";
@@ -36,7 +36,7 @@ words! {
         Terminal = 2, "terminal";
         /// Another attempt may help, at a slower rate.
         RateLimited = 3, "rateLimited";
-        /// How it ended is not known.
+        /// It is not known how it ended.
         Unknown = 4, "unknown";
     }
 }
@@ -74,13 +74,13 @@ pub fn classify(code: i64) -> ExitClass {
 pub struct Given {
     /// How many executions may follow the first.
     pub max_retries: Option<u32>,
-    /// How long to wait.
+    /// The time to wait.
     pub delay: Option<String>,
     /// The longest wait.
     pub max_delay: Option<String>,
     /// By how many percent the wait may be longer.
     pub jitter: Option<i64>,
-    /// How the wait grows.
+    /// The growth of the wait.
     pub backoff: Option<Backoff>,
 }
 
@@ -89,13 +89,13 @@ pub struct Given {
 pub struct Policy {
     /// How many executions may follow the first.
     pub max_retries: u32,
-    /// How long to wait, nanoseconds.
+    /// The time to wait, in nanoseconds.
     pub delay_ns: i64,
     /// The longest wait, nanoseconds.
     pub max_delay_ns: Option<i64>,
     /// By how many percent the wait may be longer, 0 to 100.
     pub jitter: u8,
-    /// How the wait grows.
+    /// The growth of the wait.
     pub backoff: Backoff,
 }
 

@@ -44,13 +44,13 @@ pub(crate) struct Origin {
 /// A request to cancel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancel {
-    /// How.
+    /// How the run is cancelled.
     pub how: CancelMode,
     /// When it was asked for, Unix nanoseconds.
     pub at_ns: i128,
     /// When steps that still run are ended by force.
     pub deadline_ns: i128,
-    /// Why.
+    /// The reason.
     pub message: Option<String>,
 }
 
@@ -67,15 +67,15 @@ pub struct Run {
     pub conditions: Option<Conditions>,
     /// Whether its output was too long to be kept.
     pub output_dropped: bool,
-    /// When it was first `Running`.
+    /// The time when it was first `Running`.
     pub started_ns: Option<i128>,
-    /// When it ended.
+    /// The time of its end.
     pub finished_ns: Option<i128>,
-    /// How often it became `Running`.
+    /// The number of times that it became `Running`.
     pub attempts: u32,
     /// The number of the epoch, from 1.
     pub epoch: u32,
-    /// What went wrong.
+    /// The error.
     pub error: Option<Arc<RunError>>,
     /// The story's output, as text.
     pub output: Option<Arc<str>>,
@@ -153,7 +153,7 @@ impl State {
         &self.steps
     }
 
-    /// Who decides.
+    /// The mode: who decides how the run goes on.
     pub fn mode(&self) -> Mode {
         self.origin.mode
     }
@@ -180,7 +180,7 @@ impl State {
         limit.into_iter().chain(self.steps.due_ns()).min()
     }
 
-    /// When the story's time is up.
+    /// The time when the story's limit is reached.
     pub(super) fn story_deadline_ns(&self) -> Option<i128> {
         Some(duration::after(self.run.started_ns?, self.story().story_timeout_ns()?))
     }
@@ -369,7 +369,7 @@ impl State {
         }
     }
 
-    /// How far a group has come.
+    /// The progress of a group.
     pub fn tally(&self, group: Group) -> Tally {
         self.tallies[group as usize]
     }

@@ -20,9 +20,9 @@ const FANOUT: usize = 32;
 /// The decision about a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
-    /// What was decided.
+    /// The decision.
     pub state: GateState,
-    /// Why.
+    /// The reason.
     pub message: Option<String>,
     /// When, Unix nanoseconds.
     pub at_ns: i128,
@@ -30,7 +30,7 @@ pub struct Gate {
     pub by: String,
 }
 
-/// What a held step waits for.
+/// The condition that a held step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Whether its `if` holds.
@@ -52,17 +52,17 @@ pub struct StepState {
     pub message: Option<Arc<str>>,
     /// Its conditions.
     pub conditions: Option<Conditions>,
-    /// When it first had a phase.
+    /// The time when it first had a phase.
     pub started_ns: Option<i128>,
-    /// When it ended.
+    /// The time of its end.
     pub finished_ns: Option<i128>,
-    /// When its output was recorded.
+    /// The time when its output was recorded.
     pub last_output_ns: Option<i128>,
-    /// When the attempt that is under way began.
+    /// The time when the attempt that is under way began.
     pub attempt_ns: Option<i128>,
-    /// How many retries were scheduled.
+    /// The number of retries that were scheduled.
     pub retries: u32,
-    /// When the next attempt is due.
+    /// The time when the next attempt is due.
     pub next_retry_ns: Option<i128>,
     /// When the attempt, the wait or the sleep is over.
     pub deadline_ns: Option<i128>,
@@ -74,9 +74,9 @@ pub struct StepState {
     pub last_failure: Option<Arc<str>>,
     /// The output, as text.
     pub output: Option<Arc<str>>,
-    /// What went wrong.
+    /// The error.
     pub error: Option<Arc<StepError>>,
-    /// Who works on it.
+    /// The worker.
     pub worker: Option<Arc<str>>,
     /// The run of the story that it executes.
     pub child: Option<Arc<str>>,
@@ -173,7 +173,7 @@ impl Steps {
         Steps { root: nodes.swap_remove(0), len, width }
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
     }

@@ -46,7 +46,7 @@ pub(crate) fn check_sections(page: &str, sections: &[(&str, String)]) {
     if blesses() {
         std::fs::write(page, &expected).expect("the page is written");
     } else {
-        assert_eq!(found, expected, "run the tests with EVLOG_BLESS=1 to write the page's tables anew");
+        assert_eq!(found, expected, "run the tests with EVLOG_BLESS=1 to rewrite the page's tables");
     }
 }
 

@@ -72,7 +72,7 @@ impl<'g> Others<'g> {
     }
 }
 
-/// Where a stage may stage files.
+/// The place where a stage may stage files.
 pub(super) struct Roots(Vec<Root>);
 
 enum Root {

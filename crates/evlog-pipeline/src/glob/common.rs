@@ -20,7 +20,7 @@ const NEVER: [char; 5] = ['\0', '\n', '\r', '/', '\\'];
 #[derive(Debug)]
 pub(crate) struct Steps(u64);
 
-/// The steps are used up: whether two patterns meet is not known.
+/// The steps are used up, so it is not known whether the two patterns meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exhausted;
 
@@ -185,7 +185,7 @@ fn both(a: &Part, b: &Part) -> [Option<char>; 2] {
     [Some('.').filter(takes), others.find(|c| *c != '.' && takes(c))]
 }
 
-/// The next character. The surrogates are not characters: after the last character before them comes the first one behind them.
+/// The next character. The surrogates are not characters: after the last character before them comes the first one after them.
 fn after(c: char) -> Option<char> {
     (c..=char::MAX).nth(1)
 }

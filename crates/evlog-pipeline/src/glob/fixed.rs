@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// How many segments are looked at from each end.
 const SEGMENTS_MAX: usize = 8;
 
-/// How much of a text is kept, in characters.
+/// How much of a string is kept, in characters.
 const LEN_MAX: usize = 64;
 
 /// A spot in a path.
@@ -31,8 +31,8 @@ pub(crate) enum Counted {
 }
 
 impl Glob {
-    /// The texts that all matching paths have at some spots. A segment without wildcards ends with a slash in the text, so that
-    /// no longer segment begins with it.
+    /// The texts that all matching paths have at some spots. A segment without wildcards ends with a slash in the text, so
+    /// that no longer segment begins with it.
     pub(crate) fn fixed(&self) -> BTreeMap<Spot, String> {
         let beginning = self.beginning();
         let mut fixed = BTreeMap::from([(Spot::Path, beginning.chars().take(LEN_MAX).collect())]);

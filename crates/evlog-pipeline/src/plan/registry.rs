@@ -55,7 +55,7 @@ pub struct Registry {
 pub struct Registered {
     /// Its version.
     pub version: String,
-    /// Where its file is.
+    /// The place where its file is.
     pub schema_file: PathBuf,
     /// Its place in the list.
     index: usize,
@@ -68,7 +68,7 @@ pub struct Registered {
 /// A binding: which files must fulfil a schema, and which stage leaves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// Which paths.
+    /// The paths.
     pub glob: Glob,
     /// What each of them must fulfil.
     pub schema: String,

@@ -1,7 +1,7 @@
 //! The claims about a process: its group is ended, nothing is left, the output is complete and in order.
 
 use super::*;
-use crate::orphans::Marked;
+use crate::orphans::Leftovers;
 use rustix::process::Pid;
 use std::cell::RefCell;
 use std::fs;
@@ -44,9 +44,9 @@ impl Room {
             environment: &environment,
             time_limit,
             interrupts: &self.interrupts,
-            guard: &Guard::default(),
-            guard_marks: &["bundle".into(), "mark".into()],
-            end_marked: &Marked::default,
+            supervisor: &Supervisor::default(),
+            supervisor_tags: &["bundle".into(), "tag".into()],
+            end_tagged: &Leftovers::default,
         };
         run(&start, output)
     }
@@ -55,7 +55,7 @@ impl Room {
         String::from_utf8(self.printed.borrow().clone()).unwrap()
     }
 
-    /// Ends what is left of a stage whose mark nothing here looks for.
+    /// Ends what is left of a stage whose tag nothing here looks for.
     fn end_left(&self) {
         let _gone = rustix::process::kill_process(self.pid_in("left"), rustix::process::Signal::KILL);
     }
@@ -126,7 +126,7 @@ fn g34_a_process_that_ended_by_itself_is_not_reported_as_past_its_limit() {
     let limit = Duration::from_millis(300);
     let began = Instant::now();
     let mut held_up = |_: &[u8]| {
-        soon("the guard ends the group", || is_gone(room.pid_in("pid")));
+        soon("the supervisor ends the group", || is_gone(room.pid_in("pid")));
         sleep((limit * 2).saturating_sub(began.elapsed()));
     };
     let script = ["sh", "-c", "echo $$ > pid; echo; exit 3"];
@@ -232,22 +232,22 @@ fn g26_a_stage_has_no_terminal_to_ask_at() {
 }
 
 #[test]
-fn g27_ending_the_guard_ends_the_stage_and_that_is_no_success() {
+fn g27_ending_the_supervisor_ends_the_stage_and_that_is_no_success() {
     let room = Room::new();
     let end = room.start(&["sh", "-c", "kill -9 $PPID; exit 0"], None).unwrap();
-    assert_eq!(end.ended, Ended::Unguarded);
-    assert_eq!(end.guard_lost.expect("the guard is gone").guard, LostGuard::Ended);
+    assert_eq!(end.ended, Ended::Unsupervised);
+    assert_eq!(end.supervisor_lost.expect("the supervisor is gone").supervisor, LostSupervisor::Ended);
 }
 
 /// Starts a process that leaves the stage's group and its environment, and waits until it has.
 const LEAVE: &str = "setsid env -i sh -c 'echo > out; exec sleep 100' & echo $! > left; \
                      until test -e out; do sleep 0.01; done";
 
-/// Processes without a mark that come from the stage are found as well, as long as its guard exists.
+/// Processes without a tag that come from the stage are found as well, as long as its supervisor exists.
 #[test]
 #[cfg(target_os = "linux")]
-fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ended() {
-    // A guard of these tests has two threads. It goes on until the thread that takes the signal has run.
+fn g27_a_supervisor_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ended() {
+    // A supervisor of these tests has two threads. It goes on until the thread that takes the signal has run.
     let stop = "kill -STOP $PPID; while cat /proc/$PPID/task/*/status | grep '^State:' | grep -qv T; do :; done";
     for (script, limit) in [
         (format!("{LEAVE}; {stop}; sleep 100"), Some(Duration::from_millis(500))),
@@ -257,12 +257,12 @@ fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ende
         let room = Room::new();
         let began = Instant::now();
         let end = room.start(&["sh", "-c", &script], limit).unwrap();
-        let lost = end.guard_lost.expect("the guard is given up");
-        assert_eq!(lost.guard, LostGuard::Stopped);
+        let lost = end.supervisor_lost.expect("the supervisor is given up");
+        assert_eq!(lost.supervisor, LostSupervisor::Stopped);
         assert!(lost.below.found >= 1 && lost.below.left == 0, "{lost:?}");
-        assert!(matches!(end.ended, Ended::Unguarded | Ended::TimedOut), "{:?}", end.ended);
+        assert!(matches!(end.ended, Ended::Unsupervised | Ended::TimedOut), "{:?}", end.ended);
         assert!(is_gone(room.pid_in("left")), "it still runs");
-        assert!(began.elapsed() < GUARD_LIMIT, "took {:?}", began.elapsed());
+        assert!(began.elapsed() < SUPERVISOR_LIMIT, "took {:?}", began.elapsed());
     }
 }
 
@@ -279,9 +279,9 @@ fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ev
         environment: &[("PATH".into(), std::env::var_os("PATH").unwrap())],
         time_limit: None,
         interrupts: &room.interrupts,
-        guard: &Guard::default(),
-        guard_marks: &["bundle".into(), "mark".into()],
-        end_marked: &Marked::default,
+        supervisor: &Supervisor::default(),
+        supervisor_tags: &["bundle".into(), "tag".into()],
+        end_tagged: &Leftovers::default,
     };
     let began = Instant::now();
     let end = run(&start, &mut |_| {
@@ -295,7 +295,7 @@ fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ev
 }
 
 #[test]
-fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
+fn g27_when_evlog_has_gone_the_supervisor_ends_the_stage() {
     let room = Room::new();
     let command = ["sh".to_owned(), "-c".to_owned(), "setsid sleep 100 & echo $! > left; sleep 100".to_owned()];
     let start = Start {
@@ -304,69 +304,69 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
         environment: &[("PATH".into(), std::env::var_os("PATH").unwrap())],
         time_limit: None,
         interrupts: &room.interrupts,
-        guard: &Guard::default(),
-        guard_marks: &["bundle".into(), "mark".into()],
-        end_marked: &Marked::default,
+        supervisor: &Supervisor::default(),
+        supervisor_tags: &["bundle".into(), "tag".into()],
+        end_tagged: &Leftovers::default,
     };
     let (_reader, writer) = io::pipe().unwrap();
-    let mut guarded = Guarded::start(&start, &writer).unwrap();
+    let mut supervised = Supervised::start(&start, &writer).unwrap();
     soon("the stage began", || {
         fs::read_to_string(room.directory.path().join("left")).is_ok_and(|text| text.ends_with('\n'))
     });
     // The system closes the pipes of a killed process in the same way.
-    drop(guarded.orders.take());
+    drop(supervised.orders.take());
     let left = room.pid_in("left");
     soon("a process of the stage still runs", || is_gone(left));
-    guarded.child.wait().unwrap();
+    supervised.child.wait().unwrap();
 }
 
 #[test]
-fn g27_what_a_stage_writes_into_the_pipe_of_its_guard_is_no_word_of_the_guard() {
+fn g27_what_a_stage_writes_into_the_pipe_of_its_supervisor_is_no_word_of_the_supervisor() {
     let word = r#"{"ended":{"exited":0,"signalled":null,"left":0,"stubborn":0}}"#;
     let room = Room::new();
     let forged = format!("echo '{word}' > /proc/$PPID/fd/1; exit 3");
     assert_eq!(room.run(&forged, None).unwrap(), Ended::Exited(3));
     let forged = format!("echo $$ > left; echo '{word}' > /proc/$PPID/fd/1; kill -9 $PPID; exec sleep 100");
     let end = room.start(&["sh", "-c", &forged], None).unwrap();
-    assert_eq!(end.ended, Ended::Unguarded);
+    assert_eq!(end.ended, Ended::Unsupervised);
     room.end_left();
 }
 
 #[test]
-fn g27_a_guard_that_was_ended_is_noticed_though_somebody_holds_its_pipe_open() {
+fn g27_a_supervisor_that_was_ended_is_noticed_though_somebody_holds_its_pipe_open() {
     let room = Room::new();
     let held = "echo $$ > left; exec 9> /proc/$PPID/fd/1; kill -STOP $PPID; kill -9 $PPID; exec sleep 100";
     let began = Instant::now();
     let end = room.start(&["sh", "-c", held], None).unwrap();
-    assert_eq!(end.ended, Ended::Unguarded);
-    assert!(began.elapsed() < GUARD_LIMIT, "took {:?}", began.elapsed());
+    assert_eq!(end.ended, Ended::Unsupervised);
+    assert!(began.elapsed() < SUPERVISOR_LIMIT, "took {:?}", began.elapsed());
     room.end_left();
 }
 
 #[test]
-fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_still_ended() {
+fn g27_a_stage_that_holds_the_pipe_to_its_supervisor_open_is_still_ended() {
     let room = Room::new();
     let held = "exec 9> /proc/$PPID/fd/0; trap '' TERM; sleep 100 9>&9";
     let end = room.start(&["sh", "-c", held], Some(Duration::from_millis(300))).unwrap();
-    assert_eq!((end.ended, end.guard_lost), (Ended::TimedOut, None));
+    assert_eq!((end.ended, end.supervisor_lost), (Ended::TimedOut, None));
 }
 
-/// Somebody leaves the guard too few descriptors to look with. A process has left the stage's group and environment.
+/// Somebody leaves the supervisor too few descriptors to look with. A process has left the stage's group and environment.
 #[test]
 #[cfg(target_os = "linux")]
-fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
+fn g27_a_supervisor_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
     for limit in [0, 1, 2, 3, 6] {
         let room = Room::new();
         let script = format!("prlimit --pid $PPID --nofile={limit}:{limit} && {LEAVE}; exit 0");
         let end = room.start(&["sh", "-c", &script], None).unwrap();
         let left = room.pid_in("left");
         assert!(is_gone(left), "limit {limit}: it still runs: {end:?}");
-        match end.guard_lost {
+        match end.supervisor_lost {
             Some(lost) => {
-                assert_eq!((lost.guard, end.ended), (LostGuard::Blind, Ended::Unguarded), "limit {limit}");
+                assert_eq!((lost.supervisor, end.ended), (LostSupervisor::Blind, Ended::Unsupervised), "limit {limit}");
                 assert!(lost.below.found >= 1 && lost.below.left == 0 && !lost.below.is_blind, "{lost:?}");
             }
-            // The descriptors that the guard closed were enough to look with.
+            // The descriptors that the supervisor closed were enough to look with.
             None => assert_eq!((limit, end.ended, end.left), (6, Ended::Exited(0), 1)),
         }
     }
@@ -386,22 +386,22 @@ fn a_process_whose_name_is_no_text_is_found_and_ended() {
 
 #[test]
 fn g29_processes_are_known_to_have_ended_only_where_all_were_seen_to() {
-    let (all, some) = (Marked::default(), Marked { left: 1, ..Marked::default() });
-    let blind = Marked { is_blind: true, ..Marked::default() };
-    let of = |stubborn, guard_lost| {
-        let end = End { ended: Ended::Interrupted, is_held: false, left: 0, stubborn, guard_lost };
+    let (all, some) = (Leftovers::default(), Leftovers { left: 1, ..Leftovers::default() });
+    let blind = Leftovers { is_blind: true, ..Leftovers::default() };
+    let of = |stubborn, supervisor_lost| {
+        let end = End { ended: Ended::Interrupted, is_held: false, left: 0, stubborn, supervisor_lost };
         (end.is_known_to_be_over(), end.leaves_some_to_find())
     };
-    let lost = |guard, below, marked| of(0, Some(Lost { guard, below, marked }));
+    let lost = |supervisor, below, tagged| of(0, Some(Lost { supervisor, below, tagged }));
     assert_eq!(of(0, None), (true, false));
     assert_eq!(of(1, None), (false, true));
-    // What it leaves may have no mark.
-    assert_eq!(lost(LostGuard::Ended, all, all), (false, false));
-    for guard in [LostGuard::Stopped, LostGuard::Blind] {
+    // What it leaves may have no tag.
+    assert_eq!(lost(LostSupervisor::Ended, all, all), (false, false));
+    for supervisor in [LostSupervisor::Stopped, LostSupervisor::Blind] {
         let is_linux = cfg!(target_os = "linux");
-        assert_eq!(lost(guard, all, all), (is_linux, !is_linux), "{guard:?}");
-        for (below, marked) in [(blind, all), (all, blind), (some, all), (all, some)] {
-            assert_eq!(lost(guard, below, marked), (false, true), "{guard:?} {below:?} {marked:?}");
+        assert_eq!(lost(supervisor, all, all), (is_linux, !is_linux), "{supervisor:?}");
+        for (below, tagged) in [(blind, all), (all, blind), (some, all), (all, some)] {
+            assert_eq!(lost(supervisor, below, tagged), (false, true), "{supervisor:?} {below:?} {tagged:?}");
         }
     }
 }

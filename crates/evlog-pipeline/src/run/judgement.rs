@@ -19,8 +19,8 @@ impl Runner<'_> {
         (!known).then(|| format!("`{code}` is not in the catalogue as a failure of stage `{}`", stage.id))
     }
 
-    /// The outcome that follows from the end of the process. The most specific reason code wins, in this order: the one for the
-    /// time limit, the one that the stage named, the one for its exit status, and the stage's default in the plan.
+    /// The outcome that follows from the end of the process. The most specific reason code wins, in this order: the one for
+    /// the time limit, the one that the stage named, the one for its exit status, and the stage's default in the plan.
     pub(super) fn judge(&self, stage: &Stage, ended: Option<Ended>, own: Option<String>) -> Outcome {
         let code = match ended {
             Some(Ended::Exited(0)) => return Outcome::success(&stage.id, stage.fail_mode),
@@ -29,7 +29,7 @@ impl Runner<'_> {
                 .or_else(|| stage.exit_reason_codes.get(&status).cloned())
                 .unwrap_or_else(|| stage.reason_code.clone()),
             // An interrupted stage never gets this far: it is left without an outcome.
-            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Traced | Ended::Unguarded) | None => {
+            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Traced | Ended::Unsupervised) | None => {
                 own.unwrap_or_else(|| stage.reason_code.clone())
             }
         };

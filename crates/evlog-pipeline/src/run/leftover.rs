@@ -1,9 +1,9 @@
 //! Messages about processes that a stage left. They state only what is known.
 
-use crate::orphans::{Mark, Marked};
-use crate::process::{End, Lost, LostGuard};
+use crate::orphans::{Leftovers, Tag};
+use crate::process::{End, Lost, LostSupervisor};
 
-/// One message for each thing that a person should know.
+/// The messages about a stage that evlog ran to its end.
 pub(super) fn left_behind(end: &End) -> Vec<String> {
     let mut messages = Vec::new();
     if end.left > 0 {
@@ -12,64 +12,66 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
     if end.stubborn > 0 {
         messages.push(format!("{} of the stage could not be ended, and still run", processes(end.stubborn)));
     }
-    if let Some(lost) = &end.guard_lost {
+    if let Some(lost) = &end.supervisor_lost {
         messages.extend(of_lost(lost));
     }
     if end.is_held {
-        // Only if every process of the stage was found and ended, the holder must be another process.
-        let is_seen = end.guard_lost.is_none() && end.stubborn == 0;
+        // If every process of the stage was found and ended, the holder must be another process. Otherwise that is not known.
+        let is_seen = end.supervisor_lost.is_none() && end.stubborn == 0;
         let whose = if is_seen { "a process that is not the stage's" } else { "some process" };
-        messages.push(format!("{whose} holds its output; the rest of that is lost"));
+        messages.push(format!("{whose} holds the stage's output; the rest of the output is lost"));
     }
     messages
 }
 
-/// One message for each thing that a person should know about the stage that ran when a run was left: the stage had begun, and
-/// its end was not recorded.
-pub(super) fn left_by_another(stage: Option<&str>, mark: Option<&Mark>, ended: &Marked) -> Vec<String> {
+/// The messages about the stage that ran when its run was interrupted: the stage had begun, and its end was not recorded.
+pub(super) fn left_by_another(stage: Option<&str>, tag: Option<&Tag>, ended: &Leftovers) -> Vec<String> {
     let mut messages = Vec::new();
     if ended.is_blind {
-        messages.push("whether processes of the stage that was left still run could not be seen".to_owned());
+        messages.push(
+            "it is not known whether processes of the interrupted stage still run, because evlog could not list them"
+                .to_owned(),
+        );
     }
     if ended.left > 0 {
         let left = processes(ended.left);
-        messages.push(format!("{left} of the stage that was left could not be ended, and may still run"));
+        messages.push(format!("{left} of the interrupted stage could not be ended, and may still run"));
     }
-    match (stage, mark) {
-        (Some(stage), Some(mark)) if mark.shows() && !mark.is_over() => messages.push(format!(
-            "whether all processes of stage `{stage}` have ended is not known: if its guard was killed too, a process of \
-             it that has cleared its environment may still run"
+    match (stage, tag) {
+        (Some(stage), Some(tag)) if tag.shows() && !tag.is_over() => messages.push(format!(
+            "it is not known whether all processes of stage `{stage}` have ended: if its supervisor was killed too, a process of \
+             the stage that has cleared its environment may still run"
         )),
-        (Some(stage), mark) if !mark.is_some_and(Mark::is_over) => messages.push(format!(
-            "whether all processes of stage `{stage}` have ended is not known: nothing shows which processes are its, so \
-             none was ended"
+        (Some(stage), tag) if !tag.is_some_and(Tag::is_over) => messages.push(format!(
+            "it is not known whether all processes of stage `{stage}` have ended: nothing shows which processes belong to it, \
+             so none was ended"
         )),
         _ => {}
     }
     messages
 }
 
-/// If the guard does not work, the processes of a stage are found as descendants of the guard, while it exists, and by
-/// the mark in their environment.
+/// Without a working supervisor, evlog finds the processes of a stage in two ways: as descendants of the supervisor while it
+/// exists, and by the tag in their environment.
 fn of_lost(lost: &Lost) -> Vec<String> {
-    let ended = processes(lost.below.found + lost.marked.found);
-    let mut messages = vec![match lost.guard {
-        LostGuard::Stopped => format!(
-            "the process that guards the stage was stopped, or did not answer; it was killed, and {ended} of the stage with it"
+    let ended = processes(lost.below.found + lost.tagged.found);
+    let mut messages = vec![match lost.supervisor {
+        LostSupervisor::Stopped => {
+            format!("the stage's supervisor was stopped, or did not answer; evlog killed it, and {ended} of the stage")
+        }
+        LostSupervisor::Blind => format!(
+            "the stage's supervisor could not list the stage's processes, because its descriptor limit had been lowered; evlog \
+             killed it, and {ended} of the stage"
         ),
-        LostGuard::Blind => format!(
-            "the process that guards the stage could not see what was left of it, for somebody left it no descriptors; it \
-             was killed, and {ended} of the stage with it"
-        ),
-        LostGuard::Ended => format!(
-            "the process that guards the stage was ended by somebody else, and {ended} of the stage after it, by its \
-             mark; one that has cleared its environment may not be found so, and may still run"
+        LostSupervisor::Ended => format!(
+            "the stage's supervisor was ended by somebody else; evlog then searched for the stage's processes by their tag, and \
+             killed {ended}; a process that cleared its environment may have been missed, and may still run"
         ),
     }];
     if lost.left() > 0 {
         messages.push(format!("{} of the stage could not be ended, and may still run", processes(lost.left())));
     } else if lost.is_blind() {
-        messages.push("whether other processes of the stage still run is not known".to_owned());
+        messages.push("it is not known whether other processes of the stage still run".to_owned());
     }
     messages
 }
@@ -84,35 +86,40 @@ mod tests {
     use crate::process::Ended;
 
     #[test]
-    fn g27_notes_on_a_guard_that_failed_say_only_what_is_known() {
-        let of = |guard, below: (usize, usize), marked: (usize, usize)| {
-            let marked_by = |(found, left)| Marked { found, left, is_blind: false };
-            let lost = Lost { guard, below: marked_by(below), marked: marked_by(marked) };
-            let end = End { ended: Ended::Unguarded, is_held: true, left: 0, stubborn: 0, guard_lost: Some(lost) };
+    fn g27_notes_on_a_supervisor_that_failed_say_only_what_is_known() {
+        let of = |supervisor, below: (usize, usize), tagged: (usize, usize)| {
+            let leftovers = |(found, left)| Leftovers { found, left, is_blind: false };
+            let lost = Lost { supervisor, below: leftovers(below), tagged: leftovers(tagged) };
+            let end =
+                End { ended: Ended::Unsupervised, is_held: true, left: 0, stubborn: 0, supervisor_lost: Some(lost) };
             left_behind(&end).join("\n")
         };
-        let killed = of(LostGuard::Ended, (0, 0), (1, 0));
-        assert!(killed.contains("1 process of the stage after it") && killed.contains("may still run"), "{killed}");
-        let stopped = of(LostGuard::Stopped, (2, 0), (0, 0));
-        assert!(stopped.contains("it was killed, and 2 processes of the stage with it"), "{stopped}");
+        let killed = of(LostSupervisor::Ended, (0, 0), (1, 0));
+        assert!(killed.contains("by their tag, and killed 1 process;") && killed.contains("may still run"), "{killed}");
+        let stopped = of(LostSupervisor::Stopped, (2, 0), (0, 0));
+        assert!(stopped.contains("evlog killed it, and 2 processes of the stage"), "{stopped}");
         assert!(!stopped.contains("is not the stage's"), "{stopped}");
-        let stubborn = of(LostGuard::Blind, (2, 1), (0, 0));
+        let stubborn = of(LostSupervisor::Blind, (2, 1), (0, 0));
         assert!(stubborn.contains("1 process of the stage could not be ended, and may still run"), "{stubborn}");
     }
 
     #[test]
     fn g27_where_evlog_cannot_see_either_the_note_says_that_nothing_is_known() {
-        let blind = |is_blind| Marked { is_blind, ..Marked::default() };
-        for (guard, below, marked) in [
-            (LostGuard::Blind, true, false),
-            (LostGuard::Blind, false, true),
-            (LostGuard::Stopped, true, true),
-            (LostGuard::Ended, false, true),
+        let blind = |is_blind| Leftovers { is_blind, ..Leftovers::default() };
+        for (supervisor, below, tagged) in [
+            (LostSupervisor::Blind, true, false),
+            (LostSupervisor::Blind, false, true),
+            (LostSupervisor::Stopped, true, true),
+            (LostSupervisor::Ended, false, true),
         ] {
-            let lost = Lost { guard, below: blind(below), marked: blind(marked) };
-            let end = End { ended: Ended::Unguarded, is_held: false, left: 0, stubborn: 0, guard_lost: Some(lost) };
+            let lost = Lost { supervisor, below: blind(below), tagged: blind(tagged) };
+            let end =
+                End { ended: Ended::Unsupervised, is_held: false, left: 0, stubborn: 0, supervisor_lost: Some(lost) };
             let said = left_behind(&end).join("\n");
-            assert!(said.contains("whether other processes of the stage still run is not known"), "{guard:?}: {said}");
+            assert!(
+                said.contains("it is not known whether other processes of the stage still run"),
+                "{supervisor:?}: {said}"
+            );
         }
     }
 }

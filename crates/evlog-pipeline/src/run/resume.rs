@@ -26,7 +26,7 @@ use crate::file_error::FileError;
 use crate::files::{make_within, measure_below, sync_below};
 use crate::lock::Claim;
 use crate::meter::Meter;
-use crate::orphans::Marked;
+use crate::orphans::Leftovers;
 use crate::output::adopt;
 use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
@@ -113,7 +113,7 @@ impl Runner<'_> {
         self.notes()?.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
         let processes = self.end_left(state);
-        self.notes()?.forget_marks_but(&self.unseen)?;
+        self.notes()?.forget_tags_except(&self.unseen)?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
         let finished: Vec<&str> =
@@ -147,16 +147,16 @@ impl Runner<'_> {
     /// Ends what is left of the stage that ran when the run was left, and of earlier stages, and reports what is not known.
     /// Returns how many processes were found.
     fn end_left(&mut self, state: &State) -> usize {
-        let (marks, mut ended) = (self.claim.noted_marks(), Marked::default());
-        for mark in &marks {
-            let of_it = orphans::end(&self.run, &self.bundle, mark);
+        let (tags, mut ended) = (self.claim.noted_tags(), Leftovers::default());
+        for tag in &tags {
+            let of_it = orphans::end(&self.run, &self.bundle, tag);
             if of_it.leaves_some_to_find() {
-                self.unseen.push(mark.clone());
+                self.unseen.push(tag.clone());
             }
             ended = ended.and(&of_it);
         }
         let ran = self.plan.enabled().map(|stage| stage.id.as_str()).find(|id| state.runs(id));
-        for message in left_by_another(ran, marks.last(), &ended) {
+        for message in left_by_another(ran, tags.last(), &ended) {
             self.watcher.report(Progress::Note { message: &message });
         }
         ended.found
@@ -182,8 +182,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Completes what a stage without an outcome left, as far as possible: its promotion, if that was intended, and the record
-    /// of its output. A failure of storage is reported here, and found again when the files are compared.
+    /// Completes the unfinished work of a stage without an outcome, if possible: its promotion, if that was intended, and the
+    /// record of its output. A failure of storage is reported here, and found again when the files are compared.
     fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let finished = self.finish_promotion(known, stage, meter);
         // An artifact that could not be read completely is not promoted, and staging is cleared after this.
@@ -223,8 +223,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Promotes the rest of a promotion whose intent is committed, if all of it is still what the gate has passed. The log says
-    /// so by digests. Returns how many artifacts were still staged.
+    /// Promotes the rest of a promotion whose intent is committed, if all of it is still what the gate has passed. The log
+    /// says so by digests. Returns how many artifacts were still staged.
     fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
         let (intended, home) = (known.intended(&stage.id).unwrap_or_default(), self.home()?);
         let rest: Vec<_> = intended.iter().filter(|of| !findings::is(home, of, meter)).collect();

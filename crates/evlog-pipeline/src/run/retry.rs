@@ -19,8 +19,8 @@ use evlog_lifecycle::pipeline::{Artifact, Outcome, RunStatus, StageStatus, State
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Checks that a run can be retried with a plan; the error says why not. The run's id is recorded, so it must hold no secret of
-/// the plan.
+/// Checks that a run can be retried with a plan; the error says why not. The run's id is recorded, so it must hold no secret
+/// of the plan.
 pub fn may_retry(view: &mut View, plan: &Plan, retry: &Retry) -> Result<(), RunError> {
     Secrets::of(plan, Some(&retry.of)).map_err(RunError::Secrets)?;
     let Some(status) = left(view, &retry.of)?.ended_as() else {
@@ -161,18 +161,17 @@ impl Baseline {
         own
     }
 
-    /// Checks that all of its substages succeeded, and that no interrupted attempt of this run has recorded another outcome for
-    /// them.
+    /// Checks that all of its substages succeeded, and that no interrupted attempt of this run has recorded another outcome
+    /// for them.
     fn same_substages(&self, stage: &str, substages: &[&Outcome], recorded: &[Outcome]) -> Result<(), String> {
         let own = |reported: &&Outcome| is_substage(&reported.stage) && root_of(&reported.stage) == stage;
         let failed = substages.iter().copied().find(|reported| reported.status != StageStatus::Success);
         let other = recorded.iter().filter(own).find(|reported| !substages.contains(reported));
         match failed.or(other) {
             None => Ok(()),
-            Some(found) => Err(format!(
-                "expected nothing but the successes of its substages in run `{}`, found `{found}`",
-                self.run
-            )),
+            Some(found) => {
+                Err(format!("expected only the successes of its substages in run `{}`, found `{found}`", self.run))
+            }
         }
     }
 }

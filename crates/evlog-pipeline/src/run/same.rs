@@ -14,7 +14,7 @@ use evlog_lifecycle::pipeline::State;
 use evlog_projection::canonical;
 use serde_json::{Map, Value, json};
 
-/// Where the manifest's `extensions` have the plan.
+/// The place where the manifest's `extensions` have the plan.
 const PLACE: [&str; 2] = ["orchestrator", "plan"];
 /// The member beside it for the run that is retried.
 const RETRY: &str = "retry";

@@ -1,12 +1,13 @@
 //! One stage of a run: begin, process, substage outcomes, publish gate, promotion, outcome.
 //!
 //! Invariants:
-//! - An outcome is recorded for every stage that began, unless the run is interrupted, the log or the bundle cannot be written,
-//!   or too few files can be opened.
+//! - An outcome is recorded for every stage that began, unless the run is interrupted, the log or the bundle cannot be
+//!   written, or too few files can be opened.
 //! - The stage's output in the bundle is recorded before the outcome.
-//! - Artifacts are promoted after the intent to promote them is committed, and are reported as published before the outcome is.
-//! - A failure of the gate is always fail-closed (A-05), and so is every failure of storage. One exception: a failure while the
-//!   output is recorded leaves the stage without an outcome.
+//! - Artifacts are promoted after the intent to promote them is committed, and are reported as published before the outcome
+//!   is.
+//! - A failure of the gate is always fail-closed (A-05), and so is every failure of storage. One exception: a failure while
+//!   the output is recorded leaves the stage without an outcome.
 
 use super::fitting::fitting;
 use super::leftover::left_behind;
@@ -17,7 +18,7 @@ use crate::files::{make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
-use crate::orphans::{self, Mark};
+use crate::orphans::{self, Tag};
 use crate::outcomes::{self, ReportedOutcome};
 use crate::output::{Opened, Output, Place};
 use crate::plan::Stage;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 /// Id and version, in reports, of the schema of the file in which a stage reports its substages' outcomes.
 const OUTCOMES_SCHEMA: (&str, &str) = ("stage_outcomes", "0.1.0");
 
-/// Where a stage works.
+/// The place where a stage works.
 pub(super) struct Room {
     /// Its staging directory.
     staging: PathBuf,
@@ -189,7 +190,7 @@ impl Runner<'_> {
         if missing.is_empty() {
             return Ok(Ok(found));
         }
-        self.note(stage, &format!("did not begin, for an input is missing: {}", missing.join(", ")));
+        self.note(stage, &format!("did not begin, because an input is missing: {}", missing.join(", ")));
         Ok(failed(MISSING))
     }
 
@@ -240,7 +241,7 @@ impl Runner<'_> {
         self.watcher.report(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
-    /// Where the files of outputs belong.
+    /// The place where the files of outputs belong.
     fn place(&self) -> Result<Place<'_>, FileError> {
         Ok(Place { home: self.home()?, runs: self.claim.runs(), run: &self.run, shelf: STAGING })
     }
@@ -271,8 +272,8 @@ impl Runner<'_> {
     /// The same, once staging and output are ready.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let (ended, kept) = self.process(stage, room)?;
-        // Without this check, a file that cannot be opened would look like a fault of the stage. An interruption is not a fault
-        // in any case.
+        // Without this check, a file that cannot be opened would look like a fault of the stage. An interruption is not a
+        // fault in any case.
         if !self.interrupts.is_urgent() {
             descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
         }
@@ -316,20 +317,20 @@ impl Runner<'_> {
     /// Starts the stage's process and waits for it. Returns how it ended (`None` if it could not be started), and whether its
     /// output was kept.
     fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<(Option<Ended>, Result<(), Stop>), Stop> {
-        let mark = Mark::draw();
+        let tag = Tag::draw();
         // The stage has not run, and is not at fault: the run stays in progress (T-09).
-        self.notes().and_then(|claim| claim.note_mark(&self.unseen, &mark)).map_err(RunError::File)?;
+        self.notes().and_then(|claim| claim.note_tag(&self.unseen, &tag)).map_err(RunError::File)?;
         self.steps.at(Step::StartStage);
         self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
             command: &stage.command,
             directory: &self.plan.directory,
-            environment: &self.environment(stage, room, &mark),
+            environment: &self.environment(stage, room, &tag),
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
-            guard: &self.guard,
-            guard_marks: &mark.of_guard(&self.bundle),
-            end_marked: &|| orphans::end(&self.run, &self.bundle, &mark),
+            supervisor: &self.supervisor,
+            supervisor_tags: &tag.of_supervisor(&self.bundle),
+            end_tagged: &|| orphans::end(&self.run, &self.bundle, &tag),
         };
         let mut watch = |line: &str| self.watcher.report(Progress::OutputLine { stage: &stage.id, line });
         let Some(output) = &mut room.output else { unreachable!("the output is open when an attempt begins") };
@@ -337,7 +338,7 @@ impl Runner<'_> {
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
         let captured = capture.finish().map_err(at("write", &room.log));
         let ended = end.as_ref().ok().map(|end| end.ended);
-        Ok((ended, self.keep(stage, room, mark, captured, &end)))
+        Ok((ended, self.keep(stage, room, tag, captured, &end)))
     }
 
     /// Completes the stage's output, with what there is to say about its end.
@@ -345,12 +346,12 @@ impl Runner<'_> {
         &mut self,
         stage: &Stage,
         room: &mut Room,
-        mark: Mark,
+        tag: Tag,
         captured: Result<bool, FileError>,
         end: &io::Result<End>,
     ) -> Result<(), Stop> {
         self.is_over = end.as_ref().map_or(true, End::is_known_to_be_over);
-        let forgotten = self.forget_unless_unseen(mark, end);
+        let forgotten = self.forget_unless_unseen(tag, end);
         let is_whole_line = captured?;
         if !is_whole_line {
             room.write_line("")?;
@@ -362,20 +363,20 @@ impl Runner<'_> {
         self.how_it_ended(stage, room, end)
     }
 
-    /// The note of the mark stays as long as it is not known whether processes with the mark run.
-    fn forget_unless_unseen(&mut self, mark: Mark, end: &io::Result<End>) -> Result<(), FileError> {
+    /// The note of the tag stays as long as it is not known whether processes with the tag run.
+    fn forget_unless_unseen(&mut self, tag: Tag, end: &io::Result<End>) -> Result<(), FileError> {
         if end.as_ref().is_ok_and(End::leaves_some_to_find) {
-            self.unseen.push(mark);
+            self.unseen.push(tag);
             return Ok(());
         }
-        self.notes()?.forget_marks_but(&self.unseen)
+        self.notes()?.forget_tags_except(&self.unseen)
     }
 
     /// Reports how the process ended, unless it ended by itself.
     fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: &io::Result<End>) -> Result<(), Stop> {
-        // For a stage without a guard, other notes say what was ended.
-        let is_guarded = end.as_ref().is_ok_and(|end| end.guard_lost.is_none());
-        let and_ended = if is_guarded { "; the process group was ended" } else { "" };
+        // For a stage without a supervisor, other notes say what was ended.
+        let is_supervised = end.as_ref().is_ok_and(|end| end.supervisor_lost.is_none());
+        let and_ended = if is_supervised { "; the process group was ended" } else { "" };
         let message = match end.as_ref().map(|end| end.ended) {
             Ok(Ended::Exited(_)) => return Ok(()),
             Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
@@ -389,7 +390,9 @@ impl Runner<'_> {
                                   came from the stage was ended"
                     .to_owned()
             }
-            Ok(Ended::Unguarded) => "it is not known how the process ended, for its guard did not say".to_owned(),
+            Ok(Ended::Unsupervised) => {
+                "it is not known how the process ended, because its supervisor did not report it".to_owned()
+            }
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
         self.note_in(stage, room, &message)
@@ -402,7 +405,7 @@ impl Runner<'_> {
     }
 
     /// Everything that the process finds in its environment: what it inherits, what the plan adds, and evlog's own.
-    fn environment(&self, stage: &Stage, room: &Room, mark: &Mark) -> Vec<(OsString, OsString)> {
+    fn environment(&self, stage: &Stage, room: &Room, tag: &Tag) -> Vec<(OsString, OsString)> {
         let own: [(&str, OsString); 7] = [
             ("EVLOG_RUN_ID", self.run.clone().into()),
             ("EVLOG_STAGE", stage.id.clone().into()),
@@ -410,7 +413,7 @@ impl Runner<'_> {
             ("EVLOG_RUN_DIR", self.bundle.clone().into()),
             ("EVLOG_PLAN_DIR", self.plan.directory.clone().into()),
             ("EVLOG_OUTCOMES", room.outcomes.clone().into()),
-            (orphans::MARK, mark.text.clone().into()),
+            (orphans::TAG, tag.text.clone().into()),
         ];
         let inherits = |name: &OsString| {
             let named = |names: &BTreeSet<String>| name.to_str().is_some_and(|name| names.contains(name));
@@ -422,8 +425,8 @@ impl Runner<'_> {
     }
 
     /// Records the outcomes that the stage reported for its substages, in the stage's order. An outcome that the contract
-    /// refuses is a finding. An outcome that must not be recorded, not even as a refusal, is a finding too. An urgent interrupt
-    /// stops this.
+    /// refuses is a finding. An outcome that must not be recorded, not even as a refusal, is a finding too. An urgent
+    /// interrupt stops this.
     pub(super) fn record_substages(
         &mut self,
         stage: &str,
@@ -509,7 +512,7 @@ impl Runner<'_> {
         }
         let home = self.home()?;
         if room.output.as_ref().is_some_and(|output| !output.stands(home)) {
-            let message = "somebody else wrote in the file of this output, or in its place; it is made anew, with what \
+            let message = "somebody else wrote in the file of this output, or in its place; it was recreated with what \
                            evlog captured";
             self.note_in(stage, room, message)?;
         }
@@ -539,7 +542,7 @@ fn process_ended(stage: &Stage, ended: Option<Ended>) -> Value {
         Some(Ended::TimedOut) => json!({"how": "timed_out"}),
         Some(Ended::Interrupted) => json!({"how": "interrupted"}),
         Some(Ended::Traced) => json!({"how": "traced"}),
-        Some(Ended::Unguarded) => json!({"how": "unknown"}),
+        Some(Ended::Unsupervised) => json!({"how": "unknown"}),
     };
     members["stage"] = stage.id.as_str().into();
     if let Some(limit) = stage.time_limit {
@@ -555,7 +558,7 @@ fn unexpected(paths: &[&str]) -> Option<String> {
     let more = paths.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!paths.is_empty())
-        .then(|| format!("published without validation, for no output names it: {}{more}", shown.join(", ")))
+        .then(|| format!("published without validation, because no output names it: {}{more}", shown.join(", ")))
 }
 
 fn listing(artifacts: &[Artifact]) -> Vec<Value> {

@@ -22,7 +22,7 @@ struct Room(tempfile::TempDir, Arc<Interrupts>);
 type Begin<'b> =
     dyn Fn(&Plan, Session<'_>, &mut Claim, &Options, &mut dyn FnMut(Progress<'_>)) -> Result<RunReport, RunError> + 'b;
 
-/// What a run left.
+/// The results of a run.
 struct Left {
     result: Result<RunReport, RunError>,
     /// What was reported, a line each.

@@ -1,9 +1,8 @@
 //! How much work it is to match texts against the patterns of a schema: an upper bound, computed before any matching is done.
 //!
 //! Does: read a pattern only as far as the bound needs it: how large it is with its repetitions written out, how deep its
-//! endless repetitions are nested, and whether it is matched in one pass over a text or by trying. From the same reading, bound
-//! the work of compiling it.
-//! Does not: match, or say that a pattern is wrong.
+//! endless repetitions are nested, and whether it is matched in one pass over a string or by trying. From the same reading,
+//! bound the work of compiling it. Does not: match, or say that a pattern is wrong.
 //!
 //! Invariants:
 //! - A pattern counts as matched in one pass only if nothing in it could mean something else. A sign that is not known here
@@ -24,8 +23,8 @@ const COMPILED: u64 = 50;
 const COMPILED_CLASS: u64 = 12;
 const COMPILED_PROPERTY: u64 = 600;
 
-/// The same for a pattern that is not understood and has counted repetitions: as much work as the compiler does before it gives
-/// up.
+/// The same for a pattern that is not understood and has counted repetitions: as much work as the compiler does before it
+/// gives up.
 const COMPILED_AT_MOST: u64 = 1_000_000;
 
 /// The work to compile the patterns of a schema, in steps.
@@ -52,7 +51,8 @@ fn compiling_one(pattern: &str) -> u64 {
     steps.saturating_add(COMPILED)
 }
 
-/// The work to match one text, by its length: the number of characters that are looked at, each against each part of a pattern.
+/// The work to match one string, by its length: the number of characters that are looked at, each against each part of a
+/// pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matching {
     /// The work for each byte, for the patterns that are matched in one pass.
@@ -132,7 +132,7 @@ impl Matching {
 }
 
 impl Lengths {
-    /// The lengths for one text.
+    /// The lengths for one string.
     pub(super) fn of(text: &str) -> Lengths {
         let mut power = 1_u64;
         Lengths([(); DEPTHS].map(|()| {

@@ -58,7 +58,7 @@ pub(super) fn work(schema: &Value, instance: &Value) -> Work {
 struct Counting<'v> {
     root: &'v Value,
     anchors: BTreeMap<&'v str, &'v Value>,
-    /// The most work that the schema's patterns can cause for one text.
+    /// The most work that the schema's patterns can cause for one string.
     matching: Matching,
     /// The work that is known already, by the addresses of schema and value, which do not move meanwhile.
     known: BTreeMap<(*const Value, *const Value), Work>,

@@ -212,7 +212,7 @@ fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
     assert!(why.contains("the place is not reported"), "{why}");
 }
 
-/// Patterns that take far more time than the length of a text suggests, with texts that they do not match.
+/// Patterns that take far more time than the length of a string suggests, with texts that they do not match.
 fn hostile(len: usize) -> Vec<(Value, Value)> {
     let (long, short) = ("a".repeat(len), "a".repeat(30));
     let text = |pattern: &str, text: &str| (json!({"pattern": pattern}), json!(text));
@@ -253,7 +253,7 @@ fn g65_patterns_that_are_matched_in_one_pass_are_matched_against_long_texts() {
         let is_valid = check_schema(&json!({"pattern": pattern}), &json!(long)) == Checked::Valid;
         assert_eq!(is_valid, expected == 0, "{pattern}");
     }
-    // A text that stands beside it may have any length.
+    // A string that stands beside it may have any length.
     let schema = json!({"properties": {"id": {"pattern": r"^(?:(?!--)[a-z-])+$"}}});
     let document = json!({"id": "a-b-c", "text": long});
     assert_eq!(listed(&schema, &document), []);

@@ -1,5 +1,5 @@
-//! The validators of one schema. They differ in how often a pattern may be tried again on one text, and in whether they accept
-//! numbers that a double cannot represent exactly.
+//! The validators of one schema. They differ in how often a pattern may be tried again on one string, and in whether they
+//! accept numbers that a double cannot represent exactly.
 //!
 //! Invariant: the same schema and the same limit make the same validator. The limit depends on the schema and the
 //! value alone, never on how long anything took.

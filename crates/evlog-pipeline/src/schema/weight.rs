@@ -21,7 +21,7 @@ pub(super) struct Spread {
     parts: u64,
     /// How many of these parts go on into the members and items of the value.
     descents: u64,
-    /// The work of matching the patterns of these parts against a text and against the names of members.
+    /// The work of matching the patterns of these parts against a string and against the names of members.
     pub(super) matching: Matching,
 }
 
@@ -75,12 +75,12 @@ pub(super) fn longest_pointer(value: &Value) -> u64 {
     }
 }
 
-/// How large a value is.
+/// The size of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     /// The number of values: the value itself, and all that it holds.
     pub(super) values: u64,
-    /// How deep they are nested.
+    /// The depth of their nesting.
     depth: u64,
     /// How long its texts and the names of its members are.
     lengths: Lengths,

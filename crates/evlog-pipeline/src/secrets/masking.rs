@@ -19,7 +19,7 @@ pub(super) const MASK: &[u8] = b"***";
 /// How many levels of JSON text within JSON text are searched.
 const NESTED_MAX: usize = 4;
 
-/// What is searched for.
+/// The strings that are searched for.
 pub(super) struct Known {
     /// Values and their lines. They are searched in what can be read as text.
     text: Words,
@@ -107,7 +107,7 @@ impl Words {
         self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
     }
 
-    /// Where the words stand in the source of a reading.
+    /// The place where the words stand in the source of a reading.
     fn found<'r>(&'r self, reading: &'r Reading) -> impl Iterator<Item = (usize, usize)> + 'r {
         let found = self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(reading.bytes()));
         found.map(|found| {

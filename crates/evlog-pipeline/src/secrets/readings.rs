@@ -1,5 +1,5 @@
-//! The readings of bytes: with escape codes left out; with the escapes of JSON, of URLs and of JSON pointers undone; as base64;
-//! and as hexadecimal text. A secret is looked for in each reading, and masked at its place in the original bytes.
+//! The readings of bytes: with escape codes left out; with the escapes of JSON, of URLs and of JSON pointers undone; as
+//! base64; and as hexadecimal text. A secret is looked for in each reading, and masked at its place in the original bytes.
 //!
 //! Does not: know secrets.
 //!
@@ -41,7 +41,7 @@ impl Reading {
         self.open
     }
 
-    /// Where in the source a byte was read.
+    /// The place in the source where a byte was read.
     fn place(&self, at: usize) -> Range<usize> {
         match &self.places {
             Some(places) => places[at].0 as usize..places[at].1 as usize,
@@ -49,7 +49,7 @@ impl Reading {
         }
     }
 
-    /// Where in the source some bytes were read. There must be at least one byte.
+    /// The place in the source where some bytes were read. There must be at least one byte.
     pub(super) fn places(&self, bytes: Range<usize>) -> Range<usize> {
         self.place(bytes.start).start..self.place(bytes.end - 1).end
     }

@@ -42,7 +42,7 @@ fn the_content_digest_ignores_the_key_and_the_order_of_members_and_nothing_else(
 }
 
 #[test]
-fn what_is_not_a_command_is_named_by_its_place() {
+fn an_invalid_command_is_reported_with_its_place() {
     let cases = [
         ("[1]", "expected an object, found an array"),
         ("{", "not JSON"),

@@ -13,7 +13,7 @@ use evlog_format::Seq;
 pub struct Violation {
     /// The events that show it, in order. Empty if the rule is broken because there are no such events.
     pub seqs: Vec<Seq>,
-    /// What was found.
+    /// The finding, in words.
     pub found: String,
     /// Whether one of these events is selected. If there are none, whether one of the case is.
     pub is_selected: bool,
@@ -39,8 +39,8 @@ impl Step {
 }
 
 impl Step {
-    /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events do not matter to
-    /// a rule, and most runs have no event that matters to most rules.
+    /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events do not matter
+    /// to a rule, and most runs have no event that matters to most rules.
     pub fn matters_to(&self, rule: &Rule, case: Option<&Case>) -> bool {
         let matters = |constraint: &Constraint| {
             constraint.is_broken_by_none() || (case.is_some() && constraint.is_about_neighbours())
@@ -70,8 +70,8 @@ struct Memory {
 }
 
 impl Case {
-    /// Takes the next event of the case, and adds the violations that it causes. Returns whether the event is judged. It is not
-    /// judged if too many events wait already.
+    /// Takes the next event of the case, and adds the violations that it causes. Returns whether the event is judged. It is
+    /// not judged if too many events wait already.
     #[must_use]
     pub fn take(&mut self, rule: &Rule, step: Step, broken: &mut Vec<Violation>) -> bool {
         let constraints = rule.template.constraints;

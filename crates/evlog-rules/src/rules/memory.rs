@@ -8,7 +8,8 @@ use rpds::RedBlackTreeMapSync;
 /// How many activations may wait in a case for the event that they require.
 const OPEN_MAX: usize = 10_000;
 
-/// How many different times of earlier events are remembered in a case, for a rule with `within`, for the same values of `same`.
+/// How many different times of earlier events are remembered in a case, for a rule with `within`, for the same values of
+/// `same`.
 const TIMES_MAX: usize = 1_000;
 
 /// An event, as a constraint compares it with others.
@@ -39,8 +40,8 @@ impl Mark {
         Mark { same: values.map(|values| values.join("\n")), different, ..self }
     }
 
-    /// Whether this earlier event and a later one can be the pair that the rule means. If an event lacks a value, that value is
-    /// neither the same as another, nor different from it.
+    /// Whether this earlier event and a later one can be the pair that the rule means. If an event lacks a value, that value
+    /// is neither the same as another, nor different from it.
     pub(super) fn fits(&self, rule: &Rule, later: &Mark) -> bool {
         self.is_same(later)
             && (rule.different.is_none() || is_different(self.different.as_ref(), later.different.as_ref()))
@@ -63,10 +64,10 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left != right)
 }
 
-/// The latest of the earlier events with the same values of `same`. It holds the event with the latest time, and the event with
-/// the latest time among those whose `different` has another value. A later event cannot have the same value as both, so the
-/// latest event that differs from it is one of the two. Times can go back, so the event with the latest time is not always the
-/// last.
+/// The latest of the earlier events with the same values of `same`. It holds the event with the latest time, and the event
+/// with the latest time among those whose `different` has another value. A later event cannot have the same value as both, so
+/// the latest event that differs from it is one of the two. Times can go back, so the event with the latest time is not always
+/// the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Latest {
     last: Mark,
@@ -92,7 +93,7 @@ impl Latest {
     }
 }
 
-/// Earlier events by the values of `same`, as far as a later event can need them. Copies share the events: an enforced rule is
+/// The earlier events that a later event can need, by the values of `same`. Copies share the events: an enforced rule is
 /// judged for each command, and what it remembers must not be copied each time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past(RedBlackTreeMapSync<Option<String>, Times>);

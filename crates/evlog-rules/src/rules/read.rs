@@ -23,7 +23,7 @@ const PATTERNS_MAX: usize = 100;
 /// The most kinds of the events of a rule.
 const KINDS_MAX: usize = 100;
 
-/// Where rules are written.
+/// The place where rules are written.
 #[derive(Clone, Copy)]
 enum Home<'h> {
     /// A file of rules, in which these names are reserved.

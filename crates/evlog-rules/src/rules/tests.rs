@@ -526,12 +526,12 @@ fn a_guard_finds_what_an_audit_finds_at_the_same_event() {
         for trace in 0..3_usize.pow(5) {
             let events: Vec<Made> = (0..5).map(|at| made(kinds[trace / 3_usize.pow(at) % 3])).collect();
             let first = broken(&rule, &events).into_iter().filter_map(|seqs| seqs.last().copied()).min();
-            let mut guard = Guard::default();
+            let mut enforced = Enforced::default();
             let refused = (0_u64..).zip(&events).find(|(seq, event)| {
                 let next = crate::made::with_fact(event, *seq, |fact| {
-                    guard.after(std::slice::from_ref(&rule), fact, crate::made::json)
+                    enforced.after(std::slice::from_ref(&rule), fact, crate::made::json)
                 });
-                next.map(|next| guard = next).is_err()
+                next.map(|next| enforced = next).is_err()
             });
             assert_eq!(refused.map(|(seq, _)| seq), first, "{}: {trace}", template.name);
         }

@@ -1,9 +1,9 @@
 //! Locks on open files, which keep other writers out.
 //!
 //! On Linux they are write locks of the open file description. Only a process that opened the file for writing can take such a
-//! lock. They do not conflict with locks of another kind (`flock`). A process can ask whether a lock is held without taking it.
-//! A lock ends with the last handle, even if this process opens and closes the file elsewhere. On other systems they are the
-//! locks of the standard library.
+//! lock. They do not conflict with locks of another kind (`flock`). A process can ask whether a lock is held without taking
+//! it. A lock ends with the last handle, even if this process opens and closes the file elsewhere. On other systems they are
+//! the locks of the standard library.
 
 use super::at::{LOCK_MODE, create, open_lock, remove, rename};
 use super::{Claim, Lock, LockAttempt};
@@ -21,7 +21,7 @@ const NOTE_LEN_MAX: u64 = 4096;
 const PATIENCE: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often we try to take a lock if somebody removes and makes its file again at the same time.
+/// The number of attempts to take a lock if somebody removes and recreates its file at the same time.
 const ATTEMPTS: usize = 20;
 
 /// The lock ends with the last handle of the open file; children of this process never get a handle (close-on-exec).

@@ -5,8 +5,8 @@
 //! give the same image, and a [gate](SimFs::hold) lets a test decide the order of the calls of two threads.
 //!
 //! Invariants:
-//! - A sync that fails drops what it was asked to keep. The bytes can still be read, and no later sync keeps them, as on Linux,
-//!   which marks a page that could not be written as clean.
+//! - A sync that fails drops what it was asked to keep. The bytes can still be read, and no later sync keeps them, as on
+//!   Linux, which marks a page that could not be written as clean.
 //! - After the power is cut nothing changes any more. The act that was in progress may have happened or not.
 
 mod change;
@@ -61,7 +61,7 @@ pub struct Step {
     pub path: PathBuf,
     /// The offset in the file, or the file's new length.
     pub offset: u64,
-    /// How many bytes.
+    /// The number of bytes.
     pub len: usize,
 }
 
@@ -136,7 +136,7 @@ pub struct SimFs(Arc<Shared>);
 struct SimFile {
     disk: Arc<Shared>,
     node: usize,
-    /// Which handle it is.
+    /// The handle.
     handle: u64,
 }
 
@@ -279,7 +279,7 @@ impl SimFs {
         Gate::hold(&self.0)
     }
 
-    /// How often an act was tried.
+    /// The number of times that an act was tried.
     pub fn count(&self, act: Act) -> u64 {
         lock(&self.0).counts.get(&act).copied().unwrap_or(0)
     }

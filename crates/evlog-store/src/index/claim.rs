@@ -19,7 +19,7 @@ impl SealedIndex {
         SealedIndex::read(Source::Memory(bytes.to_vec()), of)
     }
 
-    /// The bytes with every checksum corrected, as far as the places of the checksums can be found.
+    /// The bytes with every checksum corrected whose place can be found.
     pub(crate) fn sealed(bytes: &[u8]) -> Vec<u8> {
         let mut sealed = bytes.to_vec();
         seal(&mut sealed);

@@ -8,14 +8,14 @@ use evlog_format::{FRAME_HEADER_LEN, FrameCodec, LogId, Position, SEGMENT_HEADER
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// What is at a position.
+/// The content at a position.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The position.
     pub position: Position,
     /// The file that holds it.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub what: What,
     /// The bytes from there on: those of the frame or of the header, or as many as a frame header states, if they are there.
     pub bytes: Vec<u8>,
@@ -32,11 +32,11 @@ pub struct Fields {
     pub len: u32,
     /// CRC-32, as stored.
     pub checksum: u32,
-    /// The durable-before mark.
+    /// The durable-before of the frame.
     pub durable_before: u64,
 }
 
-/// What a place is.
+/// The kind of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// A frame whose checksum matches.
@@ -93,7 +93,7 @@ fn what(log_id: Option<LogId>, position: Position, bytes: &[u8]) -> What {
     }
 }
 
-/// Where the frame begins that contains a place.
+/// The place where the frame begins that contains a place.
 fn holder(inspection: &Inspection, segment: &Segment, position: Position) -> Result<Option<Position>, Failure> {
     let mut holder = None;
     inspection.stretches(segment, &mut |stretch| match stretch {

@@ -20,7 +20,7 @@ pub struct Commits<'r> {
     /// Seq of the next event, once an event was read or a segment was entered at its start.
     next_seq: Option<Seq>,
     /// The largest durable-before so far (rule F-24).
-    mark: u64,
+    durable_before: u64,
     /// Where the caller asked to begin, until a commit was found there.
     asked: Option<Position>,
 }
@@ -29,8 +29,14 @@ impl<'r> Commits<'r> {
     pub(super) fn new(reader: &'r Reader, from: Position) -> Result<Commits<'r>, ReadError> {
         let end = reader.committed.position;
         let holding = reader.segments.partition_point(|segment| segment.position <= from);
-        let mut commits =
-            Commits { reader, next_segment: reader.segments.len(), walk: None, next_seq: None, mark: 0, asked: None };
+        let mut commits = Commits {
+            reader,
+            next_segment: reader.segments.len(),
+            walk: None,
+            next_seq: None,
+            durable_before: 0,
+            asked: None,
+        };
         if from == end {
             return Ok(commits);
         }
@@ -68,11 +74,12 @@ impl<'r> Commits<'r> {
             let (expected, found) = (format!("a commit that begins with seq {expected}"), format!("seq {first_seq}"));
             return Err(self.refusal(Verdict::Tampered, position, expected, found).into());
         }
-        if frame.durable_before < self.mark {
-            let (position, expected) = (Position(frame.position), format!("durable-before of {} at least", self.mark));
+        if frame.durable_before < self.durable_before {
+            let (position, expected) =
+                (Position(frame.position), format!("durable-before of {} at least", self.durable_before));
             return Err(self.refusal(Verdict::Tampered, position, expected, frame.durable_before.to_string()).into());
         }
-        self.mark = frame.durable_before;
+        self.durable_before = frame.durable_before;
         (self.next_seq, self.asked) = (Some(Seq(first_seq.0 + commit.left())), None);
         Ok(Some(CommitRef { frame, commit }))
     }
@@ -102,7 +109,7 @@ impl<'r> Commits<'r> {
         }
     }
 
-    /// Leaves a segment after its last frame. In a sealed segment, further bytes are damage, and nothing behind them is
+    /// Leaves a segment after its last frame. In a sealed segment, further bytes are damage, and nothing after them is
     /// shown.
     fn leave(&mut self) -> Result<(), Trouble> {
         let SegmentInfo { position, len, sealed, .. } = self.reader.segments[self.next_segment - 1];

@@ -2,7 +2,7 @@
 //!
 //! That depends on whether a writer is at work. If a writer is, only `HEAD` says what is committed, and bytes beyond it may be
 //! gone after a crash. If there is no writer, the next writer will keep exactly what the recovery table keeps, so that may be
-//! shown. No writer goes on behind a wrong number in a stream (V-17): there a reader shows what an audit counts, and reports
+//! shown. No writer goes on after a wrong number in a stream (V-17): there a reader shows what an audit counts, and reports
 //! it.
 
 use super::{Active, Committed};
@@ -16,7 +16,7 @@ use crate::segment::{Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
 
-/// How often we look again if a writer appears meanwhile. After that we assume that a writer is at work.
+/// The number of times that we look again if a writer appears meanwhile. After that we assume that a writer is at work.
 const ATTEMPTS: usize = 5;
 
 /// What a reader begins with.
@@ -27,13 +27,13 @@ pub(super) struct End {
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
     pub(super) active: Active,
-    /// Where the last segment was closed in order, if it was not scanned.
+    /// Where the last segment was closed cleanly, if it was not scanned.
     pub(super) closed: Option<Position>,
     /// `HEAD` as it was read. It may claim more than there is.
     pub(super) head: Option<Head>,
-    /// Why an existing `HEAD` could not be used.
+    /// The reason why an existing `HEAD` could not be used.
     pub(super) head_flaw: Option<String>,
-    /// The damage behind the committed part, if there is any.
+    /// The damage after the committed part, if there is any.
     pub(super) damage: Option<Trouble>,
 }
 
@@ -124,7 +124,7 @@ fn at_scanned_end(
     End { log, positions, committed, active, closed, head, head_flaw, damage }
 }
 
-/// The end of a log that was closed in order: everything is committed, and no scan is needed.
+/// The end of a log that was closed cleanly: everything is committed, and no scan is needed.
 fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
@@ -134,7 +134,7 @@ fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEn
     End { log, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
 }
 
-/// The scan of the last segment, its streams, and the damage behind them.
+/// The scan of the last segment, its streams, and the damage after them.
 type Scanned = (Scan, Streams, Option<Trouble>);
 
 /// Used if a writer is at work: scans no further than `limit`. After a crash of the machine there may be less than an old
@@ -145,8 +145,8 @@ fn up_to(files: &Files, open: &OpenSegment, limit: Position, floor: Position) ->
     Ok((scan, streams, damage))
 }
 
-/// Used if a writer is at work whose `HEAD` is gone: scans up to the position that was synced according to the frames' own
-/// marks. All bytes before the last segment were synced too.
+/// Used if a writer is at work whose `HEAD` is gone: scans up to the position that was synced according to the durable-before
+/// of the frames. All bytes before the last segment were synced too.
 fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> {
     let (scan, _) = scan_to(files, open, None)?;
     let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);
@@ -154,7 +154,7 @@ fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> 
     up_to(files, open, floor, floor)
 }
 
-/// Used without a writer: scans what the next writer will keep. Behind a wrong number in a stream, what it would keep
+/// Used without a writer: scans what the next writer will keep. After a wrong number in a stream, what it would keep
 /// otherwise.
 fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, None)?;

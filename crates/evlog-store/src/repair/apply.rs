@@ -46,7 +46,7 @@ impl Held {
                 Ok(Repaired::Opened(Writer::start(opened)?, recovery))
             }
             _ => {
-                // Opening the log makes the files that only a close in order leaves, and changes nothing else of such a log.
+                // Opening the log makes the files that only a clean close leaves, and changes nothing else of such a log.
                 open_locked(files, lock)?;
                 Ok(Repaired::Derived)
             }

@@ -22,7 +22,7 @@ use evlog_verify::Verdict;
 use std::sync::Arc;
 
 impl Last {
-    /// Why the table refuses the segment, and what would be given up if that was accepted.
+    /// The reason why the table refuses the segment, and what would be given up if that was accepted.
     pub(super) fn refusal(&self, row: &'static Row) -> (Refusal, Option<Loss>) {
         let floor = self.durable().max(self.scan.floor);
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
@@ -50,7 +50,7 @@ impl Last {
         let counted = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
         let known = counted.map(|head| head.next_seq).max(self.later_next_seq);
         let reason =
-            if self.mended.is_some() && len > 0 { format!("{found}; behind it: {}", self.scan.reason) } else { found };
+            if self.mended.is_some() && len > 0 { format!("{found}; after it: {}", self.scan.reason) } else { found };
         let loss = Loss {
             verdict,
             row,
@@ -67,7 +67,7 @@ impl Last {
     }
 }
 
-/// Cuts the last segment right behind its last whole commit. The caller's next commit must record the loss. Until that commit
+/// Cuts the last segment right after its last whole commit. The caller's next commit must record the loss. Until that commit
 /// is synced, `HEAD` still claims what was given up.
 pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Loss) -> Result<Opened, OpenError> {
     let (header, path) = (last.header, &last.path);
@@ -112,7 +112,7 @@ fn bear_witness(files: &Files, head: &dyn File, last: &Last, loss: &Loss) -> Res
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))
 }
 
-/// Replaces the segment with a copy that ends behind the last whole commit and has a correct header.
+/// Replaces the segment with a copy that ends after the last whole commit and has a correct header.
 fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>, Failure> {
     let unfinished = files.layout.entry(SegmentEntry::Unfinished(last.header.position));
     let made = files.create_anew(&unfinished)?;
@@ -121,7 +121,7 @@ fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>,
     let source = Side { file, path: &last.path, offset };
     let target = Side { file: made.as_ref(), path: &unfinished, offset };
     copy_all(source, target, (last.scan.end.0 - last.header.position.0).saturating_sub(offset))?;
-    // COMMIT POINT: the bytes behind are given up. `HEAD` still claims them, and the quarantine holds them.
+    // COMMIT POINT: the bytes after that position are given up. `HEAD` still claims them, and the quarantine holds them.
     files.fs.rename(&unfinished, &last.path).map_err(Failure::of("name", &last.path))?;
     let dir = files.layout.segments();
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;

@@ -1,4 +1,4 @@
-//! Compares derived files with the log, and makes them again.
+//! Compares derived files with the log, and recreates them.
 
 use super::{Act, Step};
 use crate::closed::closed_end;
@@ -56,7 +56,7 @@ pub struct Sidecar {
     pub segment: Position,
     /// Its content, in words; empty if it cannot be read.
     pub says: String,
-    /// How it compares with the log.
+    /// The result of the comparison with the log.
     pub standing: Standing,
     pub(super) entry: Option<SegmentEntry>,
 }
@@ -152,7 +152,7 @@ pub(super) fn end(
     sidecar(files, entry, says, Standing::Holds)
 }
 
-/// A sidecar of the last segment that only a close in order leaves, if the log was not closed in order.
+/// A sidecar of the last segment that only a clean close leaves, if the log was not closed cleanly.
 pub(super) fn left_over(files: &Files, entry: SegmentEntry, entries: &[SegmentEntry]) -> Sidecar {
     let is_there = entries.binary_search(&entry).is_ok();
     let standing = if is_there { Standing::Outdated } else { Standing::NotNeeded };
@@ -180,7 +180,7 @@ pub(super) fn head(
         return Ok((of(String::new(), standing), None));
     };
     let closed = match (head.closed, head.sync_failed) {
-        (true, _) => ", closed in order",
+        (true, _) => ", closed cleanly",
         (false, true) => ", after a sync that failed",
         (false, false) => "",
     };

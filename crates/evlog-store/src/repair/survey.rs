@@ -48,17 +48,17 @@ pub struct Survey {
     is_moving: bool,
 }
 
-/// If the marks before and after a reading are equal, nobody wrote meanwhile.
+/// The state of the log when a reading begins or ends. If both are equal, nobody wrote in between.
 #[derive(Debug, PartialEq, Eq)]
-struct Mark {
+struct Snapshot {
     head: Option<Head>,
     entries: Vec<SegmentEntry>,
     writes: bool,
 }
 
-impl Mark {
-    fn of(files: &Files) -> Result<Mark, Failure> {
-        Ok(Mark { head: files.any_head()?, entries: files.entries()?, writes: files.has_writer().unwrap_or(true) })
+impl Snapshot {
+    fn of(files: &Files) -> Result<Snapshot, Failure> {
+        Ok(Snapshot { head: files.any_head()?, entries: files.entries()?, writes: files.has_writer().unwrap_or(true) })
     }
 }
 
@@ -83,7 +83,7 @@ impl Held {
         self.survey.files.layout.dir()
     }
 
-    /// What was found.
+    /// The result of the survey.
     pub fn survey(&self) -> &Survey {
         &self.survey
     }
@@ -105,7 +105,7 @@ pub(super) struct Last {
     pub(super) head: Option<Head>,
     /// If one of the log's own checkpoints covers more than there is: how much it covers, and its path.
     pub(super) claimed: Option<(Position, PathBuf)>,
-    /// Seq after the last event in the whole frames behind the stop.
+    /// Seq after the last event in the whole frames after the stop.
     pub(super) later_next_seq: Option<Seq>,
     /// The name for the copy of the bytes from the stop on.
     pub(super) keep_name: String,
@@ -117,9 +117,9 @@ impl Survey {
         let files = Files::new(fs, dir);
         let mut left = LOOKS;
         loop {
-            let before = Mark::of(&files)?;
+            let before = Snapshot::of(&files)?;
             let mut survey = Survey::of(files.clone(), before.writes, progress)?;
-            if !survey.doubts(&before) || Mark::of(&files)? == before {
+            if !survey.doubts(&before) || Snapshot::of(&files)? == before {
                 return Ok(survey);
             }
             left -= 1;
@@ -137,7 +137,7 @@ impl Survey {
     }
 
     /// Whether a derived file seems wrong that a writer may be changing now: `HEAD`, or a sidecar of the last two segments.
-    fn doubts(&self, before: &Mark) -> bool {
+    fn doubts(&self, before: &Snapshot) -> bool {
         let moving = positions(&before.entries).iter().rev().nth(1).copied().unwrap_or(Position(0));
         self.sidecars.iter().any(|sidecar| sidecar.step().is_some() && (sidecar.is_head() || sidecar.segment >= moving))
     }
@@ -200,7 +200,7 @@ impl Survey {
     }
 }
 
-/// How far the survey has read.
+/// The progress of the survey.
 struct Pass<'f> {
     files: &'f Files,
     entries: &'f [SegmentEntry],
@@ -371,7 +371,7 @@ impl<'f> Pass<'f> {
         Ok(Some(Last { path, header: open.header, mended, scan, head, claimed, later_next_seq: later, keep_name }))
     }
 
-    /// The sidecars that a close in order leaves.
+    /// The sidecars that a clean close leaves.
     fn closed(&mut self, open: &OpenSegment, len: u64, head: Option<Head>, scan: &Scan, streams: &mut Streams) {
         let (files, position) = (self.files, open.header.position);
         // A writer that goes on after a close writes its first commit before `HEAD` says so.
@@ -389,7 +389,7 @@ impl<'f> Pass<'f> {
     }
 }
 
-/// Seq after the last event of the whole frames behind a stop.
+/// Seq after the last event of the whole frames after a stop.
 fn later_next_seq(ground: &Ground, stop: u64) -> io::Result<Option<Seq>> {
     let (mut next, mut at) = (None, stop + 1);
     while let Some(offset) = ground.next_frame(at)? {

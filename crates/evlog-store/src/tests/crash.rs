@@ -1,23 +1,23 @@
 //! Crashes of the machine: at every act that changes the disk, with any of the unsynced changes kept, whole or torn.
 //!
-//! `EVLOG_SIM_SEED=n` runs one story alone, with more ways to crash: `just sim n`. `EVLOG_SIM_STORIES=n` runs the first
-//! n: `just stories n`.
+//! `EVLOG_SIM_SEED=n` runs one scenario alone, with more ways to crash: `just sim n`. `EVLOG_SIM_SCENARIOS=n` runs the first
+//! n: `just scenarios n`.
 
-use super::story::{Dice, Played, Story, check, crash_keeping, deciding, tell};
+use super::scenario::{Dice, Played, Scenario, check, crash_keeping, deciding, tell};
 use super::*;
 use crate::fs::sim::{Act, Keep, Unsynced};
 
-/// The seed of the one story to run.
+/// The seed of the one scenario to run.
 const SEED: &str = "EVLOG_SIM_SEED";
-/// How many stories an ordinary test run has.
-const STORIES: u64 = 3;
+/// How many scenarios an ordinary test run has.
+const SCENARIOS: u64 = 3;
 /// The most changes for which every subset is tried. If there are more changes, only some subsets are tried.
 const BITS_MAX: u32 = 3;
 
 fn seeds() -> Vec<u64> {
     match std::env::var(SEED) {
         Ok(text) => vec![text.parse().unwrap_or_else(|_| panic!("{SEED} is a number, not `{text}`"))],
-        Err(_) => (1..=std::env::var("EVLOG_SIM_STORIES").map_or(STORIES, |text| text.parse().unwrap())).collect(),
+        Err(_) => (1..=std::env::var("EVLOG_SIM_SCENARIOS").map_or(SCENARIOS, |text| text.parse().unwrap())).collect(),
     }
 }
 
@@ -26,17 +26,17 @@ fn mixed() -> u64 {
     if std::env::var_os(SEED).is_some() { 60 } else { 3 }
 }
 
-/// Cuts the power after each act of the story, and crashes the machine in many ways each time.
+/// Cuts the power after each act of the scenario, and crashes the machine in many ways each time.
 fn crash_everywhere(seed: u64) {
-    let (story, whole) = (Story::of(seed), SimFs::new());
-    assert!(tell(&story, &whole).finished);
+    let (scenario, whole) = (Scenario::of(seed), SimFs::new());
+    assert!(tell(&scenario, &whole).finished);
     let acts = whole.trail().len() as u64;
     for cut in 0..=acts {
         let fs = SimFs::new();
         fs.cut_power(cut);
-        let played = tell(&story, &fs);
+        let played = tell(&scenario, &fs);
         assert_eq!(played.finished, cut == acts, "seed {seed}: the power is cut at act {cut} of {acts}");
-        assert_eq!(fs.trail()[..], whole.trail()[..usize::try_from(cut).unwrap()], "seed {seed}: another story");
+        assert_eq!(fs.trail()[..], whole.trail()[..usize::try_from(cut).unwrap()], "seed {seed}: another scenario");
         let bits = deciding(&fs).min(BITS_MAX);
         for way in 0..(1 << bits) + mixed() {
             let mut dice = Dice::new(seed << 32 ^ cut << 16 ^ way);
@@ -66,24 +66,24 @@ fn a_crash_at_any_act_leaves_every_acknowledged_commit_and_no_partial_one() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_story() {
+fn the_same_seed_gives_the_same_scenario() {
     for seed in seeds() {
-        let (story, first, second) = (Story::of(seed), SimFs::new(), SimFs::new());
-        let ends = [&first, &second].map(|fs| tell(&story, fs).commits.len());
+        let (scenario, first, second) = (Scenario::of(seed), SimFs::new(), SimFs::new());
+        let ends = [&first, &second].map(|fs| tell(&scenario, fs).commits.len());
         assert!(ends[0] == ends[1] && first.trail() == second.trail(), "seed {seed}");
         assert_eq!(cat_root(&first), cat_root(&second), "seed {seed}");
         let another = SimFs::new();
-        tell(&Story::of(seed + 2), &another);
-        assert!(another.trail() != first.trail(), "another seed tells another story than {seed}");
+        tell(&Scenario::of(seed + 2), &another);
+        assert!(another.trail() != first.trail(), "another seed tells another scenario than {seed}");
     }
 }
 
 #[test]
-fn the_stories_of_an_ordinary_run_roll_segments_and_tear_sectors() {
+fn the_scenarios_of_an_ordinary_run_roll_segments_and_tear_sectors() {
     let (mut segments, mut longest, mut closed, mut cut) = (0, 0, 0, 0);
-    for seed in 1..=STORIES {
+    for seed in 1..=SCENARIOS {
         let fs = SimFs::new();
-        tell(&Story::of(seed), &fs);
+        tell(&Scenario::of(seed), &fs);
         segments += segment_files(&fs).len();
         let writes = fs.trail().into_iter().filter(|step| step.act == Act::Write);
         longest = longest.max(writes.map(|step| step.len).max().unwrap());
@@ -104,10 +104,10 @@ fn panic_message(act: impl FnOnce() + std::panic::UnwindSafe) -> String {
 
 #[test]
 fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
-    let story = Story::of(1);
+    let scenario = Scenario::of(1);
     let fs = SimFs::new();
     fs.lie();
-    let played = tell(&story, &fs);
+    let played = tell(&scenario, &fs);
     let crashed = fs.crash(&mut |change| match change {
         Unsynced::Name { .. } | Unsynced::Write { offset: 0, .. } => Keep::All,
         _ => Keep::Nothing,
@@ -118,9 +118,9 @@ fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
 
 #[test]
 fn the_harness_finds_out_a_disk_that_forgets_names() {
-    let (story, fs) = (Story::of(1), SimFs::new());
+    let (scenario, fs) = (Scenario::of(1), SimFs::new());
     fs.forget_names();
-    let played = tell(&story, &fs);
+    let played = tell(&scenario, &fs);
     // The log was made, and its first segment renamed to its name.
     let crashed = fs.crash(&mut |_| Keep::Nothing);
     let said = panic_message(|| check(&crashed, &played, played.durable(), &"forgotten"));
@@ -135,7 +135,7 @@ fn the_harness_finds_out_a_disk_that_forgets_names() {
 #[test]
 fn the_harness_finds_out_a_disk_that_loses_one_acknowledged_write() {
     let fs = SimFs::new();
-    let played = tell(&Story::of(3), &fs);
+    let played = tell(&Scenario::of(3), &fs);
     let whole = fs.crash(&mut |_| Keep::All);
     check(&whole.kill(), &played, played.durable(), &"whole");
     let last = segment_files(&whole).pop().unwrap();
@@ -150,9 +150,9 @@ fn the_harness_finds_out_a_disk_that_loses_one_acknowledged_write() {
 #[test]
 fn a_disk_that_lies_about_its_syncs_loses_commits_and_never_adds_one() {
     for seed in 1..=10 {
-        let (story, fs, mut dice) = (Story::of(seed), SimFs::new(), Dice::new(seed));
+        let (scenario, fs, mut dice) = (Scenario::of(seed), SimFs::new(), Dice::new(seed));
         fs.lie();
-        let played = tell(&story, &fs);
+        let played = tell(&scenario, &fs);
         assert!(played.finished);
         for _ in 0..20 {
             let crashed = fs.crash(&mut |change| match change {

@@ -40,7 +40,7 @@ fn a_tail_torn_at_any_byte_of_the_last_two_commits_is_cut_and_kept_and_all_befor
     let whole = fs.bytes(&segment(0)).unwrap();
     let last = places[3];
     for len in places[2]..places[4] {
-        // The last commit's own mark is torn with it. `HEAD` has to be removed, too, so that the tail counts as
+        // The last commit's own durable-before is torn with it. `HEAD` has to be removed, too, so that the tail counts as
         // unfinished.
         let torn = fs.kill();
         torn.put(&segment(0), whole[..usize::try_from(len).unwrap()].to_vec());
@@ -123,7 +123,7 @@ fn every_flipped_bit_below_the_floor_is_refused() {
 fn a_flipped_bit_below_the_marks_in_the_log_is_refused_without_any_head() {
     let (fs, places) = log(3);
     let whole = fs.bytes(&segment(0)).unwrap();
-    // The last commit's mark covers all before it.
+    // The last commit's durable-before covers all before it.
     for at in usize::try_from(places[0]).unwrap()..usize::try_from(places[2]).unwrap() {
         let flipped = fs.kill();
         let mut bytes = whole.clone();
@@ -262,7 +262,7 @@ fn a_forged_commit_that_contradicts_the_log_is_tampered_and_one_that_is_none_is_
 
 #[test]
 fn a_file_that_cannot_be_read_does_not_hide_what_the_segment_before_it_shows() {
-    // V-17: the file behind it is a directory.
+    // V-17: the file after it is a directory.
     let (fs, places) = log(2);
     let head = CommitHead::new(Seq(7), 0, Durability::Sync, "m");
     let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);

@@ -1,7 +1,7 @@
-//! Every act of a story fails in turn, and the machine continues. The answer about each commit is true, and the log can
+//! Every act of a scenario fails in turn, and the machine continues. The answer about each commit is true, and the log can
 //! be opened and continued, on the same machine or after a crash.
 
-use super::story::{Dice, Fate, Played, Story, check, tell};
+use super::scenario::{Dice, Fate, Played, Scenario, check, tell};
 use super::*;
 use crate::fs::sim::{Act, Keep};
 use crate::{OpenError, ReadError};
@@ -9,10 +9,10 @@ use std::io::ErrorKind;
 
 const SEEDS: [u64; 2] = [1, 3];
 
-/// How often a story does this act.
-fn times(story: &Story, act: Act) -> u64 {
+/// The number of times that a scenario does this act.
+fn times(scenario: &Scenario, act: Act) -> u64 {
     let fs = SimFs::new();
-    assert!(tell(story, &fs).finished);
+    assert!(tell(scenario, &fs).finished);
     fs.count(act)
 }
 
@@ -43,13 +43,13 @@ fn reopen(fs: &SimFs, played: &Played, name: &str) {
 /// Fails each act of this kind in turn, once or from then on.
 fn fail_each(act: Act, kind: ErrorKind, once: bool) {
     for seed in SEEDS {
-        let story = Story::of(seed);
-        for after in 0..times(&story, act) {
+        let scenario = Scenario::of(seed);
+        for after in 0..times(&scenario, act) {
             let name = format!("seed {seed}, {act:?} {after} fails, {kind}");
             let fs = SimFs::new();
             let fail = if once { SimFs::fail_once } else { SimFs::fail };
             fail(&fs, act, after, kind);
-            let played = tell(&story, &fs);
+            let played = tell(&scenario, &fs);
             let mut dice = Dice::new(seed << 32 ^ after);
             check(&fs.crash(&mut |_| dice.keep()), &played, played.durable(), &format!("{name}, then a crash"));
             fs.heal();
@@ -87,12 +87,12 @@ fn beside_a_writer(fs: &SimFs) -> Vec<Seen> {
 fn a_process_killed_at_any_act_and_a_crash_after_the_next_one_opened_the_log() {
     let mut most = 0;
     for seed in SEEDS {
-        let (story, whole) = (Story::of(seed), SimFs::new());
-        assert!(tell(&story, &whole).finished);
+        let (scenario, whole) = (Scenario::of(seed), SimFs::new());
+        assert!(tell(&scenario, &whole).finished);
         for cut in 0..=whole.trail().len() as u64 {
             let (fs, name) = (SimFs::new(), format!("seed {seed}, killed at act {cut}"));
             fs.cut_power(cut);
-            let played = tell(&story, &fs);
+            let played = tell(&scenario, &fs);
             let killed = fs.kill();
             let shown = beside_a_writer(&killed);
             most = most.max(shown.len());
@@ -106,12 +106,12 @@ fn a_process_killed_at_any_act_and_a_crash_after_the_next_one_opened_the_log() {
 
 #[test]
 fn a_commit_that_was_never_given_to_the_file_is_said_not_to_be_appended() {
-    let story = Story::of(1);
+    let scenario = Scenario::of(1);
     let fates = |act: Act| {
-        let all = (0..times(&story, act)).flat_map(|after| {
+        let all = (0..times(&scenario, act)).flat_map(|after| {
             let fs = SimFs::new();
             fs.fail(act, after, ErrorKind::StorageFull);
-            tell(&story, &fs).commits.into_iter().map(|(_, fate)| fate).collect::<Vec<_>>()
+            tell(&scenario, &fs).commits.into_iter().map(|(_, fate)| fate).collect::<Vec<_>>()
         });
         all.collect::<Vec<_>>()
     };
@@ -119,10 +119,10 @@ fn a_commit_that_was_never_given_to_the_file_is_said_not_to_be_appended() {
     assert!(created.contains(&Fate::NotAppended) && written.contains(&Fate::Unknown));
 }
 
-/// A log of several segments that was closed in order, or not.
+/// A log of several segments that was closed cleanly, or not.
 fn made(closed: bool, sidecars: bool) -> (SimFs, Played) {
     let fs = SimFs::new();
-    let played = tell(&Story::of(1), &fs);
+    let played = tell(&Scenario::of(1), &fs);
     if closed {
         open(&fs).0.close().unwrap();
     }

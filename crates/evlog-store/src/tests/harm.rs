@@ -1,9 +1,9 @@
 //! Systematic damage to a log of three segments: every bit, every length, every pair of frames, frames of other logs. Opening,
-//! reading and auditing must give the verdict of the recovery table (`docs/recovery.md`), and readers must show a prefix of the
-//! log.
+//! reading and auditing must give the verdict of the recovery table (`docs/recovery.md`), and readers must show a prefix of
+//! the log.
 //!
-//! Each damage is done to the log as it was closed, and to its segments alone. Without `HEAD` only the marks in the log show
-//! what was synced, and without sidecars opening reads everything.
+//! Each damage is done to the log as it was closed, and to its segments alone. Without `HEAD` only the durable-before
+//! positions in the log show what was synced, and without sidecars opening reads everything.
 
 use super::*;
 use crate::fs::Fs;
@@ -29,7 +29,7 @@ impl File {
     }
 }
 
-/// The log, closed in order.
+/// The log, closed cleanly.
 struct Log {
     fs: SimFs,
     files: Vec<File>,
@@ -140,8 +140,8 @@ fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
     assert!(verdict == Verdict::Clean || expected.contains(&verdict), "{name}: open says {verdict}");
 }
 
-/// The verdict for bytes that fail in a frame. In a sealed segment it is V-15. In the last segment it is V-05 if a mark behind
-/// them covers them, and V-03 if none does.
+/// The verdict for bytes that fail in a frame. In a sealed segment it is V-15. In the last segment it is V-05 if the
+/// durable-before of a later frame covers them, and V-03 otherwise.
 fn verdict_of_frame(log: &Log, nth: usize, frame: usize) -> Verdict {
     let file = &log.files[nth];
     if nth + 1 == log.files.len() && frame + 1 == file.frames() { Verdict::TornTail } else { Verdict::Damaged }
@@ -244,8 +244,8 @@ fn frames_that_were_swapped_or_repeated_are_no_frames() {
                 let mut swapped = copied;
                 let place = log.files[nth].places[i]..log.files[nth].places[i + 1];
                 swapped[nth].bytes.splice(place, log.files[nth].frame(j).iter().copied());
-                // The first frame counts as synced only if a frame that is still in its place behind it has a mark that
-                // says so.
+                // The first frame counts as synced only if a frame that is still in its place after it has a durable-before
+                // that says so.
                 let stands = nth < 2 || j + 1 < frames || j > i + 1;
                 let expected = if stands { Verdict::Damaged } else { Verdict::TornTail };
                 let kept = commits_before(&log, nth, i);
@@ -255,10 +255,10 @@ fn frames_that_were_swapped_or_repeated_are_no_frames() {
         for i in 0..frames {
             let twice = [log.files[nth].frame(i), log.files[nth].frame(i)].concat();
             let (files, kept) = (replaced(&log, nth, i, &twice), commits_before(&log, nth, i + 1));
-            // No frame behind the copy is in its place, so no mark covers the copy.
+            // No frame after the copy is in its place, so no durable-before covers the copy.
             let expected = if nth < 2 { Verdict::Damaged } else { Verdict::TornTail };
             check_bare(&log, &files, expected, kept, &format!("segment {nth}, frame {i} twice"));
-            // A copy behind a segment's last frame is also behind a known end, so no commit is touched.
+            // A copy after a segment's last frame is also after a known end, so no commit is touched.
             if i + 1 < frames {
                 check_closed(&log, &files, &[Verdict::Damaged], &format!("segment {nth}, frame {i} twice"));
             }

@@ -19,7 +19,7 @@ fn inspection(fs: &SimFs) -> Inspection {
     Inspection::open(Arc::new(fs.clone()), dir()).unwrap()
 }
 
-/// Where the stretches of a segment begin, and which of them are commits; they have to cover all bytes behind the header.
+/// Where the stretches of a segment begin, and which of them are commits; they have to cover all bytes after the header.
 fn stretches(inspection: &Inspection, at: usize) -> Vec<(u64, bool)> {
     let segment = &inspection.segments()[at];
     let (mut found, mut next) = (Vec::new(), segment.position.0 + 96);

@@ -3,7 +3,7 @@
 //!
 //! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure. `EVLOG_KILLS=n` says how many: `just kill n`.
 
-use super::story::Dice;
+use super::scenario::Dice;
 use super::*;
 use crate::{Fs, OpenError, StdFs, Verdict};
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const THREADS: u64 = 8;
-/// How often the process is killed in an ordinary run.
+/// The number of times that the process is killed in an ordinary run.
 const KILLS: u64 = 200;
 /// A new log is begun after this many kills, so that reading all of it stays cheap.
 const KILLS_OF_A_LOG: u64 = 25;

@@ -4,13 +4,13 @@
 //! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure. `EVLOG_KILLS=n` says how many: `just kill n`.
 
 use super::kill::{Known, Running};
-use super::story::Dice;
+use super::scenario::Dice;
 use super::*;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often it is done in an ordinary run.
+/// The number of times that it is done in an ordinary run.
 const TIMES: u64 = 40;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

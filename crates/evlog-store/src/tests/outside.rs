@@ -1,13 +1,13 @@
 //! What other processes do to a log's directory beside a writer and its readers. In every case, at every moment: acknowledged
 //! commits are in the log that the path named then, no log gets bytes of another log, and afterwards nothing is acknowledged.
 
-use super::story::Dice;
+use super::scenario::Dice;
 use super::*;
 use crate::fs::{Fs, StdFs};
 use crate::{Ahead, OpenError, Verdict};
 
-/// The number of stories.
-const STORIES: u64 = 400;
+/// The number of scenarios.
+const SCENARIOS: u64 = 400;
 
 /// What another process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ const ALL: [Outside; 9] = [
     Outside::ShortenLastSegment,
 ];
 
-/// Where a log is moved to.
+/// The place where a log is moved to.
 fn aside() -> &'static Path {
     Path::new("/aside")
 }
@@ -90,7 +90,7 @@ fn events_in(fs: &SimFs, dir: &Path) -> Vec<Seen> {
 #[test]
 fn whenever_a_log_is_removed_moved_replaced_or_shortened_every_acknowledged_commit_is_in_it() {
     let mut acknowledged_after = 0;
-    for seed in 0..STORIES {
+    for seed in 0..SCENARIOS {
         let (fs, mut dice) = (SimFs::new(), Dice::new(seed));
         let writer = create(&fs, LIMIT);
         let outside = ALL[usize::try_from(dice.roll(ALL.len() as u64)).unwrap()];
@@ -98,7 +98,7 @@ fn whenever_a_log_is_removed_moved_replaced_or_shortened_every_acknowledged_comm
         // moment.
         let is_cut = outside == Outside::ShortenLastSegment;
         let writer = if is_cut { writer.with_ahead(Ahead::NEVER) } else { writer };
-        let name = format!("story {seed}, {outside:?}");
+        let name = format!("scenario {seed}, {outside:?}");
         let before = 1 + dice.roll(12);
         for _ in 0..before {
             put(&writer, "a", &payload(&mut dice));

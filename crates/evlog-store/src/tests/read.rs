@@ -52,7 +52,7 @@ fn without_head_a_reader_beside_a_writer_takes_the_careful_view() {
     let first = put(&writer, "run", b"1");
     put(&writer, "run", b"2");
     fs.put(&dir().join("HEAD"), Vec::new());
-    // The second commit's mark says that the first was synced. No mark says that the second was.
+    // The second commit's durable-before says that the first was synced. Nothing says that the second was.
     assert_eq!(reader(&fs).committed().position, first.end);
     drop(writer);
     fs.put(&dir().join("HEAD"), Vec::new());

@@ -1,4 +1,4 @@
-//! A log that was closed in order opens without a scan, and is the same log.
+//! A log that was closed cleanly opens without a scan, and is the same log.
 
 use super::*;
 use crate::Fs;
@@ -143,7 +143,7 @@ fn what_is_read_to_open_a_log_that_was_closed_in_order_does_not_grow_with_its_la
     assert!(bytes_read(&fs).iter().all(|read| *read <= bound));
 }
 
-/// Sessions of commits, each closed in order; a commit is a stream and the length of a payload.
+/// Sessions of commits, each closed cleanly; a commit is a stream and the length of a payload.
 fn sessions() -> impl Strategy<Value = Vec<Vec<(u8, u16)>>> {
     prop::collection::vec(prop::collection::vec((0..5u8, 0..300u16), 0..12), 1..6)
 }

@@ -1,7 +1,7 @@
 //! Repairing: the plan does what opening does, no loss happens unless it is accepted, and an accepted loss is recorded even if
 //! the repair is interrupted.
 
-use super::story::Dice;
+use super::scenario::Dice;
 use super::*;
 use crate::fs::sim::Keep;
 use crate::repair::{Accept, Act, Held, Plan, Repaired, Standing, Survey};
@@ -9,7 +9,7 @@ use crate::{OpenError, ReadError, Verdict};
 use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SegmentHeader, Seq, encode_commit};
 use std::collections::BTreeMap;
 
-/// A log of some segments that was closed in order, and its events.
+/// A log of some segments that was closed cleanly, and its events.
 fn log(commits: u8) -> (SimFs, Vec<Seen>) {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);

@@ -31,10 +31,10 @@ impl Made {
         self.header.position.0 + self.bytes.len() as u64
     }
 
-    /// Adds a frame with this mark, whose body the closure writes.
-    fn frame(mut self, mark: u64, body: impl FnOnce(&mut Vec<u8>)) -> Made {
+    /// Adds a frame with this durable-before, whose body the closure writes.
+    fn frame(mut self, durable_before: u64, body: impl FnOnce(&mut Vec<u8>)) -> Made {
         let end = self.end();
-        let encoded = FrameCodec::new(LOG).encode::<()>(end, mark, &mut self.bytes, |out| {
+        let encoded = FrameCodec::new(LOG).encode::<()>(end, durable_before, &mut self.bytes, |out| {
             body(out);
             Ok(())
         });
@@ -43,10 +43,10 @@ impl Made {
     }
 
     /// A commit of one event; `skipped` seqs are left out before it.
-    fn commit_after(mut self, mark: u64, skipped: u64) -> Made {
+    fn commit_after(mut self, durable_before: u64, skipped: u64) -> Made {
         let seq = self.next_seq + skipped;
         self.next_seq = seq + 1;
-        self.frame(mark, |out| {
+        self.frame(durable_before, |out| {
             let head = CommitHead::new(Seq(seq), 0, Durability::Sync, "m");
             let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
             let (stream, number, payload) = ("run", seq, &[7; 40][..]);
@@ -68,8 +68,8 @@ impl Made {
         })
     }
 
-    fn commit(self, mark: u64) -> Made {
-        self.commit_after(mark, 0)
+    fn commit(self, durable_before: u64) -> Made {
+        self.commit_after(durable_before, 0)
     }
 
     fn raw(mut self, bytes: &[u8]) -> Made {
@@ -192,7 +192,7 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
 
 #[test]
 fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audit() {
-    // F-34, V-17. The events behind it are where they were written; only a writer goes no further.
+    // F-34, V-17. The events after it are where they were written; only a writer goes no further.
     let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
     let (second, end) = (Made::first().commit(FIRST).end(), Position(made.end()));
     let fs = disk(vec![made], None);
@@ -244,7 +244,7 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_for_a_reader_that_meet
 }
 
 /// Changes the first of two segments after the second was made. Checks its row, the answer of a reader, and the answer of a
-/// writer that must make its index again.
+/// writer that must recreate its index.
 fn check_sealed(id: Option<&str>, change: impl FnOnce(Made) -> Made, expected: Result<(u64, bool), Verdict>) {
     let whole = Made::first().commit(FIRST).commit(FIRST);
     let end = whole.end();

@@ -67,7 +67,7 @@ fn a_log_answers_the_same_without_any_of_its_sidecars_and_makes_them_again() {
         crate::Fs::remove(&without, path).unwrap();
     }
     assert_eq!(answers(&without), expected);
-    // Without `HEAD` it is not known that the log was closed in order, so the files that only a close leaves are made
+    // Without `HEAD` it is not known that the log was closed cleanly, so the files that only a close leaves are made
     // by the next close.
     open(&without).0.close().unwrap();
     assert_eq!(sidecars(&without), whole);
@@ -191,7 +191,7 @@ fn damage_in_a_sealed_segment_is_found_when_it_is_read() {
     let frame = frame_before(&bytes, bytes.len());
     fs.put(&second, bytes[..frame].to_vec());
     check(&fs, Verdict::Truncated);
-    // The index cannot be made again from the segment.
+    // The index cannot be recreated from the segment.
     let index = second.with_extension("idx");
     crate::Fs::remove(&fs, &index).unwrap();
     let error = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();

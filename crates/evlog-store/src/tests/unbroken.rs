@@ -1,4 +1,4 @@
-//! Readers of a log with a flaw after its start show everything before the flaw and nothing behind it, and give the auditor's
+//! Readers of a log with a flaw after its start show everything before the flaw and nothing after it, and give the auditor's
 //! verdict (rule F-05).
 
 use super::*;
@@ -168,7 +168,7 @@ fn of_two_last_files_that_cannot_be_opened_the_worse_flaw_is_the_verdict_of_all(
 
 #[test]
 fn a_sealed_segment_that_is_too_short_or_too_long_is_refused_by_writers_and_reported_by_readers() {
-    // V-14, V-16: its index, which knows nothing of it, is still there, and the log was closed in order.
+    // V-14, V-16: its index, which knows nothing of it, is still there, and the log was closed cleanly.
     let (whole, truth) = log();
     let paths = segment_files(&whole);
     for (nth, path) in paths.iter().enumerate().take(paths.len() - 1) {

@@ -146,8 +146,8 @@ impl Writer {
         Ok(state.streams.insert(name, len))
     }
 
-    /// Encodes the frame after the pending bytes. If the frame does not fit into this segment, it goes to the next one. Returns
-    /// its position and length.
+    /// Encodes the frame after the pending bytes. If the frame does not fit into this segment, it goes to the next one.
+    /// Returns its position and length.
     fn encode(
         &self,
         state: &mut State,
@@ -173,7 +173,7 @@ impl Writer {
         if SegmentHeader::takes(self.segment_limit, state.end.0 - state.segment.0, len) {
             return Ok((state.end, len));
         }
-        // The checksum depends on the place (the length does not). So the frame is encoded again, for the place behind the next
+        // The checksum depends on the place (the length does not). So the frame is encoded again, for the place after the next
         // segment's header.
         let start = state.pending.bytes.len() - usize::try_from(len).unwrap_or(0);
         state.pending.bytes.truncate(start);
@@ -195,8 +195,8 @@ impl Writer {
     ) -> Result<u64, Reason> {
         let (start, durable) = (state.pending.bytes.len(), state.durable.0);
         let events = body.events().len() as u64;
-        // A commit that arrives encoded holds what a caller asked the engine to record. Events that are given one by one belong
-        // to the log itself, and cannot hold a frame.
+        // A commit that arrives encoded holds what a caller asked the engine to record. Events that are given one by one
+        // belong to the log itself, and cannot hold a frame.
         let of_caller = if let Body::Encoded(commit) = body { Some(*commit) } else { None };
         let body = |out: &mut Vec<u8>| match body {
             Body::Events(events) => encode_commit(head, events, out),
@@ -222,8 +222,8 @@ impl Writer {
         Ok(len)
     }
 
-    /// Seals the segment. Its streams, and those that an earlier session left in it, become its index. The frame at `at` begins
-    /// the next segment.
+    /// Seals the segment. Its streams, and those that an earlier session left in it, become its index. The frame at `at`
+    /// begins the next segment.
     fn roll(&self, state: &mut State, at: usize, before: &Before) {
         let (position, end) = (state.segment, state.end);
         let of = Of { log_id: self.log_id, position, len: end.0 - position.0 };

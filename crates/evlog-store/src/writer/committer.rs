@@ -5,7 +5,7 @@
 //! Invariants:
 //! - The order within a group is: write, hash, sync, check that the log is still at its path, write `HEAD`. So `HEAD` only
 //!   claims what is already true.
-//! - Zeros are written ahead only between two groups, behind the last byte of the file.
+//! - Zeros are written ahead only between two groups, after the last byte of the file.
 //! - A sync that was begun in parallel with the writing guarantees nothing by itself. Its bytes count as synced only after the
 //!   next full sync, which first waits for it, and fails if it failed.
 
@@ -41,14 +41,14 @@ pub(crate) struct Committer {
     pub(crate) head: Arc<dyn File>,
     /// The identity of `head`.
     pub(crate) head_id: FileId,
-    /// How often `HEAD` was checked since it was last looked up by its path.
+    /// The number of times that `HEAD` was checked since it was last looked up by its path.
     pub(crate) head_asked: u32,
     /// The tree over all written bytes.
     pub(crate) tree: Tree,
     pub(crate) written: Position,
     pub(crate) durable: Position,
     pub(crate) next_seq: Seq,
-    /// Where the file ends: behind the last written byte, or behind the zeros that were written ahead.
+    /// Where the file ends: after the last written byte, or after the zeros that were written ahead.
     pub(crate) file_end: Position,
     pub(crate) ahead: Ahead,
     /// How many short groups came one after the other.
@@ -56,7 +56,7 @@ pub(crate) struct Committer {
     /// How many bytes that no commit asked to sync are written before a sync is begun in advance, so that the next sync that a
     /// caller waits for is short; 0 means never.
     pub(crate) begin_after: u64,
-    /// The sync that was begun last, if nothing has waited for it yet.
+    /// The latest sync that was begun, if nothing has waited for it yet.
     pub(crate) begun: Option<Syncing>,
     /// The end of the written bytes when it was begun.
     pub(crate) begun_at: Position,
@@ -74,7 +74,7 @@ pub(crate) struct JustSealed {
     len: u64,
 }
 
-/// Why the committer is at work.
+/// The reason why the committer is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
     /// Commits wait.

@@ -6,8 +6,8 @@
 //!
 //! Invariants:
 //! - `durable <= committed <= end`; each only grows. `committed` is the end of the commits that were acknowledged or may be.
-//! - The bytes of `pending` are in the log's order. Segment headers are not among them, because each header has the root of all
-//!   bytes before it, which only the committer knows. A `Roll` marks each place where a header belongs.
+//! - The bytes of `pending` are in the log's order. Segment headers are not among them, because each header has the root of
+//!   all bytes before it, which only the committer knows. A `Roll` marks each place where a header belongs.
 //! - At most two groups are not acknowledged: the one that the committer took, and the pending one, which it takes only after
 //!   that. So two turns are enough to know which callers an acknowledgement concerns.
 //! - Once a failure has set `stopped`, nothing is acknowledged any more.
@@ -24,7 +24,7 @@ use evlog_verify::Tree;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Why the committer is gone.
+/// The reason why the committer is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Poison {
     pub(crate) cause: Arc<Failure>,

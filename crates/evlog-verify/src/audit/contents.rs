@@ -123,7 +123,7 @@ impl Contents {
     }
 }
 
-/// Where the search for a name begins. The name is a hash, so any part of it is evenly spread.
+/// The place where the search for a name begins. The name is a hash, so any part of it is evenly spread.
 fn start_of(name: &Half) -> usize {
     let mut raw = [0; size_of::<usize>()];
     raw.copy_from_slice(&name[..size_of::<usize>()]);

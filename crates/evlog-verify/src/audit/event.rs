@@ -12,11 +12,11 @@ use evlog_format::{CommitHead, Event, Kind, PLAIN};
 pub struct EventFlaw {
     /// The rule.
     pub rule: &'static str,
-    /// What it is about.
+    /// The subject, in words.
     pub message: &'static str,
-    /// What the rule requires.
+    /// The requirement of the rule.
     pub expected: &'static str,
-    /// What is there.
+    /// The found value.
     pub found: String,
 }
 

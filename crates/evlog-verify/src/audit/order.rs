@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use evlog_format::{Commit, CommitHead, CommitReader, Corruption, Event, Frame, Idempotency, Position, Seq};
 use recent::{Recent, Stream};
 
-/// The state of what was read so far, as far as later events must be compared with it.
+/// The state of the events that were read so far, with the values that later events are compared with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     /// The seq that comes next.
@@ -30,7 +30,7 @@ pub(super) struct Order {
     pub(super) commits: u64,
     pub(super) events: u64,
     pub(super) unknown_kinds: u64,
-    /// Whether the next commit's seq is not known.
+    /// Whether the seq of the next commit is unknown.
     seq_unknown: bool,
     /// Whether events may be missing, so that a stream's numbers may skip.
     lossy: bool,
@@ -44,7 +44,7 @@ pub(super) struct Order {
 #[derive(Clone, Debug, Default)]
 struct Part {
     first_numbers: Table<u64>,
-    first_mark: Option<u64>,
+    first_durable_before: Option<u64>,
 }
 
 impl Order {
@@ -63,7 +63,7 @@ impl Order {
         self.settle();
         later.settle();
         let Some(part) = later.part else { return false };
-        let continues = part.first_mark.is_none_or(|mark| mark >= self.durable_before);
+        let continues = part.first_durable_before.is_none_or(|first| first >= self.durable_before);
         let mut numbers = part.first_numbers.into_pairs();
         let follows = numbers.all(|(name, first)| *self.next_numbers.get_or_insert(name, 0).0 == first);
         for (name, next) in later.next_numbers.into_pairs() {
@@ -157,7 +157,7 @@ impl Order {
         }
         self.durable_before = self.durable_before.max(frame.durable_before);
         if let Some(part) = &mut self.part {
-            part.first_mark.get_or_insert(frame.durable_before);
+            part.first_durable_before.get_or_insert(frame.durable_before);
         }
         if !self.expects(first) {
             place.tell(findings, "F-31", "first seq of the commit", &self.next_seq.to_string(), first);

@@ -17,8 +17,8 @@ pub(super) const SEARCH_BUDGET: u64 = 4 << 30;
 const BODY_LEN_MIN: u32 = 20;
 
 impl Audit {
-    /// Reads whole frames as far as they go. Stops before the first bytes that are not a whole frame, so that the tree and the
-    /// position are exactly there when those bytes are judged.
+    /// Reads as many whole frames as there are. Stops before the first bytes that are not a whole frame, so that the tree and
+    /// the position are exactly there when those bytes are judged.
     pub(super) fn frames(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Option<usize> {
         let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
             unreachable!("frames are read only under a header");
@@ -65,8 +65,8 @@ impl Audit {
     fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<bool, Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
-            // After an error the part is dropped. Only commits of the log's own events are passed on, so the others are checked
-            // without being kept.
+            // After an error the part is dropped. Only commits of the log's own events are passed on, so the others are
+            // checked without being kept.
             let commit = CommitReader::new(frame.body, at)?;
             self.check_roll(frame);
             if self.order.walk(frame, commit, &mut self.findings)? {

@@ -80,9 +80,9 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
     }
 }
 
-/// The root of `size` bytes. It is computed from the bytes in these ranges, and elsewhere from trees as far as there are any.
-/// If the result equals a root that is known to be right, then the bytes in these ranges are the bytes that this root was
-/// computed over.
+/// The root of `size` bytes. It is computed from the bytes in these ranges. For all other bytes it uses the trees where they
+/// have values. If the result equals a root that is known to be right, then the bytes in these ranges are the bytes that this
+/// root was computed over.
 pub fn root_through<E>(
     size: u64,
     ranges: &[Range<u64>],

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// How many ranges are kept.
+/// The maximum number of ranges that are kept.
 const KEPT_MAX: usize = 65_536;
 
 /// Places of a log. If there are too many, those that are nearest to each other become one range, which also covers what is

@@ -426,7 +426,7 @@ fn an_event_of_the_logs_own_kinds_stands_in_its_stream_in_a_commit_of_its_own() 
         // In the stream of a run.
         (head(), vec![own("a")], 1),
         (head(), vec![own("$log"), own("a")], 1),
-        // Beside other events, also those of `$log`, before it or behind it.
+        // Beside other events, also those of `$log`, before it or after it.
         (head(), vec![own("$log"), other()], 1),
         (head(), vec![other(), own("$log")], 1),
         (head(), vec![own("$log"), in_log(), refused()], 2),

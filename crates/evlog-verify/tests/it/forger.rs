@@ -1,5 +1,5 @@
-//! An attacker who owns the machine changes any byte, and corrects all checksums, headers and roots. A checkpoint that was kept
-//! elsewhere still detects the change.
+//! An attacker who owns the machine changes any byte, and corrects all checksums, headers and roots. A checkpoint that was
+//! kept elsewhere still detects the change.
 
 use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, found, head, key};
 use evlog_format::checksum::crc32;
@@ -171,7 +171,7 @@ fn ten_thousand_forged_bytes_are_tampered_or_damage_against_a_checkpoint_that_co
 
 #[test]
 fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_differs() {
-    // Rule C-52. A commit that does not decode was signed: it is no reason why bytes behind it are not what was signed.
+    // Rule C-52. A commit that does not decode was signed: it is no reason why bytes after it are not what was signed.
     let sound = thousand();
     let signed = with_signed_damage(&sound);
     let (checkpoint, size, older) = (covered(&signed), total(&signed), signed[2].position);
@@ -180,7 +180,7 @@ fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_di
     let verdict = |files: &[File], within| verdict_within(files, audit_of(files), &checkpoint, &within);
     assert_eq!(verdict(&forged, older..size), Verdict::Tampered);
     assert_eq!(verdict(&forged, 0..size), Verdict::Damaged, "nothing says that the damage was signed");
-    // A header behind the forged bytes contradicts them. For the signed damage before it that is `damaged` (F-14), but it is no
+    // A header after the forged bytes contradicts them. For the signed damage before it that is `damaged` (F-14), but it is no
     // place of damage.
     let mut contradicted = signed.clone();
     contradicted[3].bytes = forge(&signed, signed[4].position - 5, 1).swap_remove(3).bytes;

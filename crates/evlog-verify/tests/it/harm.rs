@@ -98,7 +98,7 @@ pub(crate) fn swapped(file: &File, places: &[usize], i: usize, j: usize) -> Vec<
 
 #[test]
 fn whole_frames_behind_a_failing_place_are_not_called_bytes_that_are_no_frame() {
-    // F-26: behind the failing frame stand two of its group, and one that says that all of them were synced.
+    // F-26: after the failing frame stand two of its group, and one that says that all of them were synced.
     let mut builder = Builder::new();
     builder.commit(&[Draft::custom("run-1", "{}")]);
     let floor = builder.durable;
@@ -118,9 +118,5 @@ fn whole_frames_behind_a_failing_place_are_not_called_bytes_that_are_no_frame() 
     builder.files.last_mut().unwrap().bytes.truncate(at + usize::try_from(ends[2] - floor).unwrap());
     let report = audit(&builder.files);
     assert_eq!(found(&report), [("torn_tail", floor, "F-22")]);
-    assert!(
-        report.findings.kept()[0].found.ends_with(", and 2 whole frames behind it"),
-        "{:?}",
-        report.findings.kept()
-    );
+    assert!(report.findings.kept()[0].found.ends_with(", and 2 whole frames after it"), "{:?}", report.findings.kept());
 }

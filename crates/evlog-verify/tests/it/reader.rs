@@ -104,7 +104,7 @@ fn the_reader_in_python_agrees_on_harmed_logs() {
     case(&|files| drop(files.remove(0)));
     case(&|files| files[1].bytes = files[0].bytes.clone());
     case(&|files| files[1].position += 1);
-    // A signed commit that does not decode, and behind it a forged frame in a segment that another one follows.
+    // A signed commit that does not decode, and after it a forged frame in a segment that another one follows.
     case(&|files| {
         *files = with_signed_damage(files);
         files[1].bytes = forge(files, files[2].position - 5, 1).swap_remove(1).bytes;

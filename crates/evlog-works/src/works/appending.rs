@@ -171,7 +171,7 @@ pub(super) fn typed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Result
     Ok(())
 }
 
-/// Measures the bytes on disk, including all sidecars, after a close in order.
+/// Measures the bytes on disk, including all sidecars, after a clean close.
 pub(super) fn disk(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     step(watch, Work::Disk.name())?;
     let count = plan.scale.events;

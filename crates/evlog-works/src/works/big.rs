@@ -52,7 +52,7 @@ pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, result
     Ok(())
 }
 
-/// A log of this many events in commits of `batch`, closed in order.
+/// A log of this many events in commits of `batch`, closed cleanly.
 fn make(dir: &Path, count: usize, at_once: usize, batch: usize) -> Done<Events> {
     let layout = Layout { len: STREAM, at_once: at_once.min(count.div_ceil(STREAM)) };
     let events = Events::new(Sizes::Audit, layout, count)?;

@@ -5,7 +5,7 @@ use crate::tests::toy::{ask, open, view};
 use serde_json::json;
 
 #[test]
-fn bundles_are_those_of_each_run_alone_however_few_fit_at_one_time() {
+fn a_bundle_does_not_depend_on_how_many_runs_are_folded_together() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for (action, members) in [("begin", json!({})), ("add", json!({"amount": 1})), ("add", json!({"amount": 2}))] {
@@ -34,7 +34,7 @@ fn bundles_are_those_of_each_run_alone_however_few_fit_at_one_time() {
 }
 
 #[test]
-fn a_group_leaves_to_later_ones_what_does_not_fit() {
+fn runs_that_do_not_fit_a_group_go_to_a_later_group() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in ["a", "b", "c"] {

@@ -72,8 +72,8 @@ pub fn check_on(
     })
 }
 
-/// Checks that the log still begins with the bytes that were read, as far as this is possible without reading all of
-/// them again.
+/// Checks that the log still begins with the bytes that were read. This is a partial check, which does not read all of them
+/// again.
 fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
     let frontier = audit.frontier();
     let end = Position(frontier.size());
@@ -216,7 +216,7 @@ impl Runs<'_, '_> {
         }
     }
 
-    /// Folds a run again from its commits before the interruption.
+    /// Refolds a run from its commits before the interruption.
     fn wake(&mut self, stream: &str) -> Result<(), ResumeError> {
         let Some(run) = self.seen.get(stream).filter(|run| !run.failed) else { return Ok(()) };
         let Some(log_id) = log_id_of(self.subject.raw) else { return Ok(()) };

@@ -4,7 +4,7 @@ use crate::error::LogError;
 use evlog_format::{LogId, Position};
 use std::fmt;
 
-/// Why a verification cannot go on from what was kept.
+/// The reason why a verification cannot go on from what was kept.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResumeError {
@@ -32,16 +32,16 @@ pub enum ResumeError {
     Shorter {
         /// How many were read.
         expected: Position,
-        /// How many there are.
+        /// The number that was found.
         found: u64,
     },
     /// The log no longer has the bytes that were read.
     Changed {
-        /// Where they differ.
+        /// The place where they differ.
         position: Position,
         /// What was read, in words.
         expected: String,
-        /// What is there.
+        /// The found value.
         found: String,
     },
 }

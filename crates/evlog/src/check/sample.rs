@@ -5,8 +5,8 @@
 //! - check its bytes against the root of a checkpoint, if there is one;
 //! - compute the probability that such a sample misses a flaw.
 //!
-//! If it finds anything, the whole log is read in order, and that pass reports the findings. Does not: judge runs, or the order
-//! across segments, unless it has read the whole log. A sample has no whole runs.
+//! If it finds anything, the whole log is read in order, and that pass reports the findings. Does not: judge runs, or the
+//! order across segments, unless it has read the whole log. A sample has no whole runs.
 //!
 //! It samples segments and not frames. Reading some frames would cost as much as reading all, because each frame is found from
 //! the one before, and the hash values that a proof of a frame needs are kept for segments only.
@@ -44,11 +44,11 @@ pub struct Sampled {
     /// The findings in the segments that were taken, and how much these hold. End and next seq are those of the last segment,
     /// even if segments before it were not read. The root is its root too, if the tree before that segment was available.
     pub report: Report,
-    /// How many bytes the log has.
+    /// The length of the log in bytes.
     pub log_bytes: u64,
     /// How many sealed segments it has.
     pub sealed: u64,
-    /// How many of them were taken.
+    /// The number of them that were taken.
     pub taken: u64,
     /// How many of these have bytes that lead from the root in their own header to the root in the next header. For the others
     /// no tree was available.

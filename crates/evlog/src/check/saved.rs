@@ -37,7 +37,7 @@ pub(super) struct Head {
     contract_findings: Vec<(u64, String, String)>,
     losses: Vec<(u64, LossAccepted)>,
     policies: Vec<SavedPolicy>,
-    /// When checkpoints were signed.
+    /// The times when checkpoints were signed.
     signed: Vec<(u64, i64)>,
 }
 

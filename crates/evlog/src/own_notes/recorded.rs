@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The log's own records about checkpoints, as far as they can be read.
+/// The log's own records about checkpoints that can be read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recorded {
     /// The keys, in their text form.

@@ -1,5 +1,5 @@
-//! Rules on the order of a run's events, as data. They are the templates of DECLARE that an event itself can break, so that the
-//! command can be refused. A demand that something must still happen can only be checked for a run that has ended.
+//! Rules on the order of a run's events, as data. They are the templates of DECLARE that an event itself can break, so that
+//! the command can be refused. A demand that something must still happen can only be checked for a run that has ended.
 //!
 //! Invariant: a rule sees a run's events only from the moment on since which the rule is in the log's policy without a change.
 //! So its verdict on an event depends only on the log before that event, both for the writer and for an audit.
@@ -17,13 +17,13 @@ use std::fmt;
 pub struct OrderRule {
     /// Its name.
     pub name: String,
-    /// What it demands.
+    /// The demand.
     pub template: Template,
     /// The event that the template calls A; `None` for templates with only one event.
     pub first: Option<KindBuf>,
     /// The event that the template calls B, or the template's only event.
     pub then: KindBuf,
-    /// How often it may occur, for [`Template::Absence`].
+    /// The number of times that it may occur, for [`Template::Absence`].
     pub at_most: u64,
     /// Whether another actor must have caused the first event.
     pub other_actor: bool,
@@ -125,8 +125,8 @@ struct Stands {
 }
 
 impl Orders {
-    /// Takes the run's next event into account, and returns the rule that the event breaks, if any. `rules` are those in force,
-    /// each with the seq since which it is in force.
+    /// Takes the run's next event into account, and returns the rule that the event breaks, if any. `rules` are those in
+    /// force, each with the seq since which it is in force.
     pub fn next<'r>(
         &mut self,
         rules: impl IntoIterator<Item = (&'r OrderRule, Seq)>,

@@ -28,7 +28,7 @@ pub struct Set {
     pub number: u64,
     /// When it was recorded, Unix nanoseconds.
     pub recorded_ns: i64,
-    /// Who was authenticated.
+    /// The authenticated principal.
     pub principal: Option<String>,
     /// The content of the event.
     pub said: PolicySet,

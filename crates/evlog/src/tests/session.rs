@@ -1,4 +1,4 @@
-//! Claims about writer sessions: the guard, the answers, the log's own history.
+//! Claims about writer sessions: the contract's decisions, the answers, the log's own history.
 
 use super::toy::{ask, contracts, kinds, line, open, options, view};
 use crate::clock::{Clock, Reading, StepClock};

@@ -3,7 +3,7 @@
 use crate::error::LogError;
 use std::{fmt, io};
 
-/// Why a trail cannot be compared with a replay of a log.
+/// The reason why a trail cannot be compared with a replay of a log.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TrailError {
@@ -20,7 +20,7 @@ pub enum TrailError {
     },
     /// Its last line is missing.
     Truncated {
-        /// How many lines there are.
+        /// The number of lines.
         lines: u64,
     },
     /// Its bytes are not the bytes that were written.
@@ -41,7 +41,7 @@ pub enum TrailError {
     },
     /// The log's bytes are not those that were replayed for the trail.
     OtherHistory {
-        /// How many bytes were replayed.
+        /// The number of bytes that were replayed.
         size: u64,
         /// The root over them.
         trail: String,

@@ -14,14 +14,14 @@ use std::str::FromStr;
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 64 * 1024;
 
-const STEP: &str = "a step as `SEQ RUN DIGEST`, behind the one before and before the `next_seq` of the header";
+const STEP: &str = "a step as `SEQ RUN DIGEST`, after the one before and before the `next_seq` of the header";
 
 /// A trail that is being read.
 struct Lines<R> {
     source: R,
     hasher: blake3::Hasher,
     line: String,
-    /// How many lines were read.
+    /// The number of lines that were read.
     count: u64,
     /// The seqs that the next step can have.
     seqs: Range<u64>,

@@ -19,9 +19,9 @@ pub struct CommitInfo {
     pub class: Durability,
     /// Who asked, as the command says.
     pub actor: String,
-    /// Who was authenticated.
+    /// The authenticated principal.
     pub principal: Option<String>,
-    /// What ties it to other commits.
+    /// The string that ties it to other commits.
     pub correlation: Option<String>,
     /// The command's idempotency key.
     pub id: Option<String>,
@@ -38,7 +38,7 @@ pub struct RecordedEvent {
     pub stream: String,
     /// Its number within the stream, from 0.
     pub number: u64,
-    /// What happened.
+    /// The kind of the event.
     pub kind: KindBuf,
     /// Version of the payload's table.
     pub kind_version: u16,

@@ -9,7 +9,7 @@ use evlog_store::{CommitRef, Commits};
 pub(super) struct Shown<'v> {
     view: &'v View,
     commits: Commits<'v>,
-    /// Where the next commit begins.
+    /// The place where the next commit begins.
     reached: Position,
 }
 
@@ -18,7 +18,7 @@ impl<'v> Shown<'v> {
         Ok(Shown { view, commits: view.reader.commits(from)?, reached: from })
     }
 
-    /// The next commit. `None` at the end of the view. A commit behind the end may be damaged, so it is not read.
+    /// The next commit. `None` at the end of the view. A commit after the end may be damaged, so it is not read.
     pub(super) fn next(&mut self) -> Result<Option<CommitRef<'_>>, LogError> {
         if !self.view.shows(self.reached) {
             return Ok(None);

@@ -21,7 +21,7 @@ pub(super) struct AuditLines<'c> {
     fold: DigestFold<'c>,
     /// The line that the pointer shows; `None` if it shows all lines.
     wanted: Option<usize>,
-    /// The lines that the pointer shows, as far as they exist already.
+    /// The lines that the pointer shows and that exist already.
     shown: Vec<Value>,
     /// How many lines there are, and how many bytes they have.
     count: usize,
@@ -36,7 +36,7 @@ impl<'c> Folding<'c> {
             return Folding::Projected(contracts, None);
         }
         let number = |text: &str| text.parse().ok().filter(|line: &usize| line.to_string() == text);
-        // A text that is not a number shows no line.
+        // A string that is not a number shows no line.
         let wanted = place.pointer.split('/').nth(1).map(|text| number(text).unwrap_or(usize::MAX));
         let fold = DigestFold::new(contracts);
         Folding::Audit(AuditLines { fold, wanted, shown: Vec::new(), count: 0, len: 0, all_len: 0 })
@@ -74,7 +74,7 @@ impl<'c> Folding<'c> {
         }
     }
 
-    /// How many bytes of values the answer will have at least, as far as that is known while the run is folded.
+    /// A lower bound of the bytes of values in the answer, as known while the run is folded.
     pub(super) fn bytes_min(&self) -> u64 {
         match self {
             Folding::Projected(..) => 0,

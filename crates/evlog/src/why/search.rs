@@ -64,7 +64,7 @@ pub(super) struct Search<'s> {
     pub(super) place: Place<'s>,
     pub(super) value: Option<Value>,
     pub(super) events: Vec<Held>,
-    /// How many events were folded.
+    /// The number of events that were folded.
     pub(super) folds: u64,
     /// How many may be folded.
     pub(super) folds_max: u64,
@@ -112,8 +112,8 @@ impl Search<'_> {
         Ok(is_made && !backwards.next().map_or(self.value.is_none(), is_set))
     }
 
-    /// The value after each of these events, if only they are folded. While an event must still follow, there are no files, and
-    /// the value is the previous one.
+    /// The value after each of these events, if only they are folded. While an event must still follow, there are no files,
+    /// and the value is the previous one.
     pub(super) fn values(&mut self, kept: &[usize], bytes_max: u64) -> Result<Vec<(Seq, Option<Value>)>, LogError> {
         let (place, mut values, mut bytes) = (self.place, Vec::<Option<Value>>::new(), 0);
         self.folded(kept, &mut |_, fold| {

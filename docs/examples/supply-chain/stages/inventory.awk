@@ -6,7 +6,7 @@ list == "packages" && /^"name":"[^"]*","version":"[^"]*","id":"/ {
     licences[json_member($0, "name") " " json_member($0, "version")] = json_member($0, "license")
 }
 
-# `cargo tree`: `name v1.2.3 (more)|licence`, with ` (*)` behind it when the package was printed before.
+# `cargo tree`: `name v1.2.3 (more)|licence`, with ` (*)` after it when the package was printed before.
 list == "build" || list == "program" {
     sub(/ \(\*\)$/, "")
     bar = match($0, /\|[^|]*$/)

@@ -80,7 +80,7 @@ pub enum Severity {
 /// One row of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReasonCode {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The fail mode that goes with it; `None` means the one that the stage is configured with.
     pub fail_mode: Option<FailMode>,
@@ -463,8 +463,8 @@ impl Definition {
     }
 
     /// What to record for the parent of a substage that stops it (rule P-34): the same code if the parent has it; else, if the
-    /// parent never began, a blocked skip; else the code that the definition names for it. `None` means that the caller picks a
-    /// code of the parent.
+    /// parent never began, a blocked skip; else the code that the definition names for it. `None` means that the caller picks
+    /// a code of the parent.
     pub fn parent_outcome(&self, substage: &Outcome, begun: bool, configured: FailMode) -> Option<Outcome> {
         let parent = root_of(&substage.stage);
         let code = substage.reason_code.as_deref()?;

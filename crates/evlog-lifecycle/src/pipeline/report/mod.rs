@@ -1,5 +1,5 @@
-//! The validation report of a publish gate that failed: what it holds, in which order, and where it is cut (pipeline.md 4.8 and
-//! 4.11).
+//! The validation report of a publish gate that failed: what it holds, in which order, and where it is cut (pipeline.md 4.8
+//! and 4.11).
 //!
 //! Does: order and cut findings, write the report as a value, read a report back. Does not: validate artifacts; the gate
 //! collects the findings.
@@ -254,7 +254,7 @@ impl Report {
         &self.stage_id
     }
 
-    /// What was found, by path.
+    /// The findings, by path.
     pub fn artifacts(&self) -> &[ArtifactReport] {
         &self.artifacts
     }
@@ -264,8 +264,8 @@ impl Report {
         diagnostics::primary(self).map(|artifact| artifact.schema.as_str())
     }
 
-    /// The report as JSON, without `generated_at_utc`. The contract adds that member: it is the time of the commit that records
-    /// the report.
+    /// The report as JSON, without `generated_at_utc`. The contract adds that member: it is the time of the commit that
+    /// records the report.
     pub fn to_value(&self) -> Value {
         let mut report = json!({
             "contract_version": CONTRACT_VERSION,

@@ -81,7 +81,7 @@ fn p67_a_stage_does_not_begin_without_an_input_that_it_needs() {
         retried_by: &[],
     });
     let expected =
-        "failed with `input_missing`, which stops the run: it never began, for an input is missing: `rows.csv`";
+        "failed with `input_missing`, which stops the run: it never began, because an input is missing: `rows.csv`";
     assert_eq!((explained.reasons[0].subject.as_str(), explained.reasons[0].text.as_str()), ("scoring", expected));
 }
 

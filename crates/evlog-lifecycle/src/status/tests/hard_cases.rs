@@ -94,7 +94,7 @@ fn h5_an_unknown_token_is_undefined_and_is_recorded_as_given() {
 }
 
 #[test]
-fn h5_a_status_in_other_capitals_is_malformed_and_forces_nothing() {
+fn h5_a_status_with_wrong_capitalisation_is_malformed_and_forces_nothing() {
     for token in ["Running", "SUCCESS", "canceleD"] {
         for command in [
             json!({"do": "transition", "to": token}),

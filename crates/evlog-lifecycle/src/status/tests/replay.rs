@@ -1,4 +1,4 @@
-//! What the fold finds in histories that the guard would never have written (status.md 7, checks 6 and 13 to 23).
+//! Findings of the fold in histories that this contract would never have written (status.md 7, checks 6 and 13 to 23).
 
 use super::{RUN, RunStatus, at, diagnostic, play, request, with};
 use crate::status::payload::{

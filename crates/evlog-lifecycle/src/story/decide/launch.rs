@@ -16,7 +16,7 @@ use evlog_projection::parse;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Why a step is not executed.
+/// The reason why a step is not executed.
 enum Obstacle {
     /// It can never be executed: a reason, and the sentence.
     Wrong(&'static str, String),
@@ -24,7 +24,7 @@ enum Obstacle {
     Unknown(String),
 }
 
-/// Where the paths of a run's expressions lead.
+/// The place where the paths of a run's expressions lead.
 pub(crate) struct RunScope<'a> {
     state: &'a State,
     /// The output of the step in question.
@@ -124,7 +124,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { reason: Cow::Borrowed(reasons::QUEUED), message, ..moved });
     }
 
-    /// Why a step cannot be executed, if it cannot: a path that it requires, or its arguments.
+    /// The reason why a step cannot be executed, if it cannot: a path that it requires, or its arguments.
     fn obstacle(&self, number: usize) -> Option<Obstacle> {
         let step = self.definition(number);
         let scope = self.state.scope(None);
@@ -241,7 +241,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { deadline_ns, ..moved });
     }
 
-    /// When the time of a gate or wait is over; `None` without a timeout.
+    /// The time when the timeout of a gate or wait is reached; `None` without a timeout.
     fn deadline_of(&self, number: usize) -> Option<i128> {
         let timeout = self.definition(number).argument("timeout").and_then(duration::parse_positive);
         timeout.map(|timeout| self.after_now(timeout))

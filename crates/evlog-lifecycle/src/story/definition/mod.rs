@@ -1,10 +1,10 @@
 //! A story as pinned at the creation of its run: steps in three groups, policy, schemas, output.
 //!
-//! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`). Does not:
-//! evaluate anything, or read a story again later. So what changes elsewhere does not change the run.
+//! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`). Does
+//! not: evaluate anything, or read a story again later. So what changes elsewhere does not change the run.
 //!
-//! Steps are numbered in the order main, compensations, finally. Within a group they have the declared order, and branches come
-//! after the step that they are branches of.
+//! Steps are numbered in the order main, compensations, finally. Within a group they have the declared order, and branches
+//! come after the step that they are branches of.
 
 mod check;
 pub mod graph;
@@ -75,7 +75,7 @@ impl Pattern {
     }
 }
 
-/// What a step does.
+/// The work of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// Work that a worker does and reports.
@@ -164,7 +164,7 @@ impl PostExecution {
 pub struct Step {
     /// Its name, unique in the story.
     pub name: String,
-    /// What it does.
+    /// Its work.
     pub kind: Kind,
     /// Steps that it waits for.
     pub needs: Vec<String>,
@@ -220,7 +220,7 @@ pub struct Definition {
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// How it runs.
+    /// How the story runs.
     pub pattern: Pattern,
     /// All steps, group after group.
     pub steps: Vec<Step>,

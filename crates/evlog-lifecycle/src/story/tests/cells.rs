@@ -25,7 +25,7 @@ const STEP_CELLS: [(&str, &str); 6] = [
     ("Scheduling", "YY.Y=hYYYYYY."),
 ];
 
-/// What a row says; a terminal phase has only itself.
+/// The expected letter of a cell. Terminal phases have no row: only `=` on the diagonal.
 fn expected(cells: &[(&str, &str)], from: Option<Phase>, to: Phase) -> char {
     let word = from.map_or("", Phase::word);
     match cells.iter().find(|(row, _)| *row == word) {

@@ -58,7 +58,7 @@ fn conditions_are_answered() {
         ("{{ steps['a'].output.ok }}", Err("expected a path into `inputs`")),
         ("{{ inputs.list[x] }}", Err("expected a path into `inputs`")),
         ("{{ not inputs.ready }}", Err("expected a path into `inputs`")),
-        ("{{ inputs.n < 'x' }}", Err("two whole numbers or two texts")),
+        ("{{ inputs.n < 'x' }}", Err("two whole numbers or two strings")),
         ("{{ 1 && true }}", Err("true or false on both sides")),
         ("{{  }}", Err("expected a value")),
     ];

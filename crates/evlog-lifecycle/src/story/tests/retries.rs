@@ -206,7 +206,7 @@ fn the_end_of_an_attempt_is_judged_by_this_table() {
 
 #[test]
 fn an_attempt_that_takes_too_long_times_out_by_the_clock() {
-    // S-26: the step's own, else the story's, else half an hour; each attempt anew.
+    // S-26: the step's own, else the story's, else half an hour; each attempt separately.
     let table = [
         (json!({"timeout": "20s", "retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": "5s"}}), 20),
         (json!({"timeout": "", "retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": "5s"}}), 5),

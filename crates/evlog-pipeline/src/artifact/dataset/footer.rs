@@ -44,7 +44,7 @@ pub(super) struct Shape {
     length: Option<i32>,
     /// How many are optional of the column itself and the groups around it.
     optional: usize,
-    /// How many of them are repeated.
+    /// The number of them that are repeated.
     repeated: usize,
 }
 

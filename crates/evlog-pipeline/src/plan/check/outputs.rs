@@ -146,7 +146,7 @@ fn check_glob(text: &str, taken: &Taken<'_>) -> Result<Glob, String> {
     }
 }
 
-/// Where a stage may leave files that no output names.
+/// The place where a stage may leave files that no output names.
 pub(super) fn extra_roots(stage: &raw::Stage, problems: &mut Problems) -> Vec<String> {
     for root in &stage.extra_roots {
         let text = root.get_ref();

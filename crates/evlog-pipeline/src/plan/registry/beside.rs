@@ -3,8 +3,8 @@
 //! Does: return the bindings that could share a path with a given pattern, or need a file where the pattern needs a directory.
 //! Does not: compare them.
 //!
-//! Invariant: no such binding is left out. Two patterns meet only if, at each spot where both have fixed text, one text is the
-//! beginning of the other. Two paths clash only if one is the beginning of the other.
+//! Invariant: no such binding is left out. Two patterns meet only if, at each spot where both have fixed text, one of these
+//! texts is the beginning of the other. Two paths clash only if one is the beginning of the other.
 
 use super::Binding;
 use crate::glob::{Exhausted, Glob, Spot, Steps};
@@ -17,7 +17,7 @@ const FEW: usize = 16;
 /// The places of bindings.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    /// How many there are.
+    /// The number of bindings.
     count: usize,
     spots: BTreeMap<Spot, At>,
     /// The bindings without wildcards, by their paths.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const VERSION: &str = "0.2.";
 /// From this last number on every binding has a `pass_id`.
 const PASS_ID_SINCE: u32 = 1;
-/// Where a schema file says which version of the schema it is.
+/// The place where a schema file says which version of the schema it is.
 const VERSION_CONST: &str = "/properties/contract_version/const";
 
 pub(super) fn registry(

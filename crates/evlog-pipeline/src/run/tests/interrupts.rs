@@ -66,7 +66,7 @@ fn g29_a_stage_that_is_interrupted_while_storage_fails_has_no_outcome_and_its_en
         }
         (interrupts.raise(), interrupts.raise())
     });
-    // The note of the stage's mark cannot be removed, and what is in its place cannot be moved away.
+    // The note of the stage's tag cannot be removed, and what is in its place cannot be moved away.
     let blocks = "touch $EVLOG_RUN_DIR/../.aside; cd $EVLOG_RUN_DIR/../.locks; for note in *.stage; do rm $note; mkdir $note; done; echo $$";
     let left = room.run(&TWO_STAGES.replace("echo $$", blocks));
     asker.join().unwrap();

@@ -39,7 +39,7 @@ fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_a
 }
 
 #[test]
-fn g44_a_stage_that_changes_its_own_output_changes_nothing_of_what_was_captured() {
+fn g44_a_stage_that_changes_its_own_output_does_not_change_the_captured_output() {
     let waits = "while [ ! -s $EVLOG_RUN_DIR/logs/one.log ]; do sleep 0.01; done";
     for forges in [
         "echo forged > $EVLOG_RUN_DIR/logs/one.log",
@@ -55,9 +55,9 @@ fn g44_a_stage_that_changes_its_own_output_changes_nothing_of_what_was_captured(
         assert_eq!(left.result.unwrap().exit_code, 0, "{forges}");
         let text = room.text("logs/one.log");
         let rest = text.strip_prefix("truth\nmore\nevlog: ");
-        assert!(rest.is_some_and(|note| note.contains("made anew")), "{forges}: {text}");
+        assert!(rest.is_some_and(|note| note.contains("was recreated")), "{forges}: {text}");
         proven(&room, 0, "logs/one.log");
-        assert!(left.reported.iter().any(|line| line.contains("made anew")), "{forges}: {:?}", left.reported);
+        assert!(left.reported.iter().any(|line| line.contains("was recreated")), "{forges}: {:?}", left.reported);
         if forges.contains("victim") {
             assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
         }
@@ -114,7 +114,7 @@ fn t06_an_attempt_continues_the_recorded_output_and_nothing_else() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn g27_a_stage_that_stops_its_guard_is_ended_at_its_limit_and_notes_say_what_is_known() {
+fn g27_a_stage_that_stops_its_supervisor_is_ended_at_its_limit_and_notes_say_what_is_known() {
     let room = Room::new();
     let script = "setsid sleep 100 & echo $! > left; kill -STOP $PPID; sleep 100";
     let left = room.run(&plan(&[(script, "time_limit = \"1s\"\ntime_limit_reason_code = \"slow\"")]));
@@ -126,9 +126,9 @@ fn g27_a_stage_that_stops_its_guard_is_ended_at_its_limit_and_notes_say_what_is_
         "{stat}"
     );
     let log = room.text("logs/one.log");
-    assert!(log.contains("evlog: the process that guards the stage was stopped"), "{log}");
+    assert!(log.contains("evlog: the stage's supervisor was stopped"), "{log}");
     assert!(!log.contains("the process group was ended"), "{log}");
-    assert!(left.reported.iter().any(|line| line.contains("guards the stage was stopped")), "{:?}", left.reported);
+    assert!(left.reported.iter().any(|line| line.contains("supervisor was stopped")), "{:?}", left.reported);
 }
 
 #[test]

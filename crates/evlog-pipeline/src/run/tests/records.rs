@@ -55,7 +55,7 @@ fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
 fn g54_no_finding_report_note_or_event_shows_a_secret() {
     let rows = "mkdir $EVLOG_STAGING_DIR/rows; echo \"{\\\"a\\\":1}\" > $EVLOG_STAGING_DIR/rows/all.jsonl";
     let scripts = [
-        // The secret is a member that the schema does not know, or stands in a text that is not JSON.
+        // The secret is a member that the schema does not know, or stands in a string that is not JSON.
         format!("mkdir $EVLOG_STAGING_DIR/rows; echo \"{{\\\"${SECRET}\\\":1}}\" > $EVLOG_STAGING_DIR/rows/all.jsonl"),
         // The secret is in the path of a staged file.
         format!("{rows}; touch \"$EVLOG_STAGING_DIR/rows/${SECRET}\""),
@@ -153,7 +153,7 @@ fn g09_a_file_that_no_output_names_is_published_and_reported() {
     let room = Room::new();
     let script = format!("{MAKES_ROWS}; for n in 1 2 3 4 5 6 7; do echo > $EVLOG_STAGING_DIR/rows/$n; done");
     let left = room.ends(&plan(&[(&script, ROWS)]), 0, &["one success fail_closed -"]);
-    let note = "note one published without validation, for no output names it: rows/1, rows/2, rows/3, rows/4, rows/5 and 2 more";
+    let note = "note one published without validation, because no output names it: rows/1, rows/2, rows/3, rows/4, rows/5 and 2 more";
     assert!(left.reported.contains(&note.to_owned()), "{:?}", left.reported);
     assert!(room.bundle("rows/7").exists());
 }
@@ -214,7 +214,7 @@ fn g62_a_stage_whose_input_is_missing_does_not_begin() {
             left.reported
         );
         assert!(
-            left.reported.contains(&format!("note two did not begin, for an input is missing: {reported}")),
+            left.reported.contains(&format!("note two did not begin, because an input is missing: {reported}")),
             "{:?}",
             left.reported
         );

@@ -14,7 +14,7 @@ pub enum Keep {
     Sectors {
         /// Size of a sector in bytes.
         size: u64,
-        /// Which are kept.
+        /// The bits of the sectors that are kept.
         kept: u64,
     },
     /// The file's new length, with zeros where it grew: the file system noted the length and never wrote the bytes.
@@ -32,9 +32,9 @@ pub enum Unsynced {
     Write {
         /// The file's name.
         path: PathBuf,
-        /// Where.
+        /// The offset of the bytes.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         len: usize,
     },
     /// A new length of a file.

@@ -17,7 +17,7 @@ impl Disk {
         }
     }
 
-    /// Where the directory is now.
+    /// The place where the directory is now.
     fn path_of(&self, id: u64) -> Option<&PathBuf> {
         self.dirs.iter().find(|(_, other)| **other == id).map(|(path, _)| path)
     }
@@ -87,7 +87,7 @@ impl SimHeld {
         Ok(id.map(|id| Arc::new(SimHeld { fs: fs.clone(), root: root.to_path_buf(), id }) as Arc<dyn Fs>))
     }
 
-    /// Where a path within the directory leads now.
+    /// The place where a path within the directory leads now.
     fn led(&self, path: &Path) -> io::Result<PathBuf> {
         let within = path.strip_prefix(&self.root).map_err(|_| not_found(path))?;
         let disk = lock(&self.fs.0);

@@ -15,7 +15,7 @@ fn bundle(room: &Path) -> PathBuf {
     room.join("out/runs").join(RUN)
 }
 
-/// How often each stage has run.
+/// The number of times that each stage has run.
 fn ran(room: &Path) -> BTreeMap<String, usize> {
     let text = fs::read_to_string(room.join("ran")).unwrap_or_default();
     text.lines().fold(BTreeMap::new(), |mut ran, line| {

@@ -10,22 +10,22 @@ use evlog_projection::readable::PayloadJson;
 
 /// The state of the enforced rules of a definition after a run's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Guard(Vec<Case>);
+pub struct Enforced(Vec<Case>);
 
 /// The enforced rule that an event breaks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// The rule's name.
     pub rule: String,
-    /// What the rule requires.
+    /// The requirement of the rule.
     pub expected: String,
-    /// What was found.
+    /// The finding, in words.
     pub found: String,
 }
 
-impl Guard {
+impl Enforced {
     /// The state after the run's next event, unless the event breaks a rule.
-    pub fn after(&self, rules: &[Rule], fact: &Fact<'_>, payload_json: PayloadJson) -> Result<Guard, Breach> {
+    pub fn after(&self, rules: &[Rule], fact: &Fact<'_>, payload_json: PayloadJson) -> Result<Enforced, Breach> {
         let mut next = self.clone();
         let enforced = || rules.iter().filter(|rule| rule.is_enforced());
         next.0.resize_with(enforced().count(), Case::default);

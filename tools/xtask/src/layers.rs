@@ -1,4 +1,4 @@
-//! The floors: which crate may see which, and how many packages the core depends on.
+//! The layers: which crate may depend on which, and how many packages the core depends on.
 //!
 //! Compares the table in `docs/architecture.md` with the manifests, in both directions: an edge that the table does not
 //! name is a finding, and so is an edge that only the table names.
@@ -15,7 +15,8 @@ const HEADING: &str = "## Edges";
 /// The crates that a log cannot be read, written, judged or folded without.
 const CORE: [&str; 6] = ["evlog-format", "evlog-verify", "evlog-projection", "evlog-store", "evlog-lifecycle", "evlog"];
 
-/// The most packages behind the core, its own included, on all platforms together. Raising it is a decision, and belongs in `docs/adr/`.
+/// The most packages behind the core, its own included, on all platforms together. Raising it is a decision, and belongs in
+/// `docs/adr/`.
 const CORE_PACKAGES_MAX: usize = 75;
 
 /// All breaches.
@@ -47,7 +48,7 @@ pub(crate) fn core_report(repository: &Repository) -> String {
 
 fn ceiling(packages: usize) -> Option<Finding> {
     let message = format!(
-        "{packages} packages stand behind the core crates, more than {CORE_PACKAGES_MAX}; do without the new one, or move \
+        "{packages} packages are behind the core crates, more than {CORE_PACKAGES_MAX}; do without the new one, or move \
          it to an edge crate (`cargo run -p xtask -- deps` lists them)"
     );
     (packages > CORE_PACKAGES_MAX).then(|| Finding::new("Cargo.lock", 1, message))
@@ -68,7 +69,8 @@ struct Row {
     tests: BTreeSet<String>,
 }
 
-/// The rows under the heading: crate, crates of ours it sees, crates of others, what its tests see besides.
+/// The rows under the heading: a crate, the evlog crates and the third-party crates that it depends on, and the crates that
+/// only its tests need.
 fn table(document: &str) -> BTreeMap<String, Row> {
     let lines = document.lines().enumerate().skip_while(|(_, line)| line.trim() != HEADING).skip(1);
     let section = lines.take_while(|(_, line)| !line.starts_with("## "));
@@ -83,7 +85,7 @@ fn table(document: &str) -> BTreeMap<String, Row> {
     section.filter_map(row).collect()
 }
 
-/// What stands between backticks in a cell.
+/// The names between backticks in a cell.
 fn names(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -1,25 +1,25 @@
-//! The guard of a stage: a process between evlog and the stage's process, which ends everything that the stage started.
+//! The supervisor of a stage: a process between evlog and the stage's process, which ends everything that the stage started.
 //!
-//! It is a second process of this program ([`Guard`]). It has a session of its own, so the stage has no terminal. It adopts
-//! every orphan of the stage (Linux: a child subreaper), so it also finds processes that have left the stage's group. It gets
-//! its orders through a pipe. It ends all processes on an order, when the pipe closes, or when evlog is gone. Each of its
-//! reports begins with a secret that came with the command: a stage of the same user can open the guard's pipe, and must not be
-//! able to report in the guard's place.
+//! It is a second process of this program ([`Supervisor`]). It has a session of its own, so the stage has no terminal. It
+//! adopts every orphan of the stage (Linux: a child subreaper), so it also finds processes that have left the stage's group.
+//! It gets its orders through a pipe. It ends all processes on an order, when the pipe closes, or when evlog is gone. Each of
+//! its reports begins with a secret that came with the command: a stage of the same user can open the supervisor's pipe, and
+//! must not be able to report in the supervisor's place.
 //!
 //! Does: start the stage's process, pass on the request to end it, end the processes that it leaves, report.
 //! Does not: know stages, time limits or the log.
 //!
 //! Invariants:
-//! - The guard ends after all descendants that it may end. The stage's leader is reaped after its group was ended.
-//! - A guard with too few descriptors to see which processes are left reports that instead of how the stage ended. It goes on
-//!   looking until somebody ends it.
+//! - The supervisor ends after all descendants that it may end. The stage's leader is reaped after its group was ended.
+//! - A supervisor with too few descriptors to see which processes are left reports that instead of how the stage ended. It
+//!   goes on looking until somebody ends it.
 //! - However evlog ends, the stage ends too.
 
 mod descendants;
 
 pub(crate) use descendants::end_below;
 
-use crate::orphans::{GUARD_WORD, Watched};
+use crate::orphans::{SUPERVISOR_WORD, Watched};
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -44,42 +44,47 @@ pub(crate) const ASK_TO_END: u8 = b't';
 /// The request to end all processes.
 pub(crate) const END_ALL: u8 = b'e';
 
-/// How long a guard that cannot see which processes are left tries again before it reports that. The processes of the group are
-/// gone by then.
+/// How long a supervisor that cannot see which processes are left tries again before it reports that. The processes of the
+/// group are gone by then.
 const BLIND: Duration = Duration::from_millis(200);
 
-/// How long the guard waits for processes that it cannot end. Without a limit, a process that waits for a device, or that
+/// How long the supervisor waits for processes that it cannot end. Without a limit, a process that waits for a device, or that
 /// another user started, would hold the run up for ever.
 const STUBBORN: Duration = Duration::from_secs(5);
 
-/// How a guard is started.
+/// How a supervisor is started.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub struct Supervisor {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
 }
 
-impl Default for Guard {
+impl Default for Supervisor {
     /// This program, whose `main` asks [`is_asked`] first and then calls [`serve`].
     #[cfg(not(test))]
-    fn default() -> Guard {
+    fn default() -> Supervisor {
         // The program that is running, even if the file at its path was replaced meanwhile.
         let own = PathBuf::from("/proc/self/exe");
         let program = if own.exists() { own } else { std::env::current_exe().unwrap_or_default() };
-        Guard { program, arguments: vec![GUARD_WORD.into()] }
+        Supervisor { program, arguments: vec![SUPERVISOR_WORD.into()] }
     }
 
-    /// The binary of these tests; one of its tests is the guard.
+    /// The binary of these tests; one of its tests is the supervisor.
     #[cfg(test)]
-    fn default() -> Guard {
-        let test = ["--exact", "guard::tests::a_process_that_guards_a_stage_when_it_is_asked_to", "--nocapture", "-q"];
-        let arguments = test.iter().copied().chain([GUARD_WORD]).map(OsString::from).collect();
-        Guard { program: std::env::current_exe().unwrap(), arguments }
+    fn default() -> Supervisor {
+        let test = [
+            "--exact",
+            "supervisor::tests::a_process_that_supervises_a_stage_when_it_is_asked_to",
+            "--nocapture",
+            "-q",
+        ];
+        let arguments = test.iter().copied().chain([SUPERVISOR_WORD]).map(OsString::from).collect();
+        Supervisor { program: std::env::current_exe().unwrap(), arguments }
     }
 }
 
-/// A report of a guard. The first says that the guard is ready, the last how the stage ended. Each is one line: the secret (not
-/// in the first report), then JSON.
+/// A report of a supervisor. The first says that the supervisor is ready, the last how the stage ended. Each is one line: the
+/// secret (not in the first report), then JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
@@ -100,35 +105,35 @@ pub(crate) enum Word {
         signalled: Option<i32>,
         /// How many processes had left its group, and were ended.
         left: usize,
-        /// How many could not be ended.
+        /// The number of processes that could not be ended.
         stubborn: usize,
         /// Whether a process of the stage traced evlog. If so, that is why all were ended.
         traced: bool,
     },
-    /// Processes of the stage are left, and the guard cannot see which.
+    /// Processes of the stage are left, and the supervisor cannot see which.
     Blind {
-        /// Why, for people.
+        /// The reason, for people.
         message: String,
     },
 }
 
-/// Whether this process was started to guard a stage: with the arguments of a guard, the two that say which stage, and no
-/// others, because the guard's word may also be the name of a run.
+/// Whether this process was started to supervise a stage: with the arguments of a supervisor, the two that say which stage,
+/// and no others, because the supervisor's word may also be the name of a run.
 pub fn is_asked() -> bool {
-    let (asked, expected) = (std::env::args_os().skip(1).collect::<Vec<_>>(), Guard::default().arguments);
+    let (asked, expected) = (std::env::args_os().skip(1).collect::<Vec<_>>(), Supervisor::default().arguments);
     asked.starts_with(&expected) && asked.len() == expected.len() + 2
 }
 
-/// Guards a stage, from its command to its last process.
+/// Supervises a stage, from its command to its last process.
 pub fn serve() -> ExitCode {
-    match guard() {
+    match supervise() {
         Ok(()) => ExitCode::SUCCESS,
-        // The process that started this guard has gone, or will see that the guard reports nothing more.
+        // The process that started this supervisor has gone, or will see that the supervisor reports nothing more.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn guard() -> io::Result<()> {
+fn supervise() -> io::Result<()> {
     // Standard input and output of the library are buffered; these are not.
     let mut orders = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut says = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -239,7 +244,7 @@ enum Request {
     EndAll,
 }
 
-/// Where requests come from.
+/// The place where requests come from.
 struct Orders {
     pipe: File,
     /// The process that gives them; readable once it has ended.
@@ -332,16 +337,16 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
 mod tests {
     use super::*;
 
-    /// Not a claim: the guard of the other tests, when it is started as one.
+    /// Not a claim: the supervisor of the other tests, when it is started as one.
     #[test]
-    fn a_process_that_guards_a_stage_when_it_is_asked_to() {
+    fn a_process_that_supervises_a_stage_when_it_is_asked_to() {
         if is_asked() {
             serve();
         }
     }
 
     #[test]
-    fn every_report_of_a_guard_is_read_back_unchanged() {
+    fn every_report_of_a_supervisor_is_read_back_unchanged() {
         for word in [
             Word::Ready,
             Word::NotStarted { number: Some(2), message: "No such file".to_owned() },

@@ -1,6 +1,6 @@
-//! Stories: the calls of a writer, generated from a number, run on a simulated disk, and compared with what is left.
+//! Scenarios: the calls of a writer, generated from a number, run on a simulated disk, and compared with what is left.
 //!
-//! The same number gives the same story, even the same order of acts on the disk: commits that form a group wait behind the
+//! The same number gives the same scenario, even the same order of acts on the disk: commits that form a group wait behind the
 //! disk's gate until all of them are handed over, and every group ends with a sync.
 
 use super::*;
@@ -63,31 +63,31 @@ struct Session {
 
 /// The calls of a writer.
 #[derive(Clone, Debug)]
-pub(super) struct Story {
+pub(super) struct Scenario {
     limit: u64,
     ahead: Ahead,
     begin_after: u64,
     sessions: Vec<Session>,
 }
 
-impl Story {
+impl Scenario {
     /// Small commits, or commits longer than sectors.
-    pub(super) fn of(seed: u64) -> Story {
+    pub(super) fn of(seed: u64) -> Scenario {
         let mut dice = Dice::new(seed);
         let (limit, len_max) = if dice.roll(2) == 0 { (LIMIT, 300) } else { (16 * 1024, 4000) };
         let sessions = (0..3).map(|_| Session {
             groups: (0..3 + dice.roll(3)).map(|_| group(&mut dice, len_max)).collect(),
             closes: dice.roll(2) == 0,
         });
-        // Every second story fills each segment with zeros ahead of its commits.
+        // Every second scenario fills each segment with zeros ahead of its commits.
         let ahead = if seed.is_multiple_of(2) { Ahead::NEVER } else { Ahead { after: 1, len: 1 << 20 } };
         // Every third one begins a sync in parallel with the writing, after one commit or after several.
         let begin_after = if seed.is_multiple_of(3) { 1 + seed % 700 } else { 0 };
-        Story { limit, ahead, begin_after, sessions: sessions.collect() }
+        Scenario { limit, ahead, begin_after, sessions: sessions.collect() }
     }
 }
 
-impl Story {
+impl Scenario {
     fn set(&self, writer: Writer) -> Writer {
         writer.with_ahead(self.ahead).with_sync_begun_after(self.begin_after)
     }
@@ -113,7 +113,7 @@ pub(super) enum Fate {
     NotAppended,
 }
 
-/// The result of a story.
+/// The result of a scenario.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Played {
     /// Every commit that got a place, in order.
@@ -140,36 +140,36 @@ impl Played {
     }
 
     /// The number of commits that these events form. They must be the first commits, and each must be whole.
-    pub(super) fn matched(&self, seen: &[Seen], story: &dyn Display) -> usize {
+    pub(super) fn matched(&self, seen: &[Seen], scenario: &dyn Display) -> usize {
         let (mut left, mut numbers) = (seen.iter().enumerate(), std::collections::BTreeMap::new());
         for (at, (offer, _)) in self.commits.iter().enumerate() {
             for (nth, (stream, payload)) in offer.events.iter().enumerate() {
                 let Some((seq, event)) = left.next() else {
-                    assert_eq!(nth, 0, "{story}: commit {at} is there in part");
+                    assert_eq!(nth, 0, "{scenario}: commit {at} is there in part");
                     return at;
                 };
                 let number = numbers.entry(stream.clone()).or_insert(0);
                 let expected =
                     Seen { seq: seq as u64, stream: stream.clone(), number: *number, payload: payload.clone() };
-                assert!(*event == expected, "{story}: commit {at} is another: {event:?}, not {expected:?}");
+                assert!(*event == expected, "{scenario}: commit {at} is another: {event:?}, not {expected:?}");
                 *number += 1;
             }
         }
-        assert!(left.next().is_none(), "{story}: events are made up");
+        assert!(left.next().is_none(), "{scenario}: events are made up");
         self.commits.len()
     }
 }
 
-/// Runs the story, until something fails.
-pub(super) fn tell(story: &Story, fs: &SimFs) -> Played {
+/// Runs the scenario, until something fails.
+pub(super) fn tell(scenario: &Scenario, fs: &SimFs) -> Played {
     let mut played = Played::default();
-    for (nth, session) in story.sessions.iter().enumerate() {
-        let options = CreateOptions { log_id: LOG, segment_limit: story.limit };
+    for (nth, session) in scenario.sessions.iter().enumerate() {
+        let options = CreateOptions { log_id: LOG, segment_limit: scenario.limit };
         let writer = match nth {
             0 => Writer::create(Arc::new(fs.clone()), dir(), options, &owner()),
             _ => Writer::open(Arc::new(fs.clone()), dir(), &owner()).map(|(writer, _)| writer),
         };
-        let Ok(writer) = writer.map(|writer| story.set(writer)) else { return played };
+        let Ok(writer) = writer.map(|writer| scenario.set(writer)) else { return played };
         for group in &session.groups {
             if !offer_group(&writer, fs, group, &mut played) {
                 return played;
@@ -187,7 +187,7 @@ pub(super) fn tell(story: &Story, fs: &SimFs) -> Played {
 /// failed.
 fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], played: &mut Played) -> bool {
     // Zeros are written after the previous group was acknowledged. They must be written before the gate is shut, or the same
-    // number would not give the same story.
+    // number would not give the same scenario.
     writer.settle();
     let (gate, mut tickets) = (fs.hold(), Vec::new());
     for (nth, one) in group.iter().enumerate() {
@@ -209,32 +209,32 @@ fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], played: &mut Played
     played.commits[from..].iter().all(|(_, fate)| *fate == Fate::Acknowledged)
 }
 
-/// Compares what a crash left with the story: at least `least` commits are there, none is partial or made up, store and
+/// Compares what a crash left with the scenario: at least `least` commits are there, none is partial or made up, store and
 /// auditor give the same verdict, and the log can be continued.
-pub(super) fn check(fs: &SimFs, played: &Played, least: usize, story: &dyn Display) {
+pub(super) fn check(fs: &SimFs, played: &Played, least: usize, scenario: &dyn Display) {
     if segment_files(fs).is_empty() {
-        assert_eq!(least, 0, "{story}: {least} commits were acknowledged, and there is no log");
+        assert_eq!(least, 0, "{scenario}: {least} commits were acknowledged, and there is no log");
         create(fs, LIMIT).close().unwrap();
         return;
     }
     let verdict = audit(fs).verdict();
-    assert!(matches!(verdict, Verdict::Clean | Verdict::TornTail), "{story}: a crash is not `{verdict}`");
+    assert!(matches!(verdict, Verdict::Clean | Verdict::TornTail), "{scenario}: a crash is not `{verdict}`");
     let shown = all(&reader(fs));
     let opened = Writer::open(Arc::new(fs.clone()), dir(), &owner());
-    let (writer, recovery) = opened.unwrap_or_else(|error| panic!("{story}: {error}"));
-    assert_eq!(recovery.cut.is_some(), verdict == Verdict::TornTail, "{story}: store and auditor differ");
+    let (writer, recovery) = opened.unwrap_or_else(|error| panic!("{scenario}: {error}"));
+    assert_eq!(recovery.cut.is_some(), verdict == Verdict::TornTail, "{scenario}: store and auditor differ");
     let seen = all(&reader(fs));
-    assert!(shown == seen, "{story}: a reader shows what the next writer keeps");
-    let kept = played.matched(&seen, story);
-    assert!(kept >= least, "{story}: {least} commits were acknowledged, {kept} are there");
-    assert!(kept <= played.possible(), "{story}: a commit is there that was said not to be");
-    assert_eq!(writer.next_seq().0, seen.len() as u64, "{story}");
+    assert!(shown == seen, "{scenario}: a reader shows what the next writer keeps");
+    let kept = played.matched(&seen, scenario);
+    assert!(kept >= least, "{scenario}: {least} commits were acknowledged, {kept} are there");
+    assert!(kept <= played.possible(), "{scenario}: a commit is there that was said not to be");
+    assert_eq!(writer.next_seq().0, seen.len() as u64, "{scenario}");
     put(&writer, "run-0", b"after");
-    assert_eq!(writer.root(), cat_root(fs), "{story}");
+    assert_eq!(writer.root(), cat_root(fs), "{scenario}");
     writer.close().unwrap();
     let report = audit(fs);
-    assert_eq!(report.findings.kept(), &[], "{story}: the log goes on");
-    assert_eq!((report.events, report.root), (seen.len() as u64 + 1, cat_root(fs).1), "{story}");
+    assert_eq!(report.findings.kept(), &[], "{scenario}: the log goes on");
+    assert_eq!((report.events, report.root), (seen.len() as u64 + 1, cat_root(fs).1), "{scenario}");
 }
 
 /// The disk after a crash. Of the first `bits` changes that decide what the log holds, those whose bit is set are kept;

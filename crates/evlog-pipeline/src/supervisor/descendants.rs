@@ -1,7 +1,7 @@
-//! Finds every process that came from this one or from another one, however it has changed its group or session. Linux only: on
-//! other systems a process that has left the stage's group is not found.
+//! Finds every process that came from this one or from another one, however it has changed its group or session. Linux only:
+//! on other systems a process that has left the stage's group is not found.
 
-use crate::orphans::Marked;
+use crate::orphans::Leftovers;
 #[cfg(target_os = "linux")]
 use crate::processes;
 #[cfg(target_os = "linux")]
@@ -73,15 +73,15 @@ pub(super) fn trace(_process: rustix::process::Pid) -> bool {
     false
 }
 
-/// Ends everything that came from a guard that does not do so itself. Orphans go to the guard, so they are found as long as the
-/// guard exists. Searches until two searches in a row find nothing, because a process that was seen may have started another
-/// one that was not; or until the limit has passed.
+/// Ends everything that came from a supervisor that does not do so itself. Orphans go to the supervisor, so they are found as
+/// long as the supervisor exists. Searches until two searches in a row find nothing, because a process that was seen may have
+/// started another one that was not; or until the limit has passed.
 #[cfg(target_os = "linux")]
-pub(crate) fn end_below(guard: &Child, limit: Duration) -> Marked {
-    let Ok(guard) = i32::try_from(guard.id()) else { return Marked::default() };
+pub(crate) fn end_below(supervisor: &Child, limit: Duration) -> Leftovers {
+    let Ok(supervisor) = i32::try_from(supervisor.id()) else { return Leftovers::default() };
     let (began, mut ended, mut looks_at_none) = (std::time::Instant::now(), BTreeSet::new(), 0);
     loop {
-        let looked = linux::descendants(guard).and_then(|found| {
+        let looked = linux::descendants(supervisor).and_then(|found| {
             found.iter().try_for_each(|found| processes::signal(found, Signal::KILL))?;
             Ok(found)
         });
@@ -89,15 +89,15 @@ pub(crate) fn end_below(guard: &Child, limit: Duration) -> Marked {
         ended.extend(found.iter().map(|found| found.pid));
         looks_at_none = if found.is_empty() && !is_blind { looks_at_none + 1 } else { 0 };
         if looks_at_none == 2 || began.elapsed() > limit {
-            return Marked { found: ended.len(), left: found.len(), is_blind };
+            return Leftovers { found: ended.len(), left: found.len(), is_blind };
         }
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn end_below(_guard: &Child, _limit: Duration) -> Marked {
-    Marked::default()
+pub(crate) fn end_below(_supervisor: &Child, _limit: Duration) -> Leftovers {
+    Leftovers::default()
 }
 
 #[cfg(target_os = "linux")]
