@@ -42,13 +42,13 @@ mod usage;
 mod when;
 mod writer;
 
-use evlog_pipeline::guard;
+use evlog_pipeline::supervisor;
 use std::process::ExitCode;
 use ui::{Colour, Errors};
 
 fn main() -> ExitCode {
-    if guard::is_asked() {
-        return guard::serve();
+    if supervisor::is_asked() {
+        return supervisor::serve();
     }
     // If this fails, exceeding the file size limit ends the process, which is the default.
     signals::outlive_size_limit().ok();

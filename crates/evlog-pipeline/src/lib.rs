@@ -65,6 +65,5 @@ pub use run::{Options, Retry, RunReport, Session, is_in_progress, may_retry, res
 pub use schema::{Loaded, Schema, check_schema};
 pub use secrets::{Secrets, SecretsError};
 pub use step::{Step, Steps};
-pub use supervisor as guard;
 pub use tree::open_regular;
 pub use walk::{Entry, walk};

@@ -243,7 +243,7 @@ pub(crate) fn audit(ui: &Ui, view: &View, options: Options) -> Result<Report, Co
     Ok(auditor.finish())
 }
 
-/// What the policy of its time says against the commit of an event. `judged`: the first seq of the last commit that was judged.
+/// What the policy in force at its time says against the commit of an event. `judged`: the first seq of the last commit that was judged.
 fn policy_breach(policies: &Policies, fact: &Fact<'_>, judged: &mut Option<Seq>) -> Option<String> {
     // A policy restricts commands, not what the log records about itself; and all events of a commit have one head.
     if fact.event.stream == LOG_STREAM || judged.replace(fact.head.first_seq) == Some(fact.head.first_seq) {

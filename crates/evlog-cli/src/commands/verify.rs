@@ -339,7 +339,7 @@ fn contracts_row(runs: u64, policies: u64, findings: &[FoldError]) -> (&'static 
     let own = findings.iter().filter(|finding| finding.run == LOG_STREAM).count();
     let said = match (findings.len() - own, policies) {
         (0, 0) => format!("{runs}, each follows its contract"),
-        (0, _) => format!("{runs}, each follows its contract and the policy of its time"),
+        (0, _) => format!("{runs}, each follows its contract and the policy in force at its time"),
         (broken, 0) => format!("{runs}, of which {broken} cannot be folded"),
         (broken, _) => format!("{runs}, of which {broken} break the policy or cannot be folded"),
     };

@@ -39,7 +39,7 @@ fn the_overview_says_what_each_file_is() {
     assert_eq!(head["next_seq"], verified["next_seq"]);
     assert_eq!(only(&lines, "lock")[0]["held"], false);
     let people = room.ends(0, &["inspect"]).out;
-    for word in ["log id", "HEAD", "closed in order", "LOCK", "sealed", "ROOT BEFORE"] {
+    for word in ["log id", "HEAD", "closed cleanly", "LOCK", "sealed", "ROOT BEFORE"] {
         assert!(people.contains(word), "{word}: {people}");
     }
 }

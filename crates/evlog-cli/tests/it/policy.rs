@@ -116,7 +116,9 @@ fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() 
     let unnamed = r#"{"contract":"custom","run":"o","do":"record","kind":"custom/note"}"#;
     assert_eq!(codes(&room.feed(&["submit"], unnamed).out), ["POLICY_ACTOR"]);
     assert_eq!(codes(&room.feed(&["submit", "--actor", "user:c"], unnamed).out), ["accepted"]);
-    assert!(room.ends(0, &["verify"]).out.contains("1 run, each follows its contract and the policy of its time"));
+    assert!(
+        room.ends(0, &["verify"]).out.contains("1 run, each follows its contract and the policy in force at its time")
+    );
     assert_eq!(room.ends(0, &["verify", "--json"]).json()["policies"], 1);
 }
 

@@ -287,7 +287,7 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     fs::remove_file(kept("new.note")).unwrap();
     assert_eq!(verdict(0, "old.note")["verdict"], "clean");
     fs::write(segment, &sound).unwrap();
-    // An old copy in its place: the log as it was at the first checkpoint, closed in order.
+    // An old copy in its place: the log as it was at the first checkpoint, closed cleanly.
     let other = Room::with_batch();
     fs::rename(room.path("evlog"), room.path("away")).unwrap();
     fs::rename(other.path("evlog"), room.path("evlog")).unwrap();

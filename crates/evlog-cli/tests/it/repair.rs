@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 const MORE: &str = r#"{"contract":"custom","run":"more","do":"record","kind":"custom/n"}"#;
 
-/// A log of several segments, closed in order.
+/// A log of several segments, closed cleanly.
 fn room() -> Room {
     let room = Room::new();
     room.ends(0, &["init", "--segment-limit", "2000"]);

@@ -1,5 +1,5 @@
 //! Signals that end `evlog submit`: what was read is recorded and answered, the last checkpoint is signed, and the log is
-//! closed in order.
+//! closed cleanly.
 
 use crate::crash::Lines;
 use crate::outside::{ended, line};

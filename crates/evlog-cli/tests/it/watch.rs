@@ -137,7 +137,7 @@ fn a_schema_mismatch_is_reported_so_that_it_can_be_fixed() {
     let done = room.ends(20, &["run", "wrong.toml", "--run-id", "r"]);
     done.says("parcels.jsonl, line 2, at /grams: expected type integer, found text of 3 characters");
     done.says("required by schema `parcel`")
-        .says("nothing of `collect` was published")
+        .says("no file of `collect` was published")
         .says("runs/r/logs/contract_validation/collect.json");
     assert!(!done.err.contains("| collecting"), "the gate has said why: {done:?}");
     let events = room.ends(20, &["run", "wrong.toml", "--json"]).lines();

@@ -50,7 +50,7 @@ fn print(ui: &mut Ui, log: &Path, inspection: &Inspection) {
         (_, Some(wrong)) => (wrong, Tone::Warning),
         (Some(head), None) => {
             let how = match (head.closed, head.sync_failed) {
-                (true, _) => "; closed in order",
+                (true, _) => "; closed cleanly",
                 (false, true) => "; a sync failed",
                 (false, false) => "",
             };

@@ -233,7 +233,7 @@ fn examined(gathered: &Gathered) -> Section {
         yes(
             "contracts",
             format!(
-                "{}, each event by the contract of its run, and by the policy of its time",
+                "{}, each event by the contract of its run, and by the policy in force at its time",
                 counted(gathered.check.runs, "run")
             ),
         ),

@@ -176,7 +176,7 @@ impl<'u> Watch<'u> {
         }
         let all = shown(&self.bundle.join(format!("{REPORTS}/{stage}.json")));
         self.ui.advise(&format!(
-            "nothing of `{stage}` was published; change what it writes, or what the plan demands of its outputs; \
+            "no file of `{stage}` was published; change what it writes, or what the plan demands of its outputs; \
              all findings are in {all}"
         ));
     }

@@ -1,5 +1,5 @@
 //! Requests to stop, caught while commands are recorded: the end of the machine or of the session, and Ctrl-C. The first one
-//! ends the input, so that what is in flight is acknowledged, the last checkpoint signed and the log closed in order.
+//! ends the input, so that what is in flight is acknowledged, the last checkpoint signed and the log closed cleanly.
 //!
 //! Invariants:
 //! - A signal that is ignored, as HUP is under `nohup`, stays ignored.

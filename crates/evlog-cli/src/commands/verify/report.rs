@@ -109,7 +109,7 @@ impl<'a> Subject<'a> {
             }
             None => Answer::NotRun("a sample has no complete runs".to_owned()),
         };
-        let title = "every run follows its contract, and the policy of its time";
+        let title = "every run follows its contract, and the policy in force at its time";
         report.asked(Rule::new("contracts", title, "docs/lifecycle and docs/policy.md"), of(false));
         let title = "the log's own events can be read, and are allowed where they stand";
         report.asked(Rule::new("own_events", title, "docs/format.md, section 8"), of(true));
