@@ -20,7 +20,7 @@ ci:
 
 # Build the program as it is handed on, stripped: `target/dist/evlog`. `evlog version` shows the commit, if there is one.
 dist:
-    EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" cargo build --locked --profile dist -p evlog-cli
+    EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" cargo build --locked --profile dist -p evlog-cli --features full
 
 # Build and install the program, its man pages and completions under PREFIX.
 install PREFIX="$HOME/.local": dist
@@ -29,7 +29,7 @@ install PREFIX="$HOME/.local": dist
 # Build the program without shared libraries, for machines with another or no C library: `target/TARGET/dist/evlog`.
 static TARGET="x86_64-unknown-linux-gnu":
     EVLOG_COMMIT="$(git describe --always --dirty --abbrev=40 || true)" RUSTFLAGS="-C target-feature=+crt-static" \
-        cargo build --locked --profile dist -p evlog-cli --target {{TARGET}}
+        cargo build --locked --profile dist -p evlog-cli --features full --target {{TARGET}}
 
 # Build the Debian package, `target/debian/evlog_*.deb`. Needs cargo-deb and dpkg-dev.
 deb:

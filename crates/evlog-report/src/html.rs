@@ -177,9 +177,12 @@ fn cell(cell: &Cell) -> Markup {
     }
 }
 
-/// A name that is best broken after a dot or a slash. The browser breaks it elsewhere only if it must.
+/// Where the words of a name end.
+const ENDS: [char; 3] = ['.', '/', '_'];
+
+/// A name that is best broken after a dot, a slash or a low line. The browser breaks it elsewhere only if it must.
 fn breakable(name: &str) -> Markup {
-    html! { @for part in name.split_inclusive(['.', '/']) { (part) @if part.ends_with(['.', '/']) { wbr; } } }
+    html! { @for part in name.split_inclusive(ENDS) { (part) @if part.ends_with(ENDS) { wbr; } } }
 }
 
 /// A date and a time of day, each in one piece.

@@ -132,10 +132,10 @@ fn a_span_of_no_length_is_drawn_within_the_timeline() {
 }
 
 #[test]
-fn a_name_is_broken_after_a_dot_or_a_slash_first() {
-    let fact = Fact::new("kind", Cell::new(Form::Code, "status.created/now"));
+fn a_name_is_broken_after_a_dot_a_slash_or_a_low_line_first() {
+    let fact = Fact::new("kind", Cell::new(Form::Code, "status.forced_failed/now"));
     let section = Section { parts: vec![Part::Facts(vec![fact])], ..Section::default() };
     let page =
         render(&Page { chapters: vec![Chapter { sections: vec![section], ..Chapter::default() }], ..Page::default() });
-    assert!(page.contains("<code>status.<wbr>created/<wbr>now</code>"), "{page}");
+    assert!(page.contains("<code>status.<wbr>forced_<wbr>failed/<wbr>now</code>"), "{page}");
 }

@@ -54,6 +54,7 @@ fn banner(gathered: &Gathered) -> Banner {
     let need = match (gathered.troubled.len(), gathered.runs.len()) {
         (_, 0) => "No run was selected.".to_owned(),
         (0, all) => format!("None of {} needs attention.", counted(all as u64, "run")),
+        (1, all) => format!("1 of {} needs attention.", counted(all as u64, "run")),
         (some, all) => format!("{some} of {} need attention.", counted(all as u64, "run")),
     };
     Banner {
