@@ -1,6 +1,8 @@
 //! The same commands make the same commits, and the same events the same projections, wherever and however often.
 
 use crate::workload::{DIR, commands, open, replayed, submit, view};
+use evlog::history::ProjectionPublished;
+use evlog::publish::Publisher;
 use evlog_format::frame::Decoded;
 use evlog_format::{FrameCodec, LogId, SEGMENT_HEADER_LEN};
 use evlog_projection::Bundle;
@@ -73,14 +75,18 @@ fn projections_of_a_run_do_not_depend_on_how_the_log_is_cut_into_segments() {
 fn what_was_published_at_any_event_is_proved_by_a_later_replay() {
     let fs = SimFs::new();
     let log = open(&fs, 4096).unwrap();
-    let mut publisher = evlog::publish::Publisher::new(&log).unwrap();
+    let mut publisher = Publisher::new(&log).unwrap();
     let mut files = 0;
     for command in commands(2) {
         drop(log.submit(&command).unwrap());
         let view = view(&fs);
         for run in view.run_names().unwrap() {
             let bundle = view.bundle(&run).unwrap().unwrap();
-            files += if publisher.publish(&bundle).unwrap() { bundle.files.len() as u64 } else { 0 };
+            files += if publisher.publish(ProjectionPublished::of(&bundle)).unwrap() {
+                bundle.files.len() as u64
+            } else {
+                0
+            };
         }
     }
     publisher.finish().unwrap();

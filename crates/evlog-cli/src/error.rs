@@ -5,7 +5,7 @@ mod object;
 pub(crate) use object::ErrorObject;
 
 use evlog::{LogError, View};
-use evlog_pipeline::RunError;
+use evlog_pipeline::{FileError, RunError};
 use evlog_projection::nearest::meant;
 use evlog_store::layout::Layout;
 use evlog_store::{OpenError, ReadError, Refusal};
@@ -175,6 +175,12 @@ impl CommandError {
     pub(crate) fn during(mut self, what: impl Display) -> CommandError {
         self.message = format!("{what}: {}", self.message);
         self
+    }
+}
+
+impl From<FileError> for CommandError {
+    fn from(error: FileError) -> CommandError {
+        CommandError::user(error.to_string())
     }
 }
 

@@ -65,13 +65,7 @@ fn replace(
     steps: &Steps,
 ) -> Result<bool, FileError> {
     let target = root.path().join(relative);
-    // The callers have checked the names; this is the last place that can.
-    if relative.split('/').any(|name| matches!(name, "" | "." | "..")) {
-        return Err(at("write", &target)(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the path leads out of the directory",
-        )));
-    }
+    check_path(relative).map_err(at("write", &target))?;
     if holds(root, relative, bytes) {
         return Ok(false);
     }
@@ -95,6 +89,14 @@ fn replace(
     Ok(true)
 }
 
+/// The callers have checked the names; this is the last place that can.
+pub(crate) fn check_path(relative: &str) -> io::Result<()> {
+    if relative.split('/').any(|name| matches!(name, "" | "." | "..")) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path leads out of the directory"));
+    }
+    Ok(())
+}
+
 /// A leftover temporary file may be a link that someone placed, or a directory, so it is removed and created again, never
 /// opened.
 fn write_new(directory: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -105,7 +107,8 @@ fn write_new(directory: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn holds(root: &Tree, relative: &str, bytes: &[u8]) -> bool {
+/// Whether a file has these bytes.
+pub(crate) fn holds(root: &Tree, relative: &str, bytes: &[u8]) -> bool {
     let Ok(mut file) = root.file(relative) else { return false };
     let mut found = Vec::new();
     let same_len = file.metadata().is_ok_and(|meta| meta.len() == bytes.len() as u64);
@@ -125,18 +128,26 @@ pub(crate) fn make_parents(root: &Tree, relative: &str, steps: &Steps) -> Result
 
 /// Makes a directory in another one if it is not there, and opens it.
 pub(crate) fn make_within(directory: &Tree, name: &str, steps: &Steps) -> Result<Tree, FileError> {
-    let path = directory.path().join(name);
     if directory.stat(name).is_err() {
         steps.at(Step::MakeDirectory);
     }
-    match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(DIRECTORY_MODE)) {
-        Ok(()) => directory.sync()?,
-        Err(Errno::EXIST) => {
-            is_directory(directory.stat(name).map(|found| FileType::from_raw_mode(found.st_mode)), &path)?;
-        }
-        Err(error) => return Err(at("make", &path)(error.into())),
+    if make_unsynced(directory, name)? {
+        directory.sync()?;
     }
     directory.within_named(name)
+}
+
+/// Makes a directory in another one if it is not there. Returns whether it is new; a crash may lose it then.
+pub(crate) fn make_unsynced(directory: &Tree, name: &str) -> Result<bool, FileError> {
+    let path = directory.path().join(name);
+    match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(DIRECTORY_MODE)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => {
+            is_directory(directory.stat(name).map(|found| FileType::from_raw_mode(found.st_mode)), &path)?;
+            Ok(false)
+        }
+        Err(error) => Err(at("make", &path)(error.into())),
+    }
 }
 
 /// Makes one directory if it is not there.

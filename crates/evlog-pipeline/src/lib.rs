@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+pub mod bundles;
 mod capture;
 mod copy;
 mod custody;

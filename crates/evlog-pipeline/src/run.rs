@@ -40,6 +40,7 @@ use crate::supervisor::Supervisor;
 use crate::tree::Tree;
 use evlog::Request;
 use evlog::answer::{Answer, AnswerOutcome};
+use evlog::history::ProjectionPublished;
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{
@@ -403,7 +404,7 @@ impl Runner<'_> {
     fn complete(&self, projected: &Projected) -> Result<bool, RunError> {
         let mut publisher = Publisher::new(self.session.log)?;
         self.steps.at(Step::CommitDigests);
-        let new = publisher.publish(&projected.bundle)?;
+        let new = publisher.publish(ProjectionPublished::of(&projected.bundle))?;
         publisher.finish()?;
         Ok(self.notes()?.forget_plan()? || new)
     }

@@ -28,8 +28,7 @@ impl<'l> Publisher<'l> {
     }
 
     /// Records a bundle that was written out; returns whether it was new.
-    pub fn publish(&mut self, bundle: &Bundle) -> Result<bool, LogError> {
-        let published = published_of(bundle);
+    pub fn publish(&mut self, published: ProjectionPublished) -> Result<bool, LogError> {
         if self.last.get(&published.run) == Some(&published) {
             return Ok(false);
         }
@@ -48,18 +47,21 @@ impl<'l> Publisher<'l> {
     }
 }
 
-fn published_of(bundle: &Bundle) -> ProjectionPublished {
-    let files = bundle.files.values().map(|file| PublishedFile {
-        path: file.path.clone(),
-        projection: file.projection.to_owned(),
-        version: file.version,
-        len: file.bytes.len() as u64,
-        blake3: file.digest(),
-    });
-    ProjectionPublished {
-        run: bundle.run.clone(),
-        seq: bundle.last_seq.0,
-        events: bundle.events,
-        files: files.collect(),
+impl ProjectionPublished {
+    /// What is recorded of a bundle.
+    pub fn of(bundle: &Bundle) -> ProjectionPublished {
+        let files = bundle.files.values().map(|file| PublishedFile {
+            path: file.path.clone(),
+            projection: file.projection.to_owned(),
+            version: file.version,
+            len: file.bytes.len() as u64,
+            blake3: file.digest(),
+        });
+        ProjectionPublished {
+            run: bundle.run.clone(),
+            seq: bundle.last_seq.0,
+            events: bundle.events,
+            files: files.collect(),
+        }
     }
 }

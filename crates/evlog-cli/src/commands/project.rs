@@ -6,7 +6,7 @@ pub(super) mod report;
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::files::{self, RUNS};
+use crate::files;
 use crate::formats::Answered;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::outputs;
@@ -18,7 +18,7 @@ use clap::{Arg, Args};
 use evlog::bundles::bundles;
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
-use evlog_projection::Bundle;
+use evlog_pipeline::bundles::{Below, BundleWriter, Written};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -163,11 +163,13 @@ fn write_runs(
     log: Option<&Log>,
 ) -> Result<Verdict, CommandError> {
     let mut publisher = log.map(Publisher::new).transpose()?;
+    files::make_dir(dir)?;
+    let mut writer = BundleWriter::new(Below::open(dir)?);
     let progress = ui.progress_beside_answer("project", names.len() as u64, Unit::Runs);
     let mut broken = false;
     bundles(view, names, &mut |_, bundle| {
-        let bundle = match bundle {
-            Ok(Some(bundle)) => bundle,
+        match bundle {
+            Ok(Some(bundle)) => writer.write(&bundle)?,
             // The run begins after the requested seq.
             Ok(None) => return Ok(()),
             Err(error) => {
@@ -175,43 +177,53 @@ fn write_runs(
                 ui.finding(format_args!("{error}"));
                 return Ok(());
             }
-        };
-        let written = write_bundle(dir, &bundle)?;
-        let recorded = match &mut publisher {
-            Some(publisher) => publisher.publish(&bundle)?,
-            None => false,
-        };
-        print(ui, context, &bundle, &written, recorded);
+        }
+        if writer.is_full() {
+            settle(ui, context, &mut writer, publisher.as_mut())?;
+        }
         progress.step();
         Ok::<_, CommandError>(())
     })?;
+    settle(ui, context, &mut writer, publisher.as_mut())?;
     drop(progress);
     publisher.map_or(Ok(()), Publisher::finish)?;
     Ok(Verdict::of(!broken))
 }
 
-/// Writes the files that differ or are missing; returns their names, in the bundle's order.
-fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> {
-    let place = |path: &str| format!("{RUNS}/{}/{path}", bundle.run);
-    bundle.files.values().map(|file| files::write(dir, &place(&file.path), &file.bytes)).collect()
+/// Digests are recorded only of files that are synced.
+fn settle(
+    ui: &mut Ui,
+    context: &Context,
+    writer: &mut BundleWriter<Below>,
+    mut publisher: Option<&mut Publisher<'_>>,
+) -> Result<(), CommandError> {
+    for written in writer.settle()? {
+        let recorded = match &mut publisher {
+            Some(publisher) => publisher.publish(written.published.clone())?,
+            None => false,
+        };
+        print(ui, context, &written, recorded);
+    }
+    Ok(())
 }
 
-fn print(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) {
+fn print(ui: &mut Ui, context: &Context, written: &Written, recorded: bool) {
+    let Written { published, contract, new } = written;
     if context.json {
-        let files = bundle.files.values().zip(written).map(|(file, written)| ProjectedFile {
+        let files = published.files.iter().zip(new).map(|(file, new)| ProjectedFile {
             path: &file.path,
-            projection: file.projection,
+            projection: &file.projection,
             version: file.version,
-            bytes: file.bytes.len() as u64,
-            blake3: hex(&file.digest()),
-            written: *written,
+            bytes: file.len,
+            blake3: hex(&file.blake3),
+            written: *new,
         });
-        let (run, contract) = (bundle.run.as_str(), bundle.contract);
-        return ui.json(&ProjectedLine { run, contract, seq: bundle.last_seq.0, recorded, files: files.collect() });
+        let (run, seq) = (published.run.as_str(), published.seq);
+        return ui.json(&ProjectedLine { run, contract, seq, recorded, files: files.collect() });
     }
-    let (count, new) = (written.len(), written.iter().filter(|written| **written).count());
+    let (count, new) = (new.len(), new.iter().filter(|new| **new).count());
     let recorded = if recorded { ", digests recorded" } else { "" };
     let count = counted(count as u64, "file");
     let new = if new == 0 { "unchanged".to_owned() } else { format!("{new} written") };
-    ui.line(Text::default().toned(Tone::Strong, &bundle.run).plain(format_args!("  {count}, {new}{recorded}")));
+    ui.line(Text::default().toned(Tone::Strong, &published.run).plain(format_args!("  {count}, {new}{recorded}")));
 }

@@ -3,8 +3,11 @@
 use crate::support::{Room, files_below};
 use evlog_format::{Durability, Kind};
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
+use std::process::Child;
 use std::sync::Arc;
 
 fn findings(room: &Room, code: i32) -> Vec<Value> {
@@ -174,19 +177,73 @@ fn a_run_whose_name_leads_out_of_the_directory_is_not_written_and_the_log_is_not
     room.ends(2, &["show", "../../../../victim"]);
 }
 
-#[test]
-fn a_run_that_goes_on_while_bundles_are_written_beside_it_is_written_again() {
+const MANY: usize = 1500;
+
+fn with_many_runs() -> Room {
     let room = Room::new();
     let create = |n: usize| format!(r#"{{"contract":"status","run":"R{n:04}","do":"create"}}"#);
-    let creates: Vec<String> = (0..1500).map(create).collect();
+    let creates: Vec<String> = (0..MANY).map(create).collect();
     room.feed(&["submit"], &creates.join("\n"));
-    let mut project = room.spawn(&["project", "--out", "out", "--no-record"]);
-    let first = room.path("out/runs/R0000/run.json");
-    while !first.exists() {
-        std::thread::yield_now();
+    room
+}
+
+/// Starts `project`, and signals it after it has written the first bundle and before it has written the last one.
+fn signalled_midway(room: &Room, signal: Signal) -> (Child, String) {
+    for attempt in 0..50 {
+        let out = format!("out-{attempt}");
+        let mut project = room.spawn(&["project", "--out", &out, "--no-record"]);
+        let [first, last] = [0, MANY - 1].map(|n| room.path(&format!("{out}/runs/R{n:04}/run.json")));
+        while !first.exists() {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&project), signal).unwrap();
+        if signal == Signal::KILL {
+            project.wait().unwrap();
+        }
+        if !last.exists() {
+            return (project, out);
+        }
+        // The machine was busy, and the process was faster.
+        project.kill().unwrap();
+        project.wait().unwrap();
     }
+    panic!("every process had written everything before it was signalled");
+}
+
+#[test]
+fn a_run_that_goes_on_while_bundles_are_written_beside_it_is_written_again() {
+    let room = with_many_runs();
+    let (mut project, out) = signalled_midway(&room, Signal::STOP);
     let moved = r#"{"contract":"status","run":"R0000","do":"transition","to":"running"}"#;
     room.feed(&["submit"], &format!("{moved}\n"));
+    kill_process(Pid::from_child(&project), Signal::CONT).unwrap();
     assert!(project.wait().unwrap().success());
-    room.ends(0, &["project", "--check", "out"]);
+    room.ends(0, &["project", "--check", &out]);
+}
+
+fn drafts(room: &Room, out: &str) -> Vec<String> {
+    let names = fs::read_dir(room.path(out).join("runs")).unwrap().map(|entry| entry.unwrap().file_name());
+    names.map(|name| name.into_string().unwrap()).filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn what_a_killed_process_has_left_is_judged_by_a_check_and_completed_by_the_next_process() {
+    let room = with_many_runs();
+    let (_, out) = signalled_midway(&room, Signal::KILL);
+    let left = drafts(&room, &out);
+    assert_eq!(left.len(), 1, "{left:?}");
+    let found = room.ends(1, &["project", "--check", &out, "--json"]).json();
+    assert!(found["findings"].as_array().unwrap().iter().all(|one| one["finding"] == "missing"), "{found}");
+
+    // Drafts of a process that lives are left alone.
+    let others = room.path(&format!("{out}/runs/.drafts.others"));
+    fs::create_dir(&others).unwrap();
+    let held = fs::File::open(&others).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    room.ends(0, &["project", "--out", &out]);
+    assert_eq!(drafts(&room, &out), [".drafts.others"]);
+    room.ends(0, &["project", "--check", &out]);
+    drop(held);
+    room.ends(0, &["project", "--out", &out]);
+    assert_eq!(drafts(&room, &out), [] as [String; 0]);
 }

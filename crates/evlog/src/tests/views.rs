@@ -2,6 +2,7 @@
 
 use super::toy::{Toy, ask, contracts, open, view};
 use crate::check::check;
+use crate::history::ProjectionPublished;
 use crate::publish::Publisher;
 use crate::replay::replay;
 use crate::{Contracts, LogError, View};
@@ -85,8 +86,11 @@ fn what_was_published_is_recorded_once_and_proved_by_replay() {
         ask(&log, "a", "add", json!({"amount": amount})).into_accepted().unwrap();
         let bundle = view(dir.path()).bundle("a").unwrap().unwrap();
         let mut publisher = Publisher::new(&log).unwrap();
-        assert!(publisher.publish(&bundle).unwrap());
-        assert!(!publisher.publish(&bundle).unwrap(), "the same bundle again is not recorded again");
+        assert!(publisher.publish(ProjectionPublished::of(&bundle)).unwrap());
+        assert!(
+            !publisher.publish(ProjectionPublished::of(&bundle)).unwrap(),
+            "the same bundle again is not recorded again"
+        );
         publisher.finish().unwrap();
     }
     log.close().unwrap();
@@ -106,7 +110,7 @@ fn what_an_earlier_version_of_a_projection_made_is_compared_with_what_that_versi
     let log = open(dir.path());
     ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let mut publisher = Publisher::new(&log).unwrap();
-    publisher.publish(&view(dir.path()).bundle("a").unwrap().unwrap()).unwrap();
+    publisher.publish(ProjectionPublished::of(&view(dir.path()).bundle("a").unwrap().unwrap())).unwrap();
     publisher.finish().unwrap();
     log.close().unwrap();
     let replayed = |toy: Toy| {
@@ -129,9 +133,9 @@ fn a_published_file_that_the_log_does_not_reproduce_is_reported() {
     let mut bundle = view(dir.path()).bundle("a").unwrap().unwrap();
     bundle.files.get_mut("run.json").unwrap().bytes[0] ^= 1;
     let mut publisher = Publisher::new(&log).unwrap();
-    publisher.publish(&bundle).unwrap();
+    publisher.publish(ProjectionPublished::of(&bundle)).unwrap();
     bundle.run = "ghost".to_owned();
-    publisher.publish(&bundle).unwrap();
+    publisher.publish(ProjectionPublished::of(&bundle)).unwrap();
     publisher.finish().unwrap();
     log.close().unwrap();
     let report = replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap();

@@ -1,6 +1,7 @@
 //! Claims about trails: the same bytes from any threads, the first step that differs, and what cannot be compared.
 
 use super::*;
+use crate::history::ProjectionPublished;
 use crate::publish::Publisher;
 use crate::replay::{replay, replay_steps};
 use crate::tests::toy::{Toy, ask, open, view};
@@ -141,7 +142,7 @@ fn a_trail_that_ends_with_the_log_leaves_the_view_whole_so_that_publications_bey
     let mut bundle = view(dir.path()).bundle("r0").unwrap().unwrap();
     bundle.events += 1;
     let mut publisher = Publisher::new(&session).unwrap();
-    publisher.publish(&bundle).unwrap();
+    publisher.publish(ProjectionPublished::of(&bundle)).unwrap();
     publisher.finish().unwrap();
     session.close().unwrap();
     let header = examine(&trail(&view(dir.path()), 2, 1)[..]).unwrap();
