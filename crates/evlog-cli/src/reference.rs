@@ -37,6 +37,44 @@ fn section(page: &mut String, command: &mut Command, title: &str) {
     write!(page, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
 }
 
+/// The text below the options of a command: its lines begin with two blanks, except for headings and paragraphs.
+fn after(command: &Command) -> String {
+    command.get_after_help().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What a command shows on a terminal with 80 columns that is ragged there.
+fn ragged(command: &mut Command, title: &str, found: &mut Vec<String>) {
+    let after = after(command);
+    let is_listed = |line: &&str| line.starts_with("  ");
+    let help = command.clone().term_width(80).render_long_help().to_string();
+    let shown: Vec<&str> = help.lines().collect();
+    let wide =
+        shown.iter().filter(|line| line.chars().count() > 80).map(|line| format!("{title}: wider than 80: {line}"));
+    let wrapped = after.lines().filter(|line| is_listed(line) && (line.len() > 78 || !shown.contains(line)));
+    let lines: Vec<&str> = after.lines().collect();
+    let broken = lines.windows(2).filter(|pair| pair.iter().all(|line| !line.is_empty() && !is_listed(line)));
+    found.extend(wide);
+    found.extend(wrapped.map(|line| format!("{title}: longer than 78: {line}")));
+    found.extend(broken.map(|pair| format!("{title}: a paragraph of more than one line: {}", pair[0])));
+    for inner in command.get_subcommands_mut() {
+        let title = format!("{title} {}", inner.get_name());
+        ragged(inner, &title, found);
+    }
+}
+
+/// A terminal often has 80 columns. The parser wraps a longer line without regard to the columns of a list.
+#[test]
+fn no_line_of_an_example_or_a_list_is_wrapped_at_80_columns_and_a_paragraph_is_one_line() {
+    let mut root = Arguments::command();
+    root.build();
+    let mut found = Vec::new();
+    ragged(&mut root, "evlog", &mut found);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let mut wrong = Command::new("wrong").after_help(format!("Examples:\n  {}\n\nA text\nof two.", "wide ".repeat(16)));
+    ragged(&mut wrong, "wrong", &mut found);
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
 /// Compares a page of `docs` with what it should hold, or writes it again when `EVLOG_BLESS` is set.
 #[test]
 fn docs_cli_md_is_the_help_of_every_command() {
@@ -53,7 +91,6 @@ fn docs_cli_md_is_the_help_of_every_command() {
 fn every_command_has_examples_and_the_parser_holds_together() {
     Arguments::command().debug_assert();
     for command in Arguments::command().get_subcommands() {
-        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(after.contains("Examples:"), "{} has no examples", command.get_name());
+        assert!(after(command).contains("Examples:"), "{} has no examples", command.get_name());
     }
 }

@@ -60,13 +60,29 @@ fn every_command_has_a_man_page_that_names_its_options() {
     room.ends(0, &["man", "pages"]);
 }
 
-/// Examples stay one a line: a program that formats pages would otherwise join them.
+/// Examples stay one a line: a program that formats pages would otherwise join them. It fills paragraphs.
 #[test]
-fn a_man_page_keeps_the_lines_of_examples() {
-    let page = Room::new().ends(0, &["man"]).out;
+fn a_man_page_keeps_the_lines_of_examples_and_fills_paragraphs() {
+    let room = Room::new();
+    let page = room.ends(0, &["man"]).out;
     let notes = page.split(".SH NOTES\n").nth(1).unwrap();
-    assert!(notes.starts_with(".nf\n") && notes.ends_with("\n.fi\n"), "{notes}");
+    assert!(notes.starts_with(".PP\n.nf\nExit codes:\n") && notes.ends_with("\n.fi\n"), "{notes}");
     assert!(!page.contains(".SH EXTRA"));
+    room.ends(0, &["man", "pages"]);
+    let page = std::fs::read_to_string(room.path("pages/evlog-audit.1")).unwrap();
+    let notes = page.split(".SH NOTES\n").nth(1).unwrap();
+    assert!(notes.contains("\n.fi\n.PP\nThe exit code is 1 if a finding"), "{notes}");
+}
+
+#[test]
+fn help_fits_a_terminal_with_80_columns() {
+    let room = Room::new();
+    for words in every_command(&room) {
+        let typed: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let help: Done = room.command(&typed).env("COLUMNS", "80").output().unwrap().into();
+        let wide: Vec<&str> = help.out.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(help.code == 0 && wide.is_empty(), "{typed:?}: {wide:#?}");
+    }
 }
 
 #[test]
