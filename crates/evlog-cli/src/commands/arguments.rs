@@ -15,14 +15,16 @@ const EXAMPLES: &str = "\
 Exit codes:
   0   yes: done, with nothing to report
   1   no: findings, differences, rejected commands, no such run
-  2   could not: wrong usage, input or output error, malformed lines, out of memory
-  `evlog run` exits with the outcome of its run: 0 success, 10 partial, 20 failed
+  2   could not: wrong usage, input or output error, malformed lines, out of
+      memory
+  `evlog run` exits as its run ended: 0 success, 10 partial, 20 failed
 
 Examples:
-  evlog run docs/examples/supply-chain/plan.toml   run a pipeline, recorded in ./evlog
-  evlog tail -f                                    watch it from another terminal
-  evlog verify                                     check bytes, checksums, order, roots, contracts
-  evlog project --check .                          compare ./runs with the log, byte for byte";
+  evlog run docs/examples/supply-chain/plan.toml
+      run a pipeline, recorded in ./evlog
+  evlog tail -f            watch it from another terminal
+  evlog verify             check bytes, checksums, order, roots, contracts
+  evlog project --check .  compare ./runs with the log, byte for byte";
 
 /// Record every step of a run as an event in an append-only log, and prove it later
 ///

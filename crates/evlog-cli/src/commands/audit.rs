@@ -25,17 +25,25 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog audit                                     the built-in rules on order
-  evlog audit --rules four-eyes.toml              and those of a file; docs/audit.md has its form
-  evlog audit --max-unsigned 24h                  fail if no checkpoint was signed for longer than a day
-  evlog audit --since 2026-01-01 --run 'RUN_*'    report only what these events show
-  evlog audit --as-ended --fail-on warning        judge runs in progress as if they had ended; fail on warnings
-  evlog audit --rules four-eyes.toml --record     and record in the log what was found, by which rules
-  evlog audit --json | jq '.findings[].seqs'      for programs
-  evlog audit --format junit > audit.xml          for a CI job: a test case for each rule
+  evlog audit
+      the built-in rules on order
+  evlog audit --rules four-eyes.toml
+      and those of a file; docs/audit.md has its form
+  evlog audit --max-unsigned 24h
+      fail if no checkpoint was signed for longer than a day
+  evlog audit --since 2026-01-01 --run 'RUN_*'
+      report only what these events show
+  evlog audit --as-ended --fail-on warning
+      judge runs in progress as if they had ended; fail on warnings
+  evlog audit --rules four-eyes.toml --record
+      and record in the log what was found, by which rules
+  evlog audit --json | jq '.findings[].seqs'
+      for programs
+  evlog audit --format junit > audit.xml
+      for a CI job: a test case for each rule
 
-The exit code is 1 if a finding has the severity of --fail-on or a greater one, or if a rule could not
-judge some events.";
+The exit code is 1 if a finding has the severity of --fail-on or a greater one, or if a rule could not judge \
+some events.";
 
 /// Check the order of all events, by built-in rules and by yours
 ///

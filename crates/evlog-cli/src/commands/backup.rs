@@ -27,11 +27,14 @@ const EXAMPLES: &str = "\
 Exit codes:
   0   the copy was made, and is clean
   1   the log has findings; there is no copy
-  2   could not: no log, a file of it that cannot be read, the directory exists, input or output error
+  2   could not: no log, a file of it that cannot be read, the directory
+      exists, input or output error
 
 Examples:
-  evlog backup /backup/builds-2026-11-29         copy ./evlog, even while it is written
-  evlog --log /backup/builds-2026-11-29 verify   verify the copy again";
+  evlog backup /backup/builds-2026-11-29
+      copy ./evlog, even while it is written
+  evlog --log /backup/builds-2026-11-29 verify
+      verify the copy again";
 
 /// Copy a log, even while it is written, and verify the copy
 ///

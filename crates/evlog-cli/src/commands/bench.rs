@@ -32,30 +32,39 @@ Workloads:
   replay        every frame checked, every event walked in order
   durable1      one thread, one event a commit, each synced before the next
   durable8      eight threads, each waits for its own commit
-  pipelined     one thread sends single-event commits, and waits for all of them at the end
+  pipelined     one thread sends single-event commits, and waits for all of
+                them at the end
   replay-typed  like replay, with every payload decoded
   disk          bytes on disk for each byte of payload
   open          opening after a clean close, with few events and with all
   open-killed   opening after the writer was killed with a full last segment
   lookup        reading one stream of 100 events out of all events
-  verify        the command `evlog verify`, compared with `b3sum` if that is installed
-  memory        memory use of `evlog verify`, `replay` and `cat`; `time` is the duration of each
-  follow        from the acknowledgement of a commit to the line of `evlog tail -f`
-  audit         the command `evlog audit` with ten rules, compared with reading the log alone
-  select        the command `evlog cat` with selections that match nothing, compared with the same
-  export        the command `evlog export` to a file, compared with writing the same bytes
-  trail         the command `evlog replay --trail`, compared with `evlog replay`
+  verify        the command `evlog verify`, compared with `b3sum` if that is
+                installed
+  memory        memory use of `evlog verify`, `replay` and `cat`; `time` is
+                the duration of each
+  follow        from the acknowledgement of a commit to the line of
+                `evlog tail -f`
+  audit         the command `evlog audit` with ten rules, compared with
+                reading the log alone
+  select        the command `evlog cat` with selections that match nothing,
+                compared with the same
+  export        the command `evlog export` to a file, compared with writing
+                the same bytes
+  trail         the command `evlog replay --trail`, compared with
+                `evlog replay`
 
-The floor writes the same bytes to one plain file, as length, checksum and data. The zeroed floor fills its file with
-zeros first. They take turns with the store, and each figure is the median of the rounds. A ratio above 1 means that the
-store is faster than the floor. If something else writes to the same disk, only the ratios are meaningful.
+The floor writes the same bytes to one plain file, as length, checksum and data. The zeroed floor fills its file \
+with zeros first. They take turns with the store, and each figure is the median of the rounds. A ratio above 1 \
+means that the store is faster than the floor. If something else writes to the same disk, only the ratios are \
+meaningful.
 
 Examples:
-  evlog bench                                all workloads, in the current directory: about two minutes
-  evlog bench --dir /mnt/data durable1       one workload, on another disk
-  evlog bench durable1 durable8 --busy       also while something else writes to it
-  evlog bench --events 10000000 lookup open  with a log of 2.6 GB
-  evlog bench --json > bench.json            every figure, for programs";
+  evlog bench                           all workloads here: two minutes
+  evlog bench --dir /mnt/data durable1  one workload, on another disk
+  evlog bench durable1 durable8 --busy  also while something else writes to it
+  evlog bench --events 10000000 lookup  with a log of 2.6 GB
+  evlog bench --json > bench.json       every figure, for programs";
 
 /// Measure the speed of the store on this disk, compared with plain files
 ///

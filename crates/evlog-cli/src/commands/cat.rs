@@ -11,19 +11,20 @@ use evlog_format::Seq;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog cat                                 every event, in order
-  evlog cat --run RUN_0001                  the events of one run
-  evlog cat --run '$log'                    the events about the log itself
-  evlog cat --correlation req-7             the events of one request, in all runs
-  evlog cat --since 2026-03-01T00:00:00Z    the events recorded since then
-  evlog cat --since 2h                      the events of the last two hours
+  evlog cat                                every event, in order
+  evlog cat --run RUN_0001                 the events of one run
+  evlog cat --run '$log'                   the events about the log itself
+  evlog cat --correlation req-7            one request, in all runs
+  evlog cat --since 2026-03-01T00:00:00Z   the events recorded since then
+  evlog cat --since 2h                     the events of the last two hours
   evlog cat --since yesterday --until today --tz Europe/Zurich
   evlog cat --kind 'pipeline.*' --where payload.status=failed
-  evlog cat --contract status --status failed    the events after which their run is failed
-  evlog cat --from 1000 --json | jq .kind   from seq 1000, for programs
+  evlog cat --contract status --status failed
+      the events after which their run is failed
+  evlog cat --from 1000 --json | jq .kind  from seq 1000, for programs
 
-The time shown is the recorded time. If the time that the command gave differs by more than a minute
-(or by more than the policy's `mark`), the event is marked `backdated` or `ahead`, with that time.";
+The time shown is the recorded time. If the time that the command gave differs by more than a minute (or by more \
+than the policy's `mark`), the event is marked `backdated` or `ahead`, with that time.";
 
 /// Print events, in order
 #[derive(Args, Debug)]

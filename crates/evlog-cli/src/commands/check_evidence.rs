@@ -26,7 +26,8 @@ const EXAMPLES: &str = "\
 Examples:
   evlog check-evidence RUN_0001.html --key builds.pub
   evlog check-evidence RUN_0001.html --policy policy.txt --json
-  evlog check-evidence RUN_0001.html --key builds.pub --format junit > evidence.xml";
+  evlog check-evidence RUN_0001.html --key builds.pub --format junit \\
+      > evidence.xml";
 
 /// Check an evidence page, without the log
 ///

@@ -21,10 +21,13 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub --seq 42
-  evlog check-proof grown.proof --from old.note --checkpoint builds.note --key builds.pub
+  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub \\
+      --seq 42
+  evlog check-proof grown.proof --from old.note --checkpoint builds.note \\
+      --key builds.pub
   evlog check-proof 42.proof --checkpoint builds.note --policy policy.txt
-  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub --format junit > proof.xml";
+  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub \\
+      --format junit > proof.xml";
 
 /// Check a proof, without the log
 ///

@@ -18,9 +18,12 @@ const EXAMPLES: &str = "\
 Examples:
   evlog checkpoint --key builds.key
   evlog checkpoint --key builds.key --out /srv/www/builds.checkpoint
-  evlog checkpoint --key builds.key --out -                                print it, for a pipe
-  evlog checkpoint --key builds.key --exec 'curl -fsS -T - https://example.com/builds'
-  EVLOG_KEY=builds.key evlog submit --checkpoint-every 5m                  sign while the log is written";
+  evlog checkpoint --key builds.key --out -
+      print it, for a pipe
+  evlog checkpoint --key builds.key \\
+      --exec 'curl -fsS -T - https://example.com/builds'
+  EVLOG_KEY=builds.key evlog submit --checkpoint-every 5m
+      sign while the log is written";
 
 /// Sign the log's current size and root
 ///

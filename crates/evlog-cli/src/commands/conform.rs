@@ -18,13 +18,16 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0 no findings; 1 findings; 2 the bundle, the plan or the pipeline cannot be read
+  0   no findings
+  1   findings
+  2   the bundle, the plan or the pipeline cannot be read
 
 Examples:
   evlog conform runs/11111111-1111-4111-8111-111111111111
   evlog conform runs/build-1047 --plan plan.toml --exit-code 10
   evlog conform runs/build-1047 --plan plan.toml --format junit > conform.xml
-  evlog conform runs/build-1047 --plan plan.toml --format sarif > conform.sarif
+  evlog conform runs/build-1047 --plan plan.toml --format sarif \\
+      > conform.sarif
   evlog conform runs/b --against runs/a --pipeline pipeline.toml";
 
 /// Check a pipeline bundle, made by any program, against the pipeline contract

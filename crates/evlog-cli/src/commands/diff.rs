@@ -27,13 +27,18 @@ evlog diff [OPTIONS] A B [RUN]
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog diff 41 118                     what changed from seq 41 to seq 118, in all runs
-  evlog diff yesterday now RUN_0001     in one run, by the times when events were recorded
-  evlog diff --other ../copy            what differs in another log
-  evlog diff --other . --at 118         what differs in the bundles below ./runs from the log at seq 118
+  evlog diff 41 118
+      what changed from seq 41 to seq 118, in all runs
+  evlog diff yesterday now RUN_0001
+      in one run, by the times when events were recorded
+  evlog diff --other ../copy
+      what differs in another log
+  evlog diff --other . --at 118
+      what differs in the bundles below ./runs from the log at seq 118
   evlog diff 41 118 --json | jq '.files[].patch'
 
-The exit code is 0 if nothing differs, 1 if something does, 2 if the two could not be compared, or some of their runs.";
+The exit code is 0 if nothing differs, 1 if something does, 2 if the two could not be compared, or some of their \
+runs.";
 
 /// Show what changed in runs, from one seq or time to another, or compared with another log or with bundles
 ///

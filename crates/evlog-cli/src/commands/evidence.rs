@@ -29,7 +29,8 @@ use std::sync::Arc;
 const EXAMPLES: &str = "\
 Examples:
   evlog evidence RUN_0001 --out RUN_0001.html
-  evlog evidence RUN_0001 --checkpoint cosigned.note --out RUN_0001.html    include the signatures of witnesses
+  evlog evidence RUN_0001 --checkpoint cosigned.note --out RUN_0001.html
+      include the signatures of witnesses
   evlog check-evidence RUN_0001.html --key builds.pub";
 
 /// Write one HTML page with a run's events, projections, checkpoint and proofs

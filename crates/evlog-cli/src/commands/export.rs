@@ -27,13 +27,20 @@ use target::{Target, Written};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog export --format jsonl --out events.jsonl        every event, as `evlog cat --json` prints it
-  evlog export --format csv --out - --since 2026-03-01  to stdout, for another program
-  evlog export --format parquet --out events.parquet    a table for DuckDB, pandas, Spark
-  evlog export --format parquet --flatten custom/paid --out paid.parquet --kind custom/paid
-  evlog export --format parquet --by-day --out events   a directory, with files for each day
-  evlog export --format xes --out runs.xes              a trace for each run, for process mining
-  evlog export --format jsonl --out more.jsonl --from 1200    continue where the answer's next_seq said
+  evlog export --format jsonl --out events.jsonl
+      every event, as `evlog cat --json` prints it
+  evlog export --format csv --out - --since 2026-03-01
+      to stdout, for another program
+  evlog export --format parquet --out events.parquet
+      a table for DuckDB, pandas, Spark
+  evlog export --format parquet --flatten custom/paid --out paid.parquet \\
+      --kind custom/paid
+  evlog export --format parquet --by-day --out events
+      a directory, with files for each day
+  evlog export --format xes --out runs.xes
+      a trace for each run, for process mining
+  evlog export --format jsonl --out more.jsonl --from 1200
+      continue where the answer's next_seq said
 
 docs/export.md describes each format, and what to do with it.";
 

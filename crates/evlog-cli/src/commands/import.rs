@@ -35,10 +35,10 @@ Examples:
   evlog --log ./copy import jsonl events.jsonl       a new log in ./copy
   evlog --log ./copy import jsonl - < events.jsonl
 
-The file is one export of one log: seqs of two exports in one file say nothing about each other.
-Kept are run, number, kind, payload, actor, correlation, id, and the time when an event occurred, where its command
-gave one. Causes are kept, with the seqs of the new log. Not kept are seqs, the time of recording and the principal:
-the new log has its own, because it was recorded now, and by you. Events of `$log` are left out: they are about the
+The file is one export of one log: seqs of two exports in one file say nothing about each other. Kept are run, \
+number, kind, payload, actor, correlation, id, and the time when an event occurred, where its command gave one. \
+Causes are kept, with the seqs of the new log. Not kept are seqs, the time of recording and the principal: the \
+new log has its own, because it was recorded now, and by you. Events of `$log` are left out: they are about the \
 old log. `evlog backup` copies a log with everything.";
 
 /// Make a new log with the events of an export

@@ -21,18 +21,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
-inspect writes nothing and takes no lock. It does not stop at damage: it reports each problem at its
-position, and continues.
+inspect writes nothing and takes no lock. It does not stop at damage: it reports each problem at its position, \
+and continues.
 
 Exit codes:
   0   no problem found
   1   a problem was found
 
 Examples:
-  evlog inspect                      segments, HEAD, LOCK, quarantine
-  evlog inspect --segment 0          the frames of the segment that holds position 0
-  evlog inspect --frame 96           one frame: its header, its commit, its bytes
-  evlog inspect --sidecars           every derived file, compared with the log
+  evlog inspect              segments, HEAD, LOCK, quarantine
+  evlog inspect --segment 0  the frames of the segment that holds position 0
+  evlog inspect --frame 96   one frame: its header, its commit, its bytes
+  evlog inspect --sidecars   every derived file, compared with the log
   evlog inspect --segment 0 --json | jq 'select(.wrong)'
   evlog inspect --sidecars --format sarif > inspect.sarif";
 

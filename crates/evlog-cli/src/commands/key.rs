@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog key new example.com/builds                     builds.key (keep it secret) and builds.pub (publish it)
-  evlog key new ci.example.com/witness --witness       the key of a witness
+  evlog key new example.com/builds
+      builds.key (keep it secret) and builds.pub (publish it)
+  evlog key new ci.example.com/witness --witness
+      the key of a witness
   evlog key show builds.pub";
 
 /// Create or show the keys that sign checkpoints

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog man | man -l -                       read the page of evlog itself
-  evlog man ~/.local/share/man/man1          then `man evlog-verify` shows the page of `evlog verify`";
+  evlog man | man -l -
+      read the page of evlog itself
+  evlog man ~/.local/share/man/man1
+      then `man evlog-verify` shows the page of `evlog verify`";
 
 /// Write the man pages: one for each command into DIR, or that of evlog itself to stdout
 ///
@@ -99,9 +101,19 @@ fn sections(man: &Man, command: &Command, page: &mut dyn Write) -> io::Result<()
     let Some(after) = command.get_after_help() else { return Ok(()) };
     // Not as the library does it, which would join the lines of examples.
     let mut notes = Roff::new();
-    notes.control("SH", ["NOTES"]).control("nf", []);
-    for line in after.to_string().lines() {
-        notes.text([roman(line)]);
+    notes.control("SH", ["NOTES"]);
+    for block in after.to_string().split("\n\n") {
+        let is_paragraph = block.lines().count() == 1;
+        notes.control("PP", []);
+        if !is_paragraph {
+            notes.control("nf", []);
+        }
+        for line in block.lines() {
+            notes.text([roman(line)]);
+        }
+        if !is_paragraph {
+            notes.control("fi", []);
+        }
     }
-    notes.control("fi", []).to_writer(page)
+    notes.to_writer(page)
 }

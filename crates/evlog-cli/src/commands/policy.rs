@@ -18,25 +18,35 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog policy set policy.toml --actor alice     in force for what is recorded from now on
-  evlog policy show                              the policy in force
-  evlog policy show --at 118                     the policy in force when event 118 was recorded
-  evlog policy show --text > policy.toml         save its text, to change it
+  evlog policy set policy.toml --actor alice
+      in force for what is recorded from now on
+  evlog policy show
+      the policy in force
+  evlog policy show --at 118
+      the policy in force when event 118 was recorded
+  evlog policy show --text > policy.toml
+      save its text, to change it
 
 A policy is TOML; every member is optional:
-  durability = \"sync\"                 the weakest durability class that is accepted
-  checkpoint_within = \"24h\"           no run can begin if the last signed checkpoint is older
-  actors = [\"user:*\", \"ci:*\"]         allowed actors; `*` matches any text
+  durability = \"sync\"          the weakest durability class that is accepted
+  checkpoint_within = \"24h\"    no run can begin if the last signed checkpoint
+                               is older
+  actors = [\"user:*\", \"ci:*\"]  allowed actors; `*` matches any text
 
   [at]
-  ahead = \"5m\"                        how far `at` can be ahead of the clock, or \"unbounded\"
-  behind = \"30d\"                      how far it can be behind the clock, or \"unbounded\"
-  mark = \"1m\"                         beyond this difference an event is marked backdated or ahead
+  ahead = \"5m\"                 how far `at` can be ahead of the clock, or
+                               \"unbounded\"
+  behind = \"30d\"               how far it can be behind it, or \"unbounded\"
+  mark = \"1m\"                  beyond this difference an event is marked
+                               backdated or ahead
 
-  [[order]]                           a rule on the order of a run's events; can be repeated
+  [[order]]                    a rule on the order of a run's events; can be
+                               repeated
   name = \"four-eyes\"
-  template = \"precedence\"             or init, absence, alternate_precedence, chain_precedence,
-  first = \"custom/approved\"           not_succession, not_chain_succession, not_co_existence
+  template = \"precedence\"      or init, absence, alternate_precedence,
+                               chain_precedence, not_succession,
+                               not_chain_succession, not_co_existence
+  first = \"custom/approved\"
   then = \"custom/executed\"
   different = \"actor\"";
 

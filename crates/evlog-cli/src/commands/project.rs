@@ -25,11 +25,16 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog project --out .                   write ./runs/<run id>/ for every run, record digests
-  evlog project --out copy --no-record    write them to ./copy, record nothing
-  evlog project --check .                 compare ./runs with the log, byte for byte
-  evlog project --check . --run RUN_0001  compare one run
-  evlog project --check . --format junit > bundles.xml   a test case for each file";
+  evlog project --out .
+      write ./runs/<run id>/ for every run, record digests
+  evlog project --out copy --no-record
+      write them to ./copy, record nothing
+  evlog project --check .
+      compare ./runs with the log, byte for byte
+  evlog project --check . --run RUN_0001
+      compare one run
+  evlog project --check . --format junit > bundles.xml
+      a test case for each file";
 
 /// Write the bundles of runs, or compare them with the log byte for byte
 ///

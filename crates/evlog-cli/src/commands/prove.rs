@@ -19,9 +19,12 @@ use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog prove --seq 42 --out 42.proof               the newest checkpoint covers event 42
-  evlog prove --from old.note --out grown.proof     the newest checkpoint extends old.note
-  evlog prove --from 52341 --to 90017               the same for two checkpoints that the log keeps
+  evlog prove --seq 42 --out 42.proof
+      the newest checkpoint covers event 42
+  evlog prove --from old.note --out grown.proof
+      the newest checkpoint extends old.note
+  evlog prove --from 52341 --to 90017
+      the same for two checkpoints that the log keeps
   evlog check-proof 42.proof --checkpoint builds.note --key builds.pub";
 
 /// Write a proof that the log contains an event, or extends an older checkpoint

@@ -24,20 +24,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
-Repaired: an unfinished commit at the end of the log is cut, and a copy is kept; wrong derived files
-are rebuilt. Not repaired: synced bytes that are damaged or missing. Restore them from a copy of the
-log. At the end of the log only, --accept-loss gives them up, and records the loss in `$log`.
+Repaired: an unfinished commit at the end of the log is cut, and a copy is kept; wrong derived files are \
+rebuilt. Not repaired: synced bytes that are damaged or missing. Restore them from a copy of the log. At the end \
+of the log only, --accept-loss gives them up, and records the loss in `$log`.
 
 Exit codes:
   0   nothing to do, or repaired
-  1   with --dry-run: there is something to repair; without it: the repair was refused
-  2   could not: a writer has the log open, no log, input or output error, --yes is missing
+  1   with --dry-run: there is something to repair; without it: the repair was
+      refused
+  2   could not: a writer has the log open, no log, input or output error,
+      --yes is missing
 
 Examples:
-  evlog repair --dry-run                   print the plan only
-  evlog repair --dry-run --format junit    the same as test results: each step is a finding
-  evlog repair                             carry it out
-  evlog repair --accept-loss --dry-run     print what would be lost
+  evlog repair --dry-run                print the plan only
+  evlog repair --dry-run --format junit
+      the same as test results: each step is a finding
+  evlog repair                          carry it out
+  evlog repair --accept-loss --dry-run  print what would be lost
   evlog repair --accept-loss --yes --actor ops@example.org";
 
 /// Repair a log: print the repair plan, and carry it out

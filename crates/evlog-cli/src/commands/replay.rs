@@ -27,14 +27,22 @@ use trail::{Compared, Examined, Written};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog replay                          list each difference
-  evlog replay --json | jq -r .digest   one value for all projections: the same on every machine
-  evlog replay --at 1000                replay the log up to seq 1000
-  evlog replay --bundles .              compare the files in ./runs, too
-  evlog replay --trail build-1.trail    write what this program projects after each event
-  evlog replay --against build-1.trail  name the first event after which this program projects something else
-  evlog replay --format in-toto --key log.key > replay.json   a signed statement
-  evlog replay --format junit > replay.xml   a test case for each file that was compared";
+  evlog replay
+      list each difference
+  evlog replay --json | jq -r .digest
+      one value for all projections: the same on every machine
+  evlog replay --at 1000
+      replay the log up to seq 1000
+  evlog replay --bundles .
+      compare the files in ./runs, too
+  evlog replay --trail build-1.trail
+      write what this program projects after each event
+  evlog replay --against build-1.trail
+      name the first event after which this program projects something else
+  evlog replay --format in-toto --key log.key > replay.json
+      a signed statement
+  evlog replay --format junit > replay.xml
+      a test case for each file that was compared";
 
 /// Rebuild all projections, and compare them with the recorded digests
 ///

@@ -32,13 +32,15 @@ const FOOTER: &str = "Made by `evlog report` from the log alone. The page has no
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog report --out report.html                      one file: the first page, then a page for each run that needs attention
-  evlog report --out report                           a directory: index.html, and a file for each such run
+  evlog report --out report.html
+      one file: the first page, then a page for each run that needs attention
+  evlog report --out report
+      a directory: index.html, and a file for each such run
   evlog report --out march.pdf --since 2026-03-01 --until 2026-04-01
   evlog report --out build-1047.html --run build-1047
 
-The exit code is 1 if the log does not verify, a run breaks its contract or the policy, or a rule on order finds an
-error. A run that failed as its contract allows does not change it.";
+The exit code is 1 if the log does not verify, a run breaks its contract or the policy, or a rule on order finds \
+an error. A run that failed as its contract allows does not change it.";
 
 /// Write a report for people: what was examined, the verdict, figures, and a page for each run that needs attention
 ///

@@ -34,29 +34,42 @@ const EXAMPLES: &str = "\
 Exit codes:
   0    success
   10   partial
-  20   failed; also when the run is locked or exists, when the run to resume has ended, or when the run to retry
-       has not ended or has succeeded
-  2    the plan is refused, the policy of the log refuses the run, or too few files can be opened: nothing was written;
-       the plan differs from that of the run to resume;
-       the run could not be recorded (full disk, a file in the way, out of memory): it may not have ended.
-       `evlog runs` shows what the log holds;
-       the run ended in the log, but its bundle is incomplete: the message gives its outcome, and `--resume`
-       completes the bundle
-  130  interrupted: the run stays in progress in the log, and `--resume` continues it
-  A checkpoint that could not be signed is only a warning. It does not change the exit code.
+  20   failed; also when the run is locked or exists, when the run to resume
+       has ended, or when the run to retry has not ended or has succeeded
+  2    one of these:
+       - the plan is refused, the policy of the log refuses the run, or too
+         few files can be opened: nothing was written;
+       - the plan differs from that of the run to resume;
+       - the run could not be recorded (full disk, a file in the way, out of
+         memory): it may not have ended. `evlog runs` shows what the log
+         holds;
+       - the run has ended in the log, but its bundle is incomplete: the
+         message gives its outcome, and `--resume` completes the bundle
+  130  interrupted: the run stays in progress in the log, and `--resume`
+       continues it
+  A checkpoint that could not be signed is only a warning. It does not change
+  the exit code.
 
 Examples:
-  evlog run --init first                         write a starter plan, first/plan.toml
+  evlog run --init first
+      write a starter plan, first/plan.toml
   evlog run first/plan.toml
   evlog run docs/examples/supply-chain/plan.toml
-  evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
+  evlog run plan.toml --out /srv/builds
+      bundle in /srv/builds/runs/<run id>/
   evlog run plan.toml --run-id build-1047 --json
-  evlog run plan.toml --show-output              print the output of stages, for a CI job
-  evlog run plan.toml --junit run.xml            a test case for each stage, for a CI job
-  evlog run --resume build-1047                  continue a run that was stopped
-  evlog run --resume build-1047 --force-run-lock    continue a run that was killed and left its lock
-  evlog run plan.toml --retry build-1047         after a fix: run only what did not succeed
-  evlog run plan.toml --retry build-1047 --from link    run `link` again: a script changed that no input names";
+  evlog run plan.toml --show-output
+      print the output of stages, for a CI job
+  evlog run plan.toml --junit run.xml
+      a test case for each stage, for a CI job
+  evlog run --resume build-1047
+      continue a run that was stopped
+  evlog run --resume build-1047 --force-run-lock
+      continue a run that was killed and left its lock
+  evlog run plan.toml --retry build-1047
+      after a fix: run only what did not succeed
+  evlog run plan.toml --retry build-1047 --from link
+      run `link` again: a script changed that no input names";
 
 /// Run a pipeline of stages, record it in the log, and write its bundle
 ///

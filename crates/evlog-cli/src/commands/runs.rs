@@ -16,18 +16,18 @@ use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog runs                                   every run, ordered by first event
+  evlog runs                   every run, ordered by first event
   evlog runs --contract status --status failed
-  evlog runs --contract order                  runs of the contract file with that name
-  evlog runs --run 'RUN_*' --actor user:ann    runs that one person began
+  evlog runs --contract order  runs of the contract file with that name
+  evlog runs --run 'RUN_*' --actor user:ann
+      runs that one person began
   evlog runs --since yesterday --tz Europe/Zurich
-  evlog runs --last 10                         the ten that began last
+  evlog runs --last 10         the ten that began last
   evlog runs --json | jq -r 'select(.terminal | not) | .run'
 
-The times shown are the recorded times of a run's first and last event, the duration is what is between
-them, and the actor is that of the first event. If one of them occurred more
-than a minute before or after that (or more than the policy's `mark`), the run is also listed below
-the table as `backdated` or `ahead`.";
+The times shown are the recorded times of a run's first and last event, the duration is what is between them, \
+and the actor is that of the first event. If one of them occurred more than a minute before or after that (or \
+more than the policy's `mark`), the run is also listed below the table as `backdated` or `ahead`.";
 
 /// List runs and their states
 #[derive(Args, Debug)]

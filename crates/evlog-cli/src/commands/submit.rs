@@ -41,36 +41,42 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const EXAMPLES: &str = r#"Examples:
   evlog submit commands.jsonl > results.jsonl
   echo '{"contract":"status","run":"R-1","do":"create"}' | evlog submit
-  echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' | evlog submit
-  echo '{"contract":"story","run":"s-1","do":"create","story":{"steps":[{"name":"fetch"}]}}' | evlog submit
+  echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' \
+      | evlog submit
   evlog submit --contract order.toml orders.jsonl
-  echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
-  EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       give all of them one correlation
+  echo '{"contract":"custom","run":"o1","do":"record","kind":"custom/paid"}' \
+      | evlog submit
+  EVLOG_CORRELATION=req-7 evlog submit commands.jsonl
+      give all of them one correlation
 
 Optional members of every command:
   id           a key: the same command sent again gets the first answer
-  at           when it occurred; from 1970 to 5 minutes ahead of the clock, unless a policy sets other bounds
+  at           when it occurred; from 1970 to 5 minutes ahead of the clock,
+               unless a policy sets other bounds
   actor        who acts
-  correlation  ties events of several runs together [default: EVLOG_CORRELATION, else TRACEPARENT]
+  correlation  ties events of several runs together
+               [default: EVLOG_CORRELATION, else TRACEPARENT]
   causation    the seq of the event that caused it
-  expect       the number of events that the run has; the command is refused if it has another number
+  expect       the number of events that the run has; the command is refused
+               if it has another number
 
-EVLOG_CORRELATION must be text of at most 256 bytes, else it is an error. TRACEPARENT is set for other
-programs, too: it is ignored if it does not have the form of W3C Trace Context.
+EVLOG_CORRELATION must be text of at most 256 bytes, else it is an error. TRACEPARENT is set for other programs, too: it is ignored if it does not have the form of W3C Trace Context.
 
-If there is no log yet, the first command creates it, even if that command is refused. The log then has
-no events. --no-create creates none.
+If there is no log yet, the first command creates it, even if that command is refused. The log then has no events. --no-create creates none.
 
 Exit codes:
   0   every line is accepted or a duplicate
   1   a line is rejected or refused
   2   one of these:
-      a line is malformed (the other lines are processed);
-      TERM, HUP or Ctrl-C ended the input: every command read so far is recorded and answered, the last checkpoint
-      is signed, and the log is closed. Until then, for at most 10 seconds, further signals are ignored;
-      a checkpoint could not be signed: every answered command is recorded;
-      memory ran out: every answered command is recorded. Commands without an answer may or may not be recorded;
-      those with an `id` can safely be sent again"#;
+      - a line is malformed (the other lines are processed);
+      - TERM, HUP or Ctrl-C ended the input: every command read so far is
+        recorded and answered, the last checkpoint is signed, and the log is
+        closed. Until then, for at most 10 seconds, further signals are
+        ignored;
+      - a checkpoint could not be signed: every answered command is recorded;
+      - memory ran out: every answered command is recorded. Commands without
+        an answer may or may not be recorded; those with an `id` can safely be
+        sent again"#;
 
 /// Record commands from JSON Lines, and print one result line for each
 ///

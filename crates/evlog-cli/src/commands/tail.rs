@@ -32,16 +32,17 @@ const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog tail                      the last 10 events
-  evlog tail -f                   and new ones, until Ctrl-C
-  evlog tail -n 0 -f --json       only new ones, for programs
-  evlog tail -f --run RUN_0001    the events of one run
-  evlog tail -n 50 --since 2h     the last 50 events of the last two hours
-  evlog tail -f --status failed   each event after which its run is failed
-  evlog tail -f --wait --retry    start before the log exists, and go on with the next one at its path
-  evlog tail --cursor seen.json   what came since the last time
-  evlog tail -n 1000 -f --fold    one line a run, with its status
-  evlog tail -f --verify          check every commit as it comes";
+  evlog tail                     the last 10 events
+  evlog tail -f                  and new ones, until Ctrl-C
+  evlog tail -n 0 -f --json      only new ones, for programs
+  evlog tail -f --run RUN_0001   the events of one run
+  evlog tail -n 50 --since 2h    the last 50 events of the last two hours
+  evlog tail -f --status failed  each event after which its run is failed
+  evlog tail -f --wait --retry
+      start before the log exists, and go on with the next one at its path
+  evlog tail --cursor seen.json  what came since the last time
+  evlog tail -n 1000 -f --fold   one line a run, with its status
+  evlog tail -f --verify         check every commit as it comes";
 
 /// A follower has fallen behind if it finds at least this many new events at once.
 const BEHIND_MIN: u64 = 10_000;

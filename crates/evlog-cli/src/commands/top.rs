@@ -20,15 +20,15 @@ use std::io::{self, IsTerminal};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog top                    the runs of ./evlog, those with the newest events first
+  evlog top  the runs of ./evlog, those with the newest events first
   evlog --log builds top
   evlog --color never top
 
-Keys: j, k and the arrows move; Enter opens a run, Esc goes back; / filters by text, f by status; s sorts;
-p pauses; Tab changes the part of the screen; ? shows all keys; q and Ctrl-C end.
+Keys: j, k and the arrows move; Enter opens a run, Esc goes back; / filters by text, f by status; s sorts; p \
+pauses; Tab changes the part of the screen; ? shows all keys; q and Ctrl-C end.
 
-If the log is removed, replaced or cut, the screen says so and stays until q, with exit code 2.
-The screen needs 60 columns and 16 lines, and shows more on a wider terminal.";
+If the log is removed, replaced or cut, the screen says so and stays until q, with exit code 2. The screen needs \
+60 columns and 16 lines, and shows more on a wider terminal.";
 
 /// Watch runs on a screen: their states, their stages and their events, as they are committed
 ///

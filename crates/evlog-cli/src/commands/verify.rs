@@ -45,22 +45,30 @@ pub(crate) const TOO_FEW: &str = "too few witnesses have cosigned the checkpoint
 
 const EXAMPLES: &str = "\
 Verdicts, worst first:
-  tampered    the bytes are well-formed, but a root, the order or a digest does not match
+  tampered    the bytes are well-formed, but a root, the order or a digest
+              does not match
   truncated   bytes are missing that were synced, by the log's own records
   damaged     committed bytes have changed
-  torn_tail   the last bytes are an unfinished commit that was never acknowledged; the next writer cuts it
+  torn_tail   the last bytes are an unfinished commit that was never
+              acknowledged; the next writer cuts it
   clean       everything matches
 
 Examples:
   evlog verify
   evlog verify --json | jq -r .root
-  evlog verify --format junit > verify.xml                   test results for a CI job
-  evlog verify --checkpoint builds.note --key builds.pub     check that nothing was rewritten or cut since then
+  evlog verify --format junit > verify.xml
+      test results for a CI job
+  evlog verify --checkpoint builds.note --key builds.pub
+      check that nothing was rewritten or cut since then
   evlog verify --checkpoint builds.note --policy policy.txt --record
-  evlog verify --max-rate 50M                                leave disk bandwidth for a writer
-  evlog verify --resume progress                             after Ctrl-C, run it again: it continues
-  evlog verify --sample 1% --checkpoint builds.note --key builds.pub     check 1% of the segments against the signed root
-  cat evlog/segments/*.seg | b3sum        the same root from another tool (closed log only)";
+  evlog verify --max-rate 50M
+      leave disk bandwidth for a writer
+  evlog verify --resume progress
+      after Ctrl-C, run it again: it continues
+  evlog verify --sample 1% --checkpoint builds.note --key builds.pub
+      check 1% of the segments against the signed root
+  cat evlog/segments/*.seg | b3sum
+      the same root from another tool (closed log only)";
 
 /// Verify the whole log, and print the verdict
 ///

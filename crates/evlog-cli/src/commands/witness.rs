@@ -26,11 +26,16 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   evlog key new ci.example.com/witness --witness
-  evlog witness builds.note --state seen --log-key builds.pub --key witness.key > cosigned.note
-  evlog witness --last --state seen --log-key builds.pub > last.note       the last checkpoint seen, for the log's owner
-  evlog prove --from last.note --out grown.proof                           run by the log's owner
-  evlog witness builds.note --proof grown.proof --state seen --log-key builds.pub --key witness.key
-  evlog witness builds.note --state seen --log-key builds.pub --key witness.key --out cosigned.note --format junit";
+  evlog witness builds.note --state seen --log-key builds.pub \\
+      --key witness.key > cosigned.note
+  evlog witness --last --state seen --log-key builds.pub > last.note
+      the last checkpoint seen, for the log's owner
+  evlog prove --from last.note --out grown.proof
+      run by the log's owner
+  evlog witness builds.note --proof grown.proof --state seen \\
+      --log-key builds.pub --key witness.key
+  evlog witness builds.note --state seen --log-key builds.pub \\
+      --key witness.key --out cosigned.note --format junit";
 
 /// Cosign a checkpoint if its log extends the last one seen
 ///

@@ -21,9 +21,10 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog contract list                                the built-in contracts
-  evlog contract show status                         its statuses, transitions and rules
-  evlog contract show status --format mermaid        the same as a diagram
+  evlog contract list         the built-in contracts
+  evlog contract show status  its statuses, transitions and rules
+  evlog contract show status --format mermaid
+      the same as a diagram
   evlog contract check docs/examples/contracts/order.toml
   evlog submit --contract docs/examples/contracts/order.toml commands.jsonl
 
@@ -34,7 +35,8 @@ Examples:
   evlog contract check order.toml
   evlog contract check contracts/*.toml --json
   evlog contract check contracts/*.toml --format sarif > contracts.sarif
-  evlog contract check contracts/registry.json       a registry of schemas, with their files
+  evlog contract check contracts/registry.json
+      a registry of schemas, with their files
 
 Exit codes:
   0   every file is a valid contract, or a valid registry (`*.json`)
@@ -45,7 +47,8 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   evlog contract show purple-axiom
   evlog contract show order.toml --format mermaid > order.mmd
-  evlog contract show order.toml --format json | jq .definition    as `create` takes it";
+  evlog contract show order.toml --format json | jq .definition
+      as `create` takes it";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
