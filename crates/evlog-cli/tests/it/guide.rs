@@ -172,6 +172,10 @@ fn the_demo_finds_a_forged_byte_and_leaves_nothing_behind() {
     let forged = demo(&["--tamper"]);
     assert_eq!(forged.code, 1, "{forged:?}");
     assert!(forged.out.contains("3 parcels are 9 now") && forged.err.contains("finding:"), "{forged:?}");
+    // Below the command that finds it, not above the whole story.
+    let typed = [env!("CARGO_BIN_EXE_evlog"), "demo", "--tamper"];
+    let seen = room.on_a_terminal(&typed, &[("NO_COLOR", "1"), ("TMPDIR", room.path("tmp").to_str().unwrap())]).out;
+    assert!(seen.find("$ evlog verify") < seen.find("finding:"), "{seen}");
     let json = demo(&["--tamper", "--json"]);
     assert_ne!(json.lines().last().unwrap()["verdict"], "clean");
     assert_eq!(std::fs::read_dir(room.path("tmp")).unwrap().count(), 0);

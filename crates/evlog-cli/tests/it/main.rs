@@ -49,6 +49,8 @@ mod kill;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod literate;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod named;
