@@ -101,6 +101,8 @@ fn forge(log: &Path) -> Result<(), CommandError> {
 fn typed(ui: &mut Ui, context: &Context, log: &Path, words: &[&str]) -> Result<Verdict, CommandError> {
     if !context.json {
         ui.line(Text::default().toned(Tone::Strong, "$ evlog ").toned(Tone::Strong, words.join(" ")));
+        // What the command says of its own comes below, also where both outputs are one.
+        ui.flush();
     }
     let arguments = Arguments::try_parse_from(["evlog"].iter().chain(words));
     let arguments = arguments.map_err(|error| CommandError::user(error.to_string()))?;
