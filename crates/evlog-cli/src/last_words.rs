@@ -255,6 +255,7 @@ mod tests {
             ("key show a.pub", READING),
             ("tail", READING),
             ("cat", READING),
+            ("top", READING),
             ("runs", READING),
             ("show r", READING),
             ("explain r", READING),
