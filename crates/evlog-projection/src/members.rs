@@ -155,19 +155,19 @@ impl Members {
         }
     }
 
-    /// A whole number from 0, if it is there.
+    /// A whole number from 0 to [`u64::MAX`], if it is there.
     pub fn optional_count(&mut self, name: &'static str) -> Result<Option<u64>, Malformed> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let found = value.as_u64();
         found.map(Some).ok_or_else(|| {
             malformed(
                 self.pointer(name),
-                format!("expected a whole number from 0, found {}", quoted(&value.to_string())),
+                format!("expected a whole number from 0 to {}, found {}", u64::MAX, quoted(&value.to_string())),
             )
         })
     }
 
-    /// A whole number from 0 to [`INTEGER_MAX`](crate::canonical::INTEGER_MAX) that must be there.
+    /// A whole number from 0 to [`u64::MAX`] that must be there.
     pub fn count(&mut self, name: &'static str) -> Result<u64, Malformed> {
         let found = self.optional_count(name)?;
         self.there(name, found)

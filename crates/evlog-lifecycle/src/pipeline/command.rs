@@ -222,7 +222,9 @@ fn taken_over(members: &mut Members) -> Result<TakenOver, Malformed> {
 fn process_ended(members: &mut Members) -> Result<ProcessEnded, Malformed> {
     let small = |name: &'static str, given: Option<u64>| {
         let number = given.map(|number| u8::try_from(number).map_err(|_| number)).transpose();
-        number.map_err(|found| malformed(format!("/{name}"), format!("expected a number up to 255, found {found}")))
+        number.map_err(|found| {
+            malformed(format!("/{name}"), format!("expected a whole number from 0 to 255, found {found}"))
+        })
     };
     Ok(ProcessEnded {
         stage: members.string("stage")?,

@@ -285,7 +285,10 @@ impl Report {
             child: members.text("child", 1, ID_CHARS_MAX)?,
             cached: flag(members, "cached")?.unwrap_or(false),
             retries: whole(members, "retries")?
-                .map(|given| u32::try_from(given).map_err(|_| malformed("/retries", "expected a whole number from 0")))
+                .map(|given| {
+                    let expected = || format!("expected a whole number from 0 to {}, found {given}", u32::MAX);
+                    u32::try_from(given).map_err(|_| malformed("/retries", expected()))
+                })
                 .transpose()?,
             next_retry_ns: instant(members, "next_retry_at")?,
             mirrors: false,

@@ -132,7 +132,7 @@ impl StepError {
             None => None,
             Some(code) => {
                 let number = code.as_u64().and_then(|code| u32::try_from(code).ok());
-                Some(number.ok_or_else(|| wrong("exitCode", "a whole number from 0"))?)
+                Some(number.ok_or_else(|| wrong("exitCode", &format!("a whole number from 0 to {}", u32::MAX)))?)
             }
         };
         let retryable = match given("retryable") {

@@ -263,7 +263,7 @@ fn count(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<u64> {
     let value = fields.take("count")?;
     let count = value.as_u64().filter(|count| *count > 0);
     if count.is_none() {
-        flaws.at(fields.pointer("count"), format!("expected a whole number from 1 on, found {value}"));
+        flaws.at(fields.pointer("count"), format!("expected a whole number from 1 to {}, found {value}", u64::MAX));
     }
     count
 }

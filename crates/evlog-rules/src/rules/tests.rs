@@ -283,7 +283,7 @@ within = "soon"
         "8:8: expected a kind of event",
         "9:10: expected a field of an event",
         "10:1: unknown member `then`",
-        "11:9: expected a whole number from 1 on",
+        "11:9: expected a whole number from 1 to 18446744073709551615, found 0",
         "12:1: expected the member `then`",
         "13:8: `two` is the name of rule/1 already",
         "17:13: `actor` cannot be both",

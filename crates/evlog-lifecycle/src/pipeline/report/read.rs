@@ -42,7 +42,8 @@ pub(super) fn members(value: &Value) -> Result<Report, Malformed> {
     given.end("a report")?;
     let wrong = |at: &str, message: &str| Malformed { pointer: at.to_owned(), message: message.to_owned() };
     let max = u32::try_from(max).ok().filter(|max| *max >= 1);
-    let max = max.ok_or_else(|| wrong("/max_errors_per_artifact", "expected a number from 1"))?;
+    let max = max
+        .ok_or_else(|| wrong("/max_errors_per_artifact", &format!("expected a whole number from 1 to {}", u32::MAX)))?;
     if stage_id.is_empty() || stage_id.chars().count() > STAGE_ID_LEN_MAX {
         return Err(wrong("/stage_id", "expected 1 to 128 characters"));
     }
@@ -89,7 +90,7 @@ fn finding(at: &str, item: Value) -> Result<Finding, Malformed> {
     given.end("a finding")?;
     let wrong = |name: &str, expected: &str| Malformed { pointer: format!("{at}/{name}"), message: expected.into() };
     if made.line_number == Some(0) {
-        return Err(wrong("line_number", "expected a number from 1"));
+        return Err(wrong("line_number", &format!("expected a whole number from 1 to {}", u64::MAX)));
     }
     if made.error_code.as_deref().is_some_and(|code| !is_error_code(code)) {
         return Err(wrong("error_code", "expected words of [a-z0-9] joined by `_`"));

@@ -229,7 +229,11 @@ fn a_report_in_another_order_or_beyond_its_cap_is_not_read() {
         report["max_errors_per_artifact"] = 3.into();
         report["artifacts"][0]["errors_truncated"] = true.into();
     });
-    check("line_number", &|report| report["artifacts"][0]["errors"][0]["line_number"] = 0.into());
+    check("expected a whole number from 1 to 4294967295", &|report| report["max_errors_per_artifact"] = 0.into());
+    check("line_number", &|report| report["artifacts"][0]["errors"][0]["line_number"] = json!(-1));
+    check("expected a whole number from 1 to 18446744073709551615", &|report| {
+        report["artifacts"][0]["errors"][0]["line_number"] = 0.into();
+    });
     check("error_code", &|report| report["artifacts"][0]["errors"][0]["error_code"] = "No".into());
     check("unknown member", &|report| report["artifacts"][0]["errors"][0]["severity"] = "error".into());
     check("schema_version", &|report| report["schema_version"] = "v1".into());

@@ -254,12 +254,15 @@ impl StoryPolicy {
     }
 }
 
-/// A whole number from 1; 0 counts as absent.
+/// A whole number from 1 to [`u64::MAX`]; 0 counts as absent.
 fn count(members: &mut Members, name: &'static str) -> Result<Option<u64>, Malformed> {
     let Some(value) = members.take(name) else { return Ok(None) };
     let Some(number) = value.as_u64() else {
         let found = quoted(&value.to_string());
-        return Err(malformed(pointer("", name), format!("expected a whole number from 0, found {found}")));
+        return Err(malformed(
+            pointer("", name),
+            format!("expected a whole number from 0 to {}, found {found}", u64::MAX),
+        ));
     };
     Ok(Some(number).filter(|number| *number > 0))
 }
