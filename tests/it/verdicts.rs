@@ -154,7 +154,7 @@ fn cuts(whole: &Files) -> Vec<Changed> {
         changed.push(change(whole, format!("segment {nth} moved"), |files| files[nth].0 += 7));
         changed.push(change(whole, format!("segment {nth} emptied"), |files| files[nth].1.clear()));
         for tail in [&[0; 5][..], &[0; 70], b"x", &[0xff; 200]] {
-            changed.push(change(whole, format!("{} bytes behind segment {nth}", tail.len()), |files| {
+            changed.push(change(whole, format!("{} bytes after segment {nth}", tail.len()), |files| {
                 files[nth].1.extend_from_slice(tail);
             }));
         }

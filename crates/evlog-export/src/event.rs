@@ -100,8 +100,7 @@ impl<'a> HeadMembers<'a> {
 
 /// A payload: its own text if it is JSON, or its decoded members.
 pub enum Payload<'a> {
-    /// The text as it was recorded. In the form of RFC 8785 it is one line, and its numbers are the recorded ones, digit by
-    /// digit.
+    /// The text as it was recorded, with every digit of its numbers. A text in the form of RFC 8785 is one line.
     Text(&'a RawValue),
     /// What was decoded.
     Members(Value),

@@ -4,9 +4,9 @@
 //! Does not: open files, know what a payload means, judge digests, read the clock.
 //!
 //! Invariants:
-//! - No decoder panics. No decoder allocates by a number that it has not compared with [`limits`].
+//! - No decoder panics. No decoder allocates memory of a size that it read, unless it has compared the size with [`limits`].
 //! - Decoding answers *frame*, *empty*, *incomplete* or *corrupt*; the four are never mixed up.
-//! - Each value has only one encoding: bytes that decode encode to the same bytes.
+//! - Each value has only one encoding: if bytes can be decoded, encoding the decoded value gives the same bytes.
 //!
 //! Read [`segment`], then [`frame`], then [`commit`].
 #![no_std]

@@ -1,7 +1,7 @@
 //! Copies the content of a file into another one: by shared blocks if the file system can, else by the kernel, else through a
 //! buffer. Holes stay holes.
 //!
-//! Does not: know names, or check the copy. A caller that needs the copy's content reads it again.
+//! Does not: open files by name, or check the copy. A caller that needs the copy's content reads it again.
 
 use crate::meter::Meter;
 use std::fs::File;

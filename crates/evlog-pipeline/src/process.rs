@@ -1,7 +1,7 @@
 //! One stage's process: a supervisor starts it, evlog reads its output, waits for it, and ends it when its time limit has
 //! passed.
 //!
-//! Does not: know stages, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed on as
+//! Does not: use plans, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed on as
 //! it comes.
 //!
 //! Invariants:

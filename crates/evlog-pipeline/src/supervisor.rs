@@ -7,7 +7,7 @@
 //! must not be able to report in the supervisor's place.
 //!
 //! Does: start the stage's process, pass on the request to end it, end the processes that it leaves, report.
-//! Does not: know stages, time limits or the log.
+//! Does not: use plans, time limits or the log.
 //!
 //! Invariants:
 //! - The supervisor ends after all descendants that it may end. The stage's leader is reaped after its group was ended.

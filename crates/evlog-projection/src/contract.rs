@@ -93,7 +93,7 @@ pub struct NewEvent {
     pub cause: Cause,
     /// The details. For a custom kind they are JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it
     /// (F-39). The engine refuses a decision with any other payload, and records nothing. The engine knows no tables of
-    /// built-in kinds. A contract that owns such a kind reads its payload when it folds it. A decision that cannot be folded
+    /// built-in kinds. A contract that owns such a kind reads the payload when it folds the event. A decision that cannot be folded
     /// is refused too.
     pub payload: Vec<u8>,
 }

@@ -9,7 +9,7 @@
 //! - keep the contracts that a log knows ([`contracts`]);
 //! - find the known name that a mistyped one probably means ([`nearest`]).
 //!
-//! Does not: touch files, read the clock, know any contract.
+//! Does not: touch files, read the clock, or contain the rules of a contract.
 //!
 //! Invariants:
 //! - A projection is a function of events alone: no clock, no randomness, no environment, no unordered map, no

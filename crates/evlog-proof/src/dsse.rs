@@ -1,6 +1,6 @@
 //! DSSE envelopes, version 1: a statement of any form. The signature covers its type too.
 //!
-//! Does not: know statements, or write JSON; the caller writes the members.
+//! Does not: read the statement, or write JSON; the caller writes the members.
 
 use crate::key::SignerKey;
 use alloc::format;
@@ -33,8 +33,8 @@ impl Envelope {
     }
 }
 
-/// The bytes that are signed. No note begins like this, because a log's name has no spaces. So a signature of a note is never a
-/// signature of an envelope.
+/// The bytes that are signed. They begin with `DSSEv1` and a space. The first line of a note of evlog is the log's name, or
+/// `cosignature/v1` if a witness signs it, and neither has a space. So a signature of a note is never a signature of an envelope.
 fn signed_bytes(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);

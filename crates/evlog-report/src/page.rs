@@ -271,7 +271,7 @@ pub struct Lane {
 pub struct Span {
     /// Where it begins.
     pub from: u16,
-    /// Where it ends; the same for something that happened at once.
+    /// Where it ends. The same place as `from` for something that took no time.
     pub to: u16,
     /// How good it is.
     pub tone: Tone,

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 /// The length of the whole timeline, in the units of spans.
 const LEN: u16 = 1000;
-/// The least width of a span that is drawn: something that happened at once must be visible.
+/// The least width of a span that is drawn: something that took no time must be visible.
 const WIDTH_MIN: u16 = 6;
 
 pub(crate) fn timeline(timeline: &Timeline) -> Markup {

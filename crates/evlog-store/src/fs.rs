@@ -119,7 +119,7 @@ pub enum LockAttempt {
     HeldBy(String),
 }
 
-/// A lock that is held. Dropping it releases it.
+/// A lock that is held. Dropping this value releases the lock.
 pub trait Lock: Debug + Send + Sync {
     /// Replaces the note in the lock that others can read.
     fn say(&self, owner: &str) -> io::Result<()>;

@@ -121,7 +121,7 @@ mod tests {
         for (name, bytes) in [
             ("a bit", [&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat()),
             ("one byte less", whole[..whole.len() - 1].to_vec()),
-            ("zeros behind", [&whole[..], &[0; 40]].concat()),
+            ("zeros after it", [&whole[..], &[0; 40]].concat()),
         ] {
             assert_eq!(after(&bytes), None, "{name}");
         }

@@ -146,9 +146,9 @@ pub const TABLE: &[Row] = &[
         floor: &[Floor::Reached],
         later: &[Later::Valid],
         action: Action::Cut,
-        why: "Unsynced writes reach the disk in any order, so a later one may be whole. Its own durable-before says \
-              that the failing frame was not synced when it was written: both are of groups that were never \
-              acknowledged.",
+        why: "Unsynced writes reach the disk in any order, so a later one may be whole. The later \
+              frame's durable-before says that the failing frame was not synced when the later frame was written. So \
+              both belong to groups that were never acknowledged.",
     },
     Row {
         id: "V-05",
@@ -296,10 +296,9 @@ This page is generated from the table in `crates/evlog-store/src/recovery.rs`; a
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
 If a log was closed cleanly, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
-is scanned. A reader does the same. So in a last segment that was closed cleanly, as in every sealed one, a number that does not follow in its stream
-(V-17) is reported by commands that read this stream and by `evlog verify`, and not by others. In all other cases the last segment is scanned from the start, frame by frame, up to the first
-byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly
-one row.
+is scanned. A reader does the same. So in a last segment that was closed cleanly, as in every sealed one, a wrong number in a stream (V-17) is
+reported by commands that read this stream and by `evlog verify`, and not by others. In all other cases the last segment is scanned from the start,
+frame by frame, up to the first byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly one row.
 
 Opening also compares the header of the last segment: its log id and segment size limit with those of the first segment (rule F-12), and its
 first seq with the last commit at the end of the segment before it (rule F-16). If one differs, the log is refused as `tampered`. If the

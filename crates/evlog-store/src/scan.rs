@@ -33,11 +33,11 @@ pub(crate) struct Scan {
     pub(crate) reason: String,
     /// Whether a valid frame follows the stop.
     pub(crate) later: Later,
-    /// The first commit with a number that does not follow in its stream, if the scan went on after it.
+    /// The first commit with a wrong number in a stream, if the scan went on after it.
     pub(crate) misnumbered: Option<Misnumbered>,
 }
 
-/// A commit with a number that does not follow in its stream (rule F-34).
+/// A commit with a wrong number in a stream: not one more than the number before it (rule F-34).
 #[derive(Clone, Debug)]
 pub(crate) struct Misnumbered {
     /// Position of the commit.
@@ -48,7 +48,7 @@ pub(crate) struct Misnumbered {
     pub(crate) found: String,
 }
 
-/// How a pass treats a number that does not follow in its stream.
+/// How a pass treats a wrong number in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbers {
     /// It stops: no writer goes on after such a commit.
@@ -106,7 +106,7 @@ pub(crate) struct Pass {
     /// The largest durable-before so far.
     durable_before: u64,
     numbers: Numbers,
-    /// The first commit with a number that does not follow in its stream, if the pass went on after it.
+    /// The first commit with a wrong number in a stream, if the pass went on after it.
     pub(crate) misnumbered: Option<Misnumbered>,
 }
 

@@ -4,15 +4,15 @@
 pub(crate) const HELP: [(&str, &str); 12] = [
     ("j, k, arrows", "move; PgUp, PgDn, Home and End go further"),
     ("Enter", "open the marked run: its stages or steps, and its events"),
-    ("Esc", "back to all runs; there: clear the filters"),
+    ("Esc", "to all runs; in that list, clear the filters"),
     ("/", "show only what contains a text: run, contract, status, actor, event"),
-    ("f", "show only one status; again: the next one"),
+    ("f", "show one status; press again for the next"),
     ("s", "sort: newest event, run, status, most events, oldest"),
     ("p", "pause: the screen stays, and events wait"),
     ("Tab", "the other part of the screen"),
     ("?", "this help"),
     ("q, Ctrl-C", "end"),
-    ("verdict", "of the bytes that were read since the start, each once"),
+    ("verdict", "the result for all bytes read so far"),
     ("signed", "the last checkpoint that the log records"),
 ];
 

@@ -58,7 +58,8 @@ impl Programs {
         Ok(Some(command))
     }
 
-    /// Starts a child that writes this many events, or almost a whole segment, to a new log in `dir`, and kills it.
+    /// Starts a child that writes to a new log in `dir`, and kills it when it has written this many events or when the first
+    /// segment is almost full.
     pub fn killed_writer(&self, count: usize, dir: &Path) -> Done<()> {
         let (program, arguments) = self.victim.split_first().ok_or("there is no program to kill")?;
         let mut command = Command::new(program);
@@ -128,8 +129,8 @@ pub const READY: &str = "ready";
 /// Events of a commit of a victim.
 const BATCH: usize = 1000;
 
-/// In the child: appends this many events, though never more than one segment holds, prints [`READY`] by `say`, and waits
-/// for its end.
+/// In the child: appends this many events, but stops when the first segment is almost full. Then it prints [`READY`] by `say`,
+/// and waits to be killed.
 pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) -> Done<()>) -> Done<()> {
     let events = audit_events(count)?;
     let writer = ours::writer(dir)?;

@@ -84,7 +84,7 @@ impl Prover {
     }
 }
 
-/// Returns the trees at a log's segments, each once. A tree that is missing is left out, and so is a tree whose root differs
+/// Returns the trees at a log's segments, each tree only once. A tree that is missing is left out, and so is a tree whose root differs
 /// from the root in the segment's header.
 pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
     let mut given = BTreeSet::new();

@@ -1,7 +1,7 @@
-//! What stands behind the workspace, as cargo knows it, under the rules of `.deny.toml`: licences, sources, bans.
+//! Checks the packages that the workspace depends on against the rules of `.deny.toml`: licences, sources, bans.
 //!
 //! Every package of the lock file counts, whatever platform or test needs it.
-//! Does not: know advisories, which are in a database on the network (`just advisories`).
+//! Does not: read advisories, which are in a database on the network (`just advisories`).
 
 use crate::deny_rules::{DENY, Rules, rules};
 use crate::finding::Finding;

@@ -274,7 +274,7 @@ fn plain(text: &str) -> String {
     pieces.iter().enumerate().map(piece).collect()
 }
 
-/// GitHub makes links of addresses in text, also behind a backslash, so punctuation becomes character references; a colon before
+/// GitHub makes links of addresses in text, also after a backslash, so punctuation becomes character references; a colon before
 /// a space begins no address. It looks for mail addresses, names and numbers of issues in what the references stand for; a
 /// comment divides them.
 fn escaped(text: &str) -> String {

@@ -215,7 +215,7 @@ impl<'l> Import<'l> {
         let found = self.seqs.binary_search_by_key(&cause, |(old, _)| *old);
         found.map(|at| self.seqs[at].1).map_err(|_| {
             let message = format!("expected an earlier line with seq {cause}, which caused this event, found none");
-            CommandError::user(message).hint("an import keeps causes: export the events that they are, too")
+            CommandError::user(message).hint("an import keeps causes: export the events that are causes, too")
         })
     }
 

@@ -32,7 +32,7 @@ If the log is removed, replaced or cut, the screen says so and stays until q, wi
 
 /// Watch runs on a screen: their states, their stages and their events, as they are committed
 ///
-/// Nothing is written. The bytes of the log are verified as they are read, each once, and every run is folded by its contract;
+/// Nothing is written. The bytes of the log are verified as they are read, only once, and every run is folded by its contract;
 /// the verdict is that of what was read so far. At most 10,000 runs are kept, those with the newest events.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

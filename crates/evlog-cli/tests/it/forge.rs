@@ -37,7 +37,7 @@ pub(crate) fn reframe(segment: &Path, n: usize, change: impl FnOnce(&Frame<'_>) 
         Ok::<(), ()>(())
     };
     codec.encode(position, durable_before, &mut forged, write).unwrap().unwrap();
-    assert_eq!(forged.len(), len, "the frames behind it stay where they are");
+    assert_eq!(forged.len(), len, "the frames after it stay where they are");
     bytes[at..at + len].copy_from_slice(&forged);
     fs::write(segment, &bytes).unwrap();
 }

@@ -250,7 +250,7 @@ fn a_follower_that_cannot_read_head_ends_since_nothing_would_ever_come() {
 
 #[test]
 fn every_reader_says_that_a_log_is_shorter_than_a_note_of_its_own() {
-    // Rule C-51, without HEAD and without a sealed segment behind it.
+    // Rule C-51, without HEAD and without a later segment.
     for shorten in [cut, blank] {
         every_reader_says_that_the_log_is_shorter(shorten);
     }

@@ -2,7 +2,7 @@
 
 use crate::support::Room;
 
-/// Commands that take `--run`, which comes behind these words.
+/// Commands that take `--run`, which comes after these words.
 const TAKING: [&[&str]; 12] = [
     &["cat"],
     &["cat", "--json"],

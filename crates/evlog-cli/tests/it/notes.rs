@@ -23,7 +23,7 @@ pub(crate) fn claimed(room: &Room, note: &str) -> Checkpoint {
     Checkpoint::parse(note.text()).unwrap()
 }
 
-/// Cuts the log behind what the old checkpoint covers, and takes away what remembers more: but for the notes.
+/// Cuts the log after the bytes that the old checkpoint covers, and removes what shows that there were more, except the notes.
 pub(crate) fn cut(room: &Room) -> PathBuf {
     shorten(room, |path, size| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(size).unwrap())
 }

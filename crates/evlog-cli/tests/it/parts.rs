@@ -150,7 +150,7 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
     assert_eq!(sample(0, &[]), (json!("clean"), json!(null)));
     assert_eq!(sample(1, &against), (json!("tampered"), json!("C-52")));
     fs::write(last, &sound).unwrap();
-    // In a sealed one: the header behind it tells, unless its writer mends that too; the signed root does anyway.
+    // In a sealed one: the header after it tells, unless its writer mends that too; the signed root does anyway.
     rewrite(&segments[3], 1, other_number);
     assert_eq!(sample(1, &[]), (json!("tampered"), json!("F-14")));
     assert_eq!(sample(1, &against).0, json!("tampered"));

@@ -48,9 +48,9 @@ pub(crate) const ONE: [(&str, Harm); 22] = [
     ("a header alone", |_, it, _| set_len(it, 96)),
     ("cut within a frame", |_, it, _| set_len(it, 300)),
     ("cut by a byte", |_, it, _| set_len(it, fs::metadata(it).unwrap().len() - 1)),
-    ("zeros behind it", |_, it, _| set_len(it, fs::metadata(it).unwrap().len() + 64)),
-    ("other bytes behind it", |_, it, _| {
-        let bytes = [fs::read(it).unwrap(), b"other bytes behind it".to_vec()].concat();
+    ("zeros after it", |_, it, _| set_len(it, fs::metadata(it).unwrap().len() + 64)),
+    ("other bytes after it", |_, it, _| {
+        let bytes = [fs::read(it).unwrap(), b"other bytes after it".to_vec()].concat();
         fs::write(it, bytes).unwrap();
     }),
     ("another magic", |_, it, _| flip(it, 0)),
@@ -166,7 +166,7 @@ fn every_judge_has_one_verdict_on_a_log_with_notes_whose_segment_was_changed() {
     assert!(differ.is_empty(), "{} of them: {differ:#?}", differ.len());
 }
 
-/// What may have the name of a segment behind the last one, and what every command says of such a log.
+/// What may have the name of a segment after the last one, and what every command says of such a log.
 type Junk = (&'static str, fn(&Path), &'static str);
 
 const JUNK: [Junk; 8] = [
@@ -212,7 +212,7 @@ fn every_command_has_one_verdict_on_a_log_with_a_file_that_is_no_segment_behind_
     let (whole, mut differ) = (long_room(), Vec::new());
     let last = whole.segments().pop().unwrap();
     let end = position(&last) + fs::metadata(&last).unwrap().len();
-    // Behind the end, behind a gap, within the last segment, and in its place.
+    // After the end, after a gap, within the last segment, and in its place.
     for at in [end, end + 500, end - 50, position(&last)] {
         for (kind, put, of_kind) in JUNK {
             for is_bare in [false, true] {

@@ -1,7 +1,7 @@
 //! Outcomes: how a stage or substage ended, and which run status follows from a run's outcomes (pipeline.md 1.4, 1.5, 3.1,
 //! 3.2).
 //!
-//! Does not: know stages, catalogues or configuration.
+//! Does not: depend on a pipeline's stages, catalogue or configuration.
 //!
 //! Invariants: the order of the variants here is part of the payloads' format. A run's status depends on its outcomes and on
 //! nothing else.

@@ -60,8 +60,8 @@ impl Baseline {
         Ok(Baseline { bundle: runs.join(&run), run, state, from })
     }
 
-    /// What can be reused of a stage if all earlier ones were reused. Otherwise a message that says what was expected and
-    /// found.
+    /// What can be reused of a stage if all earlier ones were reused. If nothing can be, a message that says what was expected
+    /// and found.
     pub(super) fn offer(
         &self,
         plan: &Plan,

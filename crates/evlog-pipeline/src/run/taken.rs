@@ -82,7 +82,7 @@ impl Runner<'_> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
         self.watcher.report(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
         let tell = self.reading(Some(&stage.id));
-        // Each file is read in the other bundle, and its copy is read here.
+        // Each file is read twice: the original in the other bundle, and the copy in this one.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
         let staging = self.home()?.within_named(&room.staging_path)?;
         for artifact in &offer.artifacts {

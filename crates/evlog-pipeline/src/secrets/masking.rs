@@ -174,7 +174,7 @@ impl Masking {
         let readings = known.readings(&self.held);
         let mut settled =
             readings.iter().map(|(reading, words)| words.settled(reading)).fold(self.held.len(), usize::min);
-        // The next call reads from there, and must read it as it was read now.
+        // The next call reads from there, and must read these bytes as this call has read them.
         loop {
             let boundary =
                 readings.iter().fold(settled, |settled, (reading, _)| reading.boundary(settled).min(settled));

@@ -1,10 +1,10 @@
 //! The readings of bytes: with escape codes left out; with the escapes of JSON, of URLs and of JSON pointers undone; as
 //! base64; and as hexadecimal text. A secret is looked for in each reading, and masked at its place in the original bytes.
 //!
-//! Does not: know secrets.
+//! Does not: search for secrets; `masking.rs` does.
 //!
 //! Invariants:
-//! - Every byte of a reading knows the bytes that it was read from.
+//! - For every byte of a reading, it is known from which bytes it was read.
 //! - Bytes whose reading could change when more bytes come are not read yet. The reading says where they begin.
 //! - What stands between the characters of a base64 or hexadecimal text is left out, at most [`GAP_MAX`] bytes at once.
 

@@ -1,9 +1,9 @@
-//! How far a reader may see a log when it opens it.
+//! How far a reader that opens a log may see it.
 //!
 //! That depends on whether a writer is at work. If a writer is, only `HEAD` says what is committed, and bytes beyond it may be
 //! gone after a crash. If there is no writer, the next writer will keep exactly what the recovery table keeps, so that may be
-//! shown. No writer goes on after a wrong number in a stream (V-17): there a reader shows what an audit counts, and reports
-//! it.
+//! shown. No writer goes on after a wrong number in a stream (V-17): a reader then shows the events that an audit counts,
+//! and reports the wrong number.
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};

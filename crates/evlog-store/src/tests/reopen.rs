@@ -246,7 +246,7 @@ fn a_segment_cut_or_changed_under_its_sidecars_is_judged_by_a_scan() {
         assert!(error.to_string().contains(verdict), "{error}");
     }
     fs.put(&path, longer);
-    assert!(open(&fs).1.cut.is_some_and(|cut| cut.len == 1), "a byte behind the end is a torn tail");
+    assert!(open(&fs).1.cut.is_some_and(|cut| cut.len == 1), "a byte after the end is a torn tail");
 }
 
 #[test]

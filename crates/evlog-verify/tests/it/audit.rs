@@ -380,7 +380,7 @@ fn nothing_is_handed_out_from_a_commit_on_that_is_not_in_its_place() {
             assert_eq!((report.end, report.next_seq), (Position(end), Seq(3)), "pieces of {piece} bytes");
             assert_eq!(report.root, prefix_root(&builder.files, end));
             assert_eq!(handed_out.len(), 3);
-            assert_eq!(report.commits, 5, "what comes behind it is still checked");
+            assert_eq!(report.commits, 5, "what comes after it is still checked");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A verification that follows a log: it judges what was committed since it last looked, each byte once.
+//! A verification that follows a log: it judges the bytes that were committed since its last pass, and judges each byte only once.
 //!
 //! Does: judge bytes as [`check`](super::check) does and compare the checkpoints that the log records with what was read.
 //! With [`Live::with_runs`] also every run by its contract and by the policy of the time.
-//! Does not: read bytes again that it has judged. What is changed behind it, it sees when a checkpoint over other bytes than
-//! those that it read is recorded; `check` sees it at once.
+//! Does not: read bytes again that it has judged. If such bytes change, it finds the change when a checkpoint is recorded over
+//! bytes other than those that it read. `check` finds the change at once.
 //!
 //! Invariants:
 //! - Only committed bytes are judged, so a frame that a writer has not finished is no finding.

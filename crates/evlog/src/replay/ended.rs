@@ -20,7 +20,7 @@ pub(super) struct Ended {
     rebuilt: Vec<Rebuilt>,
     compared: Compared,
     errors: Vec<FoldError>,
-    /// The lists of paths that occur, each once, because most runs have the same files as others.
+    /// The lists of paths that occur, without duplicates, because most runs have the same files as others.
     paths: BTreeSet<Arc<Vec<String>>>,
 }
 

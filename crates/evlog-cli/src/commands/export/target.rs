@@ -26,7 +26,7 @@ pub(super) fn taken(path: &Path) -> CommandError {
     CommandError::user(message)
 }
 
-/// A writer that counts and hashes what it writes. It stands behind a buffer, because many small pieces take long to hash.
+/// A writer that counts and hashes what it writes. It gets its bytes from a buffer, because many small pieces take long to hash.
 struct Out<'u> {
     to: To<'u>,
     bytes: u64,

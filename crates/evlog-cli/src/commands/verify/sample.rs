@@ -19,7 +19,7 @@ use evlog_verify::Covered;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-/// A sample counts as finding damage if it misses it with at most this probability, in parts per million.
+/// A sample counts as finding damage if the probability that it misses the damage is at most this, in parts per million.
 const SELDOM: u64 = 50_000;
 /// The bits of a seed: JSON readers hold whole numbers up to 2^53 exactly.
 const SEED_BITS: u32 = 53;

@@ -70,7 +70,7 @@ impl Reader<'_> {
         !self.next_is(b']')
     }
 
-    /// Goes behind the value that is next.
+    /// Goes to the position after the next value.
     fn skip(&mut self) {
         let mut depth = 0_usize;
         let from = self.value();
