@@ -93,7 +93,7 @@ fn run(page: &str, room: &Room, redactions: &Redactions) -> String {
     let mut lines = page.lines().peekable();
     let mut is_console = false;
     while let Some(line) = lines.next() {
-        made += &format!("{line}\n");
+        made.extend([line, "\n"]);
         if line.starts_with("```") {
             is_console = line == "```console";
         }
@@ -103,10 +103,10 @@ fn run(page: &str, room: &Room, redactions: &Redactions) -> String {
         let mut step = Step { typed: vec![line], expected: String::new() };
         while let Some(line) = lines.next_if(|line| line.starts_with("> ") || *line == ">") {
             step.typed.push(line);
-            made += &format!("{line}\n");
+            made.extend([line, "\n"]);
         }
         while let Some(line) = lines.next_if(|line| !line.starts_with("$ ") && !line.starts_with("```")) {
-            step.expected += &format!("{line}\n");
+            step.expected.extend([line, "\n"]);
         }
         made += &step.found(room, redactions);
     }
@@ -145,7 +145,7 @@ fn differing(pages: Vec<(String, PathBuf)>) -> Vec<(PathBuf, String, String)> {
 /// The lines of one text that are not in the other.
 fn lines_besides(text: &str, other: &str) -> String {
     let other: BTreeSet<&str> = other.lines().collect();
-    text.lines().filter(|line| !other.contains(line)).map(|line| format!("    {line}\n")).collect()
+    text.lines().filter(|line| !other.contains(line)).flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 #[test]
