@@ -220,7 +220,7 @@ fn plan(last: &str) -> String {
 }
 
 /// A log of every contract, keys, plans, and what stands in the way of some commands.
-fn room() -> Room {
+pub(crate) fn room() -> Room {
     let room = Room::with_batch();
     room.write("plan.toml", &plan("false"));
     room.ends(20, &["run", "plan.toml", "--run-id", "old"]);

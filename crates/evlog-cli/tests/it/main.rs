@@ -128,3 +128,4 @@ mod verify;
 mod watch;
 #[cfg(test)]
 mod way_on;
+mod wording;
