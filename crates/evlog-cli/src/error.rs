@@ -4,8 +4,9 @@ mod object;
 
 pub(crate) use object::ErrorObject;
 
+use crate::shell::of_log;
 use evlog::{LogError, View};
-use evlog_pipeline::{FileError, RunError};
+use evlog_pipeline::{FileError, RunError, in_words};
 use evlog_projection::nearest::meant;
 use evlog_store::layout::Layout;
 use evlog_store::{OpenError, ReadError, Refusal};
@@ -113,21 +114,23 @@ impl CommandError {
 
     /// The log has no such run, or had none then. That is a no.
     pub(crate) fn no_run(view: &View, run: &str) -> CommandError {
-        let (then, which) = if view.is_whole() {
-            (String::new(), "")
-        } else {
-            (format!(" before seq {}", view.next_seq()), " with the same `--at`")
-        };
-        let missing = CommandError::user(format!("no run `{run}` in the log{then}"));
         // The names only help: without them the run is missing all the same.
         let names = view.run_names().unwrap_or_default();
-        let missing = missing.with_code(Verdict::No.code()).meant(run, names.iter().map(String::as_str));
-        missing.hint(format!("`evlog runs`{which} lists them"))
+        let which = if view.is_whole() { "" } else { " with the same `--at`" };
+        let listing = format!("`evlog runs{}`{which}", of_log(view.dir()));
+        CommandError::no_run_in(&searched(view), run, &names, &listing).with_code(Verdict::No.code())
+    }
+
+    /// No run of this name is in a place whose runs `listing` lists. All commands say it in these words.
+    pub(crate) fn no_run_in(place: &str, run: &str, names: &[String], listing: &str) -> CommandError {
+        CommandError::user(format!("no run `{run}` in {place}"))
+            .meant(run, names.iter().map(String::as_str))
+            .hint(format!("{listing} lists the runs; `--log PATH` names another log"))
     }
 
     /// A file could not be used.
     pub(crate) fn file(action: &str, path: impl Display, error: &io::Error) -> CommandError {
-        CommandError::user(format!("could not {action} `{path}`: {error}"))
+        CommandError::user(format!("could not {action} `{path}`: {}", in_words(action, error)))
     }
 
     /// Adds advice.
@@ -213,19 +216,16 @@ impl From<LogError> for CommandError {
 impl CommandError {
     fn hint_for_opening(self, error: &OpenError) -> CommandError {
         match error {
-            OpenError::NoLog { path } => {
-                let [expected, found] = ["segments in it", "none"].map(|text| Some(text.to_owned()));
-                let differs = Differs { place: Some(format!("`{}`", path.display())), expected, found };
-                CommandError { differs: differs.into(), ..self }.hint(match log_beside(path) {
-                    Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
-                    None => "`evlog init` makes one; `--log PATH` or EVLOG_LOG names another".to_owned(),
-                })
-            }
+            OpenError::NoLog { path } => self.hint_for_no_log(path),
             OpenError::Locked { .. } => {
                 self.hint("a log has one writer at a time; readers such as `evlog tail -f` can run at the same time")
             }
             OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
-                self.hint("a log is a directory; `--log PATH` or EVLOG_LOG names another")
+                // The failure names a file of the log; the file in the way is where the log, or a directory above it, should be.
+                let file = failure.path.ancestors().find(|path| path.is_file()).unwrap_or(&failure.path);
+                let place = format!("no log at `{}`", file.display());
+                CommandError::unlike(place, "a directory", "a file")
+                    .hint("a log is a directory; `--log PATH` or EVLOG_LOG names another")
             }
             OpenError::Io(failure) if matches!(failure.doing, "lock" | "create") && is_forbidden(&failure.source) => {
                 self.hint("this command has to write to the log; commands that only read need no write permission")
@@ -233,6 +233,21 @@ impl CommandError {
             OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
             _ => self,
         }
+    }
+
+    fn hint_for_no_log(self, path: &Path) -> CommandError {
+        let shown = path.display();
+        let (message, expected, found) = if path.is_dir() {
+            (self.message, "segments in it", "none")
+        } else {
+            (format!("no log at `{shown}`: no such directory"), "a directory with segments in it", "no such directory")
+        };
+        let [expected, found] = [expected, found].map(|text| Some(text.to_owned()));
+        let differs = Differs { place: Some(format!("`{shown}`")), expected, found };
+        CommandError { message, differs: differs.into(), ..self }.hint(match log_beside(path) {
+            Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
+            None => format!("`evlog init{}` makes one; `--log PATH` or EVLOG_LOG names another", of_log(path)),
+        })
     }
 
     fn hint_for_refusal(self, refusal: &Refusal) -> CommandError {
@@ -249,7 +264,7 @@ impl CommandError {
 }
 
 /// The beginning of every private key.
-const PRIVATE: &str = "PRIVATE+KEY+";
+pub(crate) const PRIVATE: &str = "PRIVATE+KEY+";
 
 /// The text with no private key in it. A message quotes a file that was given in the wrong place, and that may be a private key,
 /// which must not get into the log of a CI job.
@@ -259,10 +274,19 @@ fn without_keys(text: &str) -> String {
         let (before, key) = rest.split_at(at + PRIVATE.len());
         let end = key.find(|c: char| c.is_whitespace() || "\"'`\u{2026}".contains(c)).unwrap_or(key.len());
         shown.push_str(before);
-        shown.push('\u{2026}');
+        // The beginning alone is no key.
+        if end > 0 {
+            shown.push('\u{2026}');
+        }
         rest = &key[end..];
     }
     shown + rest
+}
+
+/// A log as a place where a run was looked for, and how far.
+pub(crate) fn searched(view: &View) -> String {
+    let then = if view.is_whole() { String::new() } else { format!(" before seq {}", view.next_seq()) };
+    format!("log `{}`{then}", view.dir().display())
 }
 
 /// A log that may be meant where there is none: the working directory itself, or the directory `evlog` below the path.

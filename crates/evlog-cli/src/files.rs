@@ -15,6 +15,9 @@ pub(crate) const RUNS: &str = "runs";
 /// The state of a run of any contract, within its bundle.
 pub(crate) const RUN_FILE: &str = "run.json";
 
+/// What a person does about a file that cannot be continued. The file may be anything: nobody is told to remove it.
+pub(crate) const ANEW: &str = "name another file; one that does not exist yet begins anew";
+
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
 

@@ -1,6 +1,6 @@
 //! Key files: one line of text each. A private key file must be readable by its owner only; otherwise it is refused.
 
-use crate::error::CommandError;
+use crate::error::{CommandError, PRIVATE};
 use crate::files;
 use crate::shell::quoted;
 use evlog_proof::{Algorithm, KeyError, Policy, SignerKey, VerifierKey};
@@ -16,6 +16,11 @@ const PRIVATE_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
 /// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
+/// The key that a log goes on with is not a new one.
+const OF_THIS_LOG: &str = "give the key that this log was signed with before; `evlog key new NAME` is for a log that has never been \
+                           signed";
+const OF_THIS_WITNESS: &str = "give the key that this witness has cosigned with before; `evlog key new NAME --witness` is for a new \
+                               witness";
 /// A key has one line; more is not read.
 const LEN_MAX: u64 = 4096;
 
@@ -83,12 +88,21 @@ fn name(draft: NamedTempFile, path: &Path) -> Result<(), CommandError> {
 
 /// Reads a private key; refuses one that others may read.
 pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, CommandError> {
-    let file = File::open(path).map_err(cannot("read", path))?;
+    let file = File::open(path).map_err(|error| cannot("read", path)(error).during("--key"))?;
     let found = file.metadata().map_err(cannot("read", path))?;
     let shown = path.display();
     let mode = found.permissions().mode() & 0o777;
+    let owner = match algorithm {
+        Algorithm::Note => "a log",
+        Algorithm::Cosignature => "a witness",
+    };
+    let text = line(path, file)?;
+    if !is_private(text.as_bytes()) && VerifierKey::parse(text.trim_end()).is_err() {
+        let expected = format!("the private key of {owner} (one line that begins with `{PRIVATE}`)");
+        return Err(no_key(path, &expected, ".key"));
+    }
     // What is no private key needs no other permissions: a public key is for everybody.
-    let key = SignerKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))?;
+    let key = SignerKey::parse(text.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
         return Err(CommandError::user(message).hint(format!(
@@ -99,23 +113,46 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     if key.verifier().algorithm() == algorithm {
         return Ok(key);
     }
-    let (expected, found, how) = match algorithm {
-        Algorithm::Note => ("of a log", "of a witness", "`evlog key new NAME`"),
-        Algorithm::Cosignature => ("of a witness", "of a log", "`evlog key new NAME --witness`"),
+    let (found, how) = match algorithm {
+        Algorithm::Note => ("a witness", OF_THIS_LOG),
+        Algorithm::Cosignature => ("a log", OF_THIS_WITNESS),
     };
-    let unlike = CommandError::unlike(format!("`{shown}`"), format!("the key {expected}"), format!("the key {found}"));
-    Err(unlike.hint(format!("{how} makes one")))
+    let unlike =
+        CommandError::unlike(format!("`{shown}`"), format!("the key of {owner}"), format!("the key of {found}"));
+    Err(unlike.hint(how))
+}
+
+fn is_private(bytes: &[u8]) -> bool {
+    bytes.starts_with(PRIVATE.as_bytes())
+}
+
+/// Refuses a private key in the place of another file, before anything quotes it.
+pub(crate) fn refuse_private(role: &str, expected: &str, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    if !is_private(bytes) {
+        return Ok(());
+    }
+    let place = format!("{role} `{}`", path.display());
+    Err(CommandError::unlike(place, expected, "a private key").hint("name another file, and keep this one secret"))
+}
+
+fn no_key(path: &Path, expected: &str, ending: &str) -> CommandError {
+    CommandError::unlike(format!("`{}`", path.display()), expected, "a file that is no key")
+        .hint(format!("give the file that `evlog key new` wrote with the name `{ending}`"))
 }
 
 /// Reads a public key.
 pub(crate) fn verifier(path: &Path) -> Result<VerifierKey, CommandError> {
-    let file = File::open(path).map_err(cannot("read", path))?;
-    VerifierKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))
+    let file = File::open(path).map_err(|error| cannot("read", path)(error).during("public key"))?;
+    VerifierKey::parse(line(path, file)?.trim_end()).map_err(|error| match error {
+        KeyError::Form => no_key(path, "a public key (one line of the form NAME+ID+BASE64)", ".pub"),
+        error => unlike(path, &error),
+    })
 }
 
 /// Reads a witness policy.
 pub(crate) fn policy(path: &Path) -> Result<Policy, CommandError> {
-    let bytes = fs::read(path).map_err(cannot("read", path))?;
+    let bytes = fs::read(path).map_err(|error| cannot("read", path)(error).during("witness policy"))?;
+    refuse_private("witness policy", "a witness policy", path, &bytes)?;
     Policy::parse(&bytes).map_err(|error| CommandError::user(format!("`{}`: {error}", path.display())))
 }
 

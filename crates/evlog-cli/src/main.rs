@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let errors = Errors::typed(std::env::args_os());
     let arguments = match commands::arguments::parse() {
         Ok(arguments) => arguments,
-        Err(error) => return ui::usage(&error, Colour::typed(std::env::args_os()), errors),
+        Err((error, help)) => return ui::usage(&error, &help, Colour::typed(std::env::args_os()), errors),
     };
     if arguments.global.quiet {
         ui::silence_alerts();

@@ -20,7 +20,7 @@ pub(crate) const LEN_MAX: u64 = 65 * 1024;
 
 /// A file's bytes, or those of stdin for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
+    let refused = |error: io::Error| CommandError::file("read", path.display(), &error).during("checkpoint");
     let mut bytes = Vec::new();
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(streams::stdin())
@@ -28,6 +28,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
         Box::new(fs::File::open(path).map_err(refused)?)
     };
     source.take(LEN_MAX).read_to_end(&mut bytes).map_err(refused)?;
+    keys::refuse_private("checkpoint", "a checkpoint", path, &bytes)?;
     Ok(bytes)
 }
 

@@ -1,5 +1,7 @@
 //! Quotes arguments in the commands that hints suggest, so that they can be pasted into a shell.
 
+use std::path::Path;
+
 /// An argument for a POSIX shell: unchanged if it has no special characters, otherwise in single quotes.
 pub(crate) fn quoted(argument: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
@@ -7,6 +9,19 @@ pub(crate) fn quoted(argument: &str) -> String {
         return argument.to_owned();
     }
     format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+/// The option that names a log, for a command in a hint; nothing for the default.
+pub(crate) fn of_log(log: &Path) -> String {
+    option("--log", log, "./evlog")
+}
+
+/// An option with a path, for a command in a hint; nothing for the default.
+pub(crate) fn option(name: &str, path: &Path, default: &str) -> String {
+    if path == Path::new(default) {
+        return String::new();
+    }
+    format!(" {name} {}", quoted(&path.display().to_string()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(crate) use text::{Side, Text, in_markup};
 
 use crate::error::{CommandError, Verdict};
 use crate::streams::{self, Waiting};
+use crate::usage::rendered;
 use anstyle::{AnsiColor, Style};
 use console::{Term, measure_text_width};
 use evlog_export::json::write_line;
@@ -498,8 +499,8 @@ impl Drop for Progress {
 }
 
 /// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
-pub(crate) fn usage(error: &clap::Error, colour: Colour, errors: Errors) -> ExitCode {
-    let text = |shows| if shows { error.render().ansi().to_string() } else { error.render().to_string() };
+pub(crate) fn usage(error: &clap::Error, help: &str, colour: Colour, errors: Errors) -> ExitCode {
+    let text = |is_coloured| rendered(error, is_coloured, help);
     let end = |failure: CommandError, text: String| {
         match errors {
             Errors::Objects => say(&errors::line(&failure)),

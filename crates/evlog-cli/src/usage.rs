@@ -5,6 +5,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Where the parser's rendering begins to say how the command is used.
 const USAGE: &str = "Usage: ";
+/// How it begins to say where the help is.
+const MORE: &str = "For more information";
 /// How it begins a hint.
 const TIP: &str = "tip: ";
 
@@ -34,11 +36,28 @@ impl From<&clap::Error> for CommandError {
     }
 }
 
+/// The parser's rendering in the form of other errors: with `hint:`, and with the help of the command that was typed.
+pub(crate) fn rendered(error: &clap::Error, is_coloured: bool, help: &str) -> String {
+    let plain = error.render().to_string();
+    let shown = if is_coloured { error.render().ansi().to_string() } else { plain.clone() };
+    let mut said = String::new();
+    for (plain, shown) in plain.lines().zip(shown.lines()) {
+        let line = if plain.starts_with(MORE) {
+            format!("hint: `{help}` shows the options and examples")
+        } else if plain.trim_start().starts_with(TIP) {
+            shown.trim_start().replacen("tip:", "hint:", 1)
+        } else {
+            shown.to_owned()
+        };
+        said.push_str(&line);
+        said.push('\n');
+    }
+    said
+}
+
 /// What the object has in members of its own, and what every error ends with.
 fn is_listed_apart(line: &str) -> bool {
-    line.starts_with("[possible values: ")
-        || line.starts_with("[subcommands: ")
-        || line.starts_with("For more information")
+    line.starts_with("[possible values: ") || line.starts_with("[subcommands: ") || line.starts_with(MORE)
 }
 
 fn differs(error: &clap::Error) -> Differs {

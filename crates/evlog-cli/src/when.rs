@@ -127,8 +127,14 @@ pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), 
         return Ok(());
     }
     view.check_whole()?;
-    let (place, found) = (format!("{option} {at}"), format!("that the log ends before seq {next}"));
-    Err(CommandError::unlike(place, "the seq of a committed event", found))
+    Err(uncommitted(option, view, at))
+}
+
+/// No such event is committed.
+pub(crate) fn uncommitted(option: &str, view: &View, at: u64) -> CommandError {
+    let last = view.next_seq().0.checked_sub(1);
+    let found = last.map_or("no event in the log".to_owned(), |last| format!("none: the last event is seq {last}"));
+    CommandError::unlike(format!("{option} {at}"), "the seq of a committed event", found)
 }
 
 /// The last warning. A command that looks at the log a second time says it once.
@@ -153,8 +159,14 @@ fn warn_within_a_commit(option: &str, at: u64, first: Seq, last: Seq) {
 
 /// A date alone.
 fn date(text: &str) -> Option<Date> {
-    let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
-    if is_shaped { text.parse().ok() } else { None }
+    if is_shaped_as_a_date(text) { text.parse().ok() } else { None }
+}
+
+/// Whether text has the form of a date, as 2026-02-30 has, too.
+fn is_shaped_as_a_date(text: &str) -> bool {
+    let is_at_its_place =
+        |(at, byte): (usize, u8)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.bytes().enumerate().all(is_at_its_place)
 }
 
 /// The first moment of a day: where the clocks go forward at midnight, it is not 00:00.
@@ -168,7 +180,10 @@ fn local(text: &str) -> Result<DateTime, String> {
     let has_date = text.split_at_checked(10).is_some_and(|(day, _)| date(day).is_some());
     // The library ignores a time zone in brackets.
     let parsed = if has_date && !text.contains('[') { text.parse::<DateTime>().ok() } else { None };
-    parsed.ok_or_else(|| format!("{FORMS}, found `{text}`"))
+    parsed.ok_or_else(|| match text.get(..10).filter(|day| is_shaped_as_a_date(day) && date(day).is_none()) {
+        Some(day) => format!("there is no day {day} in the calendar"),
+        None => format!("{FORMS}, found `{text}`"),
+    })
 }
 
 /// A local time, if it occurs once in the time zone.

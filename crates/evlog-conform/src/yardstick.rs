@@ -170,7 +170,7 @@ fn json(bytes: &[u8]) -> Result<Value, String> {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("could not be read: {error}"))?;
+    read.map_err(|error| format!("could not be read: {}", evlog_pipeline::in_words("read", &error)))?;
     if bytes.len() as u64 > FILE_LEN_MAX {
         return Err(format!("expected a file of at most {FILE_LEN_MAX} bytes, found more"));
     }

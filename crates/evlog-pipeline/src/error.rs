@@ -186,13 +186,9 @@ impl fmt::Display for RunError {
                 )
             }
             RunError::BundleExists { path, .. } => {
-                write!(
-                    f,
-                    "there is a bundle already in `{}`; nothing of it was touched. Choose another run id",
-                    path.display()
-                )
+                write!(f, "there is a bundle already in `{}`; nothing of it was touched", path.display())
             }
-            RunError::UnknownRun(run) => write!(f, "expected a run of the log, found no run `{run}` in it"),
+            RunError::UnknownRun(run) => write!(f, "no run `{run}` in the log"),
             RunError::InProgress(run) => {
                 write!(f, "run `{run}`: expected a run that has ended, found it in progress; no run was begun")
             }

@@ -16,7 +16,7 @@ pub struct FileError {
 
 impl std::fmt::Display for FileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "could not {} `{}`: {}", self.action, self.path.display(), self.source)
+        write!(f, "could not {} `{}`: {}", self.action, self.path.display(), in_words(self.action, &self.source))
     }
 }
 
@@ -24,6 +24,19 @@ impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// The system's error message in evlog's words, where they say all; the number of an error says nothing to a person.
+pub fn in_words(action: &str, error: &io::Error) -> String {
+    let words = match error.kind() {
+        io::ErrorKind::NotFound if action == "read" => "there is no such file",
+        io::ErrorKind::NotFound => "there is no such file or directory",
+        io::ErrorKind::IsADirectory => "it is a directory",
+        io::ErrorKind::NotADirectory => "a part of the path is not a directory",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }
 
 /// Names the file and the action of an error.

@@ -10,7 +10,7 @@ mod remove;
 
 pub(crate) use remove::{in_the_way, remove_tree, set_aside};
 
-use crate::file_error::{FileError, at};
+use crate::file_error::{FileError, at, in_words};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, open_regular};
@@ -36,7 +36,7 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
         File::open(path)?.take(len_max + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| format!("could not be read: {error}"))?;
+    let bytes = read().map_err(|error| format!("could not be read: {}", in_words("read", &error)))?;
     if bytes.len() as u64 > len_max {
         return Err(format!("expected a file of at most {len_max} bytes, found more"));
     }

@@ -53,7 +53,7 @@ mod yaml;
 
 pub use descriptors::{FewDescriptors, check as check_descriptors};
 pub use error::RunError;
-pub use file_error::FileError;
+pub use file_error::{FileError, in_words};
 pub use files::{measure_file, write_atomically};
 pub use interrupt::Interrupts;
 pub use limits::memory_of_json;

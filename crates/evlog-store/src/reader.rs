@@ -156,6 +156,11 @@ impl Reader {
         })
     }
 
+    /// The path that the log was opened by.
+    pub fn dir(&self) -> &Path {
+        self.place.layout.dir()
+    }
+
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
         self.log.log_id

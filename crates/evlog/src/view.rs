@@ -150,6 +150,11 @@ impl View {
         self.bound.is_none()
     }
 
+    /// The path that the log was opened by.
+    pub fn dir(&self) -> &Path {
+        self.reader.dir()
+    }
+
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
         self.reader.log_id()

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use evlog_export::marked;
 use std::error::Error;
+use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseIntError};
 
 /// Shown under the help of `evlog` itself.
@@ -39,13 +40,34 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// Parses the arguments. An error shows them with control characters escaped.
-pub(crate) fn parse() -> Result<Arguments, clap::Error> {
+/// Parses the arguments. An error shows them with control characters escaped, and comes with the command that shows the help.
+pub(crate) fn parse() -> Result<Arguments, (clap::Error, String)> {
     Arguments::try_parse().map_err(|error| {
         let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
         // If escaping makes the arguments valid, the hidden characters are the error.
-        in_words(with_others(Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error))))
+        let error = Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error));
+        (in_words(with_others(error)), help_of(std::env::args_os().skip(1)))
     })
+}
+
+/// The command that shows the help of what was typed: of the deepest command in it.
+fn help_of(typed: impl Iterator<Item = OsString>) -> String {
+    let (mut command, mut name) = (Arguments::command(), "evlog".to_owned());
+    let mut is_value = false;
+    for word in typed.map(|word| word.to_string_lossy().into_owned()) {
+        if word.starts_with('-') {
+            let takes_one = |known: &&clap::Arg| known.get_long().is_some_and(|long| word == format!("--{long}"));
+            let option = command.get_arguments().find(takes_one);
+            is_value = option.is_some_and(|option| {
+                option.get_action().takes_values() && option.get_num_args().is_none_or(|range| range.min_values() > 0)
+            });
+        } else if !std::mem::take(&mut is_value) {
+            let Some(inner) = command.find_subcommand(&word).cloned() else { break };
+            name = format!("{name} {}", inner.get_name());
+            command = inner;
+        }
+    }
+    format!("{name} --help")
 }
 
 /// Says which commands have an option that this one does not have, if none of its own is near to it.

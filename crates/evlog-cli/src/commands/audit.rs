@@ -217,7 +217,7 @@ fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
     let mut all = Given::default();
     for path in paths {
         let shown = path.display();
-        let text = files::read_text(path, evlog_audit::FILE_LEN_MAX)?;
+        let text = files::read_text(path, evlog_audit::FILE_LEN_MAX).map_err(|error| error.during("--rules"))?;
         let read = evlog_audit::read(&text).map_err(|findings| {
             CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
                 .hint("docs/audit.md has the form of a file of rules")

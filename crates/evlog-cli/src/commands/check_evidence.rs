@@ -9,6 +9,7 @@ use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
 use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::{EvidenceObject, MarkedEvent, TimesMembers, WitnessesObject};
+use crate::keys;
 use crate::marks;
 use crate::notes::{Trust, Witnesses};
 use crate::reports::{self, Answer, Base, Finding, Kind, Place, Report, Rule};
@@ -61,6 +62,7 @@ fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Resul
     let unread = |what: String| CommandError::user(format!("evidence `{}`: {what}", args.file.display()));
     let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
     let page = files::read_text(&args.file, LEN_MAX)?;
+    keys::refuse_private("evidence", "a page of `evlog evidence`", &args.file, page.as_bytes())?;
     let evidence = Evidence::of_page(&page).map_err(unread)?;
     let signed = trust.open_bytes(&args.file, evidence.checkpoint.as_bytes())?;
     let witnesses = trust.witnesses(&args.file, &signed)?;

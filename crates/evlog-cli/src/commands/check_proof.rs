@@ -7,6 +7,7 @@ use crate::error::{CommandError, Verdict};
 use crate::events::{Events, each_fact};
 use crate::formats::{Answered, Format};
 use crate::json::{ProofObject, WitnessesObject, event_line};
+use crate::keys;
 use crate::notes::{Trust, Witnesses};
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
 use crate::streams;
@@ -114,7 +115,7 @@ fn report(proof: &Path, failed: Option<String>, witnesses: Option<&Witnesses>) -
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error);
+    let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error).during("proof");
     let mut bytes = Vec::new();
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(streams::stdin())
@@ -123,6 +124,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     };
     // Reads one byte more than a proof may have, so that the parser reports a longer one.
     source.take(evlog_proof::file::FILE_LEN_MAX as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
+    keys::refuse_private("proof", "a proof", path, &bytes)?;
     Ok(bytes)
 }
 

@@ -163,9 +163,7 @@ fn compare(
         };
         if from.is_none() && to.is_none() && asked.is_some() {
             let known = [a.names()?, b.names()?].concat();
-            return Err(CommandError::user(format!("no run `{run}` in either of the two"))
-                .meant(&run, known.iter().map(String::as_str))
-                .hint("`evlog runs` lists the runs, and those of an earlier point with `--at`"));
+            return Err(CommandError::no_run_in(&side::searched(a, b), &run, &known, "`evlog runs`"));
         }
         let files = differences(from.as_ref(), to.as_ref());
         if files.is_empty() && from.is_some() == to.is_some() {

@@ -15,7 +15,7 @@ use clap::Args;
 use evlog::history::LOG_STREAM;
 use evlog::prove::{CommitPlace, Prover};
 use evlog::{LogError, View};
-use evlog_format::kind;
+use evlog_format::{Seq, kind};
 use evlog_lifecycle::explain::Explanation;
 use evlog_projection::Bundle;
 use evlog_proof::{Checkpoint, ProofFile};
@@ -61,13 +61,14 @@ impl EvidenceArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
     outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
     let view = context.view(&At::default())?;
+    let commits = commits(&view, &args.run)?;
+    if commits.is_empty() {
+        return Err(CommandError::no_run(&view, &args.run));
+    }
     let (path, text) = note(context, args)?;
     let checkpoint = notes::parse_claimed(&path, text.as_bytes())?;
     same_log(&view, &checkpoint)?;
-    let places = places(&view, &args.run, &checkpoint)?;
-    if places.is_empty() {
-        return Err(CommandError::no_run(&view, &args.run));
-    }
+    let places = places(&view, commits, &checkpoint)?;
     let proofs = prove(ui, context, &checkpoint, places)?;
     as_stated(context, &checkpoint)?;
     let mut evidence = Evidence::new(&args.run, text, signed(&view, &checkpoint)?, proofs);
@@ -115,8 +116,8 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
     Ok((path, text))
 }
 
-/// Where the run's commits stand. All of them are covered by the checkpoint.
-fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
+/// The run's commits, by their first events, and the first event of the run in each.
+fn commits(view: &View, run: &str) -> Result<Vec<(Seq, Seq)>, LogError> {
     let mut commits = Vec::new();
     view.stream::<LogError>(run, &mut |fact| {
         if commits.last().is_none_or(|(commit, _)| *commit != fact.head.first_seq) {
@@ -124,6 +125,11 @@ fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitP
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    Ok(commits)
+}
+
+/// Where the run's commits stand. All of them are covered by the checkpoint.
+fn places(view: &View, commits: Vec<(Seq, Seq)>, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
     let mut places = Vec::new();
     for (commit, seq) in commits {
         let Some(place) = view.place(commit)? else { unreachable!("the commit was just read") };

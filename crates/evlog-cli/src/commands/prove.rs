@@ -6,6 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Ui, Unit};
+use crate::when::uncommitted;
 use clap::Args;
 use evlog::covered::{Stated, stated_otherwise};
 use evlog::prove::Prover;
@@ -139,9 +140,7 @@ fn included(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ProofFile, CommandError> {
     let Some(place) = view.place(seq)? else {
-        let message =
-            format!("--seq {seq}: expected a committed event, found that the log ends before seq {}", view.next_seq());
-        return Err(CommandError::user(message));
+        return Err(uncommitted("--seq", view, seq.0));
     };
     if place.frame.end > to.size.0 {
         let message = format!(

@@ -202,7 +202,7 @@ fn open_log(
 fn brought(files: &[PathBuf]) -> Result<Vec<Definition>, CommandError> {
     let mut brought: Vec<Definition> = Vec::new();
     for file in files {
-        let definition = load(file)?;
+        let definition = load(file).map_err(|error| error.during("--contract"))?;
         let name = definition.name();
         if brought.iter().any(|earlier| earlier.name() == name) {
             let message = format!("`{}`: expected one contract of each name, found `{name}` again", file.display());

@@ -3,6 +3,8 @@
 //! A test compares the variants of the error types with the situations, so a new variant needs one, or a reason why it has none.
 
 use crate::support::Room;
+use evlog::{Log, Options};
+use evlog_projection::Contracts;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
@@ -12,15 +14,38 @@ use std::path::{Path, PathBuf};
 const HEAD: &str = "\
 # Error messages
 
-Made by running each command; do not edit. `EVLOG_BLESS=1 cargo test -p evlog-cli --test it errors` writes it again.
-
 Each message says what happened, where, what was expected and what was found; a hint says what to do. Look for the words that you
-see, without the names of your files. [json.md](json.md#errors) describes the same as JSON, for programs. The messages of a damaged
-log are in [repair.md](repair.md) and [recovery.md](recovery.md), those about a plan in [plan.md](plan.md).
+see, without the names of your files. [json.md](json.md#errors) describes the same as JSON, for programs. [repair.md](repair.md) and
+[recovery.md](recovery.md) say more about a damaged log, and [plan.md](plan.md) about plans. Checksums, positions, ids of keys,
+process ids and times differ in yours.
+
+The examples use these names:
+
+| name | what it is |
+| --- | --- |
+| `RUN_0001`, `RUN_0002` | runs of contract `status` in the log `./evlog` |
+| `old`, `good` | runs of `plan.toml`: one has ended as failed, one as success |
+| `open` | a run in progress, of another pipeline |
+| `taken` | a bundle in `runs/` that the log does not know |
+| `locked` | a run whose lock is held |
+| `nobody`, `missing`, `missing.toml` and so on | nothing: there is no such run, directory or file |
+| `plan.toml` | a plan with two stages, `sum` and `last` |
+| `wrong.toml`, `broken.toml` | a plan with mistakes, and a file that is no TOML |
+| `fails.toml`, `slow.toml`, `absent.toml` | plans with a stage that fails, that exceeds its time limit, and that cannot be started |
+| `lines.jsonl` | lines for `evlog submit`: one is accepted |
+| `log.key`, `log.pub` | the private and the public part of a log's key |
+| `open.key`, `witness.key` | a private key that others can read, and the private key of a witness |
+| `signed`, `signed.note` | a log that has grown since its last checkpoint, and that checkpoint |
+| `busy`, `damaged` | a log that another process writes, and one with a changed byte |
+";
+
+/// How the page ends.
+const TAIL: &str = "
+The page is made by running each command: `EVLOG_BLESS=1 cargo test -p evlog-cli --test it errors` writes it again.
 ";
 
 /// What a person typed, by kind of trouble. Words in quotes are one argument.
-const SITUATIONS: [(&str, &[&str]); 9] = [
+const SITUATIONS: [(&str, &[&str]); 10] = [
     (
         "Wrong usage",
         &[
@@ -73,7 +98,20 @@ const SITUATIONS: [(&str, &[&str]); 9] = [
             "contract show nope",
         ],
     ),
-    ("Logs", &["runs --log missing", "runs --log plan.toml", "runs --log .", "init"]),
+    (
+        "Logs",
+        &[
+            "runs --log missing",
+            "tail --log missing",
+            "runs --log plan.toml",
+            "runs --log .",
+            "init",
+            "submit lines.jsonl --log busy",
+            "runs --log damaged",
+            "submit lines.jsonl --log damaged",
+        ],
+    ),
+    ("Lines of `submit`", &["submit lines.jsonl --log lines"]),
     (
         "Files",
         &[
@@ -107,6 +145,9 @@ const SITUATIONS: [(&str, &[&str]); 9] = [
             "key new log --out log.key",
             "key new 'a b'",
             "prove --seq 1",
+            "prove --seq 99 --log signed",
+            "prove --seq 10 --log signed",
+            "verify --checkpoint signed.note --key other.pub --log signed",
             "checkpoint --key log.key --out log.key",
             "checkpoint --key log.key --out evlog/HEAD",
             "check-proof log.key --checkpoint plan.toml --key log.pub",
@@ -119,6 +160,10 @@ const SITUATIONS: [(&str, &[&str]); 9] = [
         &[
             "run missing.toml",
             "run wrong.toml",
+            "run broken.toml",
+            "run fails.toml --run-id fails",
+            "run slow.toml --run-id slow",
+            "run absent.toml --run-id absent",
             "run plan.toml --run-id ../x",
             "run plan.toml --run-id taken",
             "run plan.toml --run-id RUN_0001",
@@ -156,26 +201,25 @@ type Row = (&'static str, Result<&'static str, Reason>);
 
 const PARSER: Reason = "the parser of arguments refuses it first";
 const FAULT: Reason = "it takes a fault of the disk at one moment; tests of the crate cause it";
-const PROCESS: Reason = "it takes a second process; another test of this program shows it";
 
 /// The error types whose variants are compared, each with all of them.
 const VARIANTS: [(&str, &[Row]); 3] = [
     (
         "OpenError",
         &[
-            ("NoLog", Ok("no log at `missing`: expected segments in it, found none")),
+            ("NoLog", Ok("no log at `missing`: no such directory")),
             ("Exists", Err("`init` and `import` look first, and say it in their own words")),
-            ("Locked", Err(PROCESS)),
+            ("Locked", Ok("log `busy` has a writer already")),
             ("Version", Err("no program writes another version yet")),
             ("SegmentLimit", Err(PARSER)),
-            ("Refused", Err("its text has positions and checksums of the log; other tests of this program show it")),
-            ("Io", Ok("Not a directory")),
+            ("Refused", Ok("log is damaged at position")),
+            ("Io", Ok("no log at `plan.toml`: expected a directory, found a file")),
         ],
     ),
     (
         "KeyError",
         &[
-            ("Form", Ok("expected a key of the form NAME+ID+BASE64")),
+            ("Form", Ok("found a file that is no key")),
             ("Private", Ok("expected the public part of a key, found the private one")),
             ("Public", Ok("expected the private part of a key, found the public one")),
             ("Name", Ok("expected a key name of 1 to")),
@@ -191,7 +235,7 @@ const VARIANTS: [(&str, &[Row]); 3] = [
             ("Secrets", Err("the command looks first, and says that the plan is refused")),
             ("Locked", Ok("run `locked` is locked by")),
             ("BundleExists", Ok("there is a bundle already in")),
-            ("UnknownRun", Ok("expected a run of the log, found no run `nobody` in it")),
+            ("UnknownRun", Ok("no run `nobody` in log `./evlog`")),
             ("OtherContract", Ok("expected a run of contract `pipeline`, found one of contract `status`")),
             ("Ended", Ok("run `old` has ended, as failed")),
             ("InProgress", Ok("run `open`: expected a run that has ended, found it in progress")),
@@ -199,7 +243,7 @@ const VARIANTS: [(&str, &[Row]); 3] = [
             ("UnknownStage", Ok("expected an enabled stage of the plan, one of")),
             ("OtherPlan", Ok("the plan is not the one that run `open` was created with")),
             ("NoBundle", Err("it takes a run that was killed, and its bundle removed; tests of resuming do that")),
-            ("Refused", Ok("the contract refused the command `create`: RUN_EXISTS")),
+            ("Refused", Ok("log `./evlog` has a run of this name already")),
             ("Descriptors", Err("it takes a limit of the process; another test of this program sets one")),
             ("Interrupted", Err("it takes a signal at one moment; another test of this program sends one")),
             ("Left", Err(FAULT)),
@@ -246,8 +290,65 @@ fn words(line: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Three more logs, beside the one that the other commands use, and files for them. The log `busy` has a writer as long as it is
+/// not dropped.
+fn furnish(room: &Room) -> Log {
+    room.write("broken.toml", "name = \"p\n");
+    let stage = |name: &str, command: &str, more: &str| {
+        let stage = format!("[[stage]]\nid = \"one\"\ncommand = {command}\nreason_code = \"input_missing\"\n{more}");
+        room.write(name, &format!("name = \"p\"\n{stage}"));
+    };
+    stage("fails.toml", r#"["sh", "-c", "echo no such parcel >&2; exit 3"]"#, "");
+    stage("slow.toml", r#"["sleep", "60"]"#, "time_limit = \"1s\"\n");
+    stage("absent.toml", r#"["no-such-program"]"#, "");
+    let create = r#"{"contract":"status","run":"a","do":"create","data":{}}"#;
+    let unknown = r#"{"contract":"status","run":"a","do":"crate"}"#;
+    let early = r#"{"contract":"status","run":"nobody","do":"transition","to":"running"}"#;
+    room.write("lines.jsonl", &format!("{create}\nno JSON\n{unknown}\n{create}\n{early}\n"));
+    room.ends(0, &["key", "new", "example.com/other", "--out", "other.key"]);
+    room.ends(0, &["init", "--log", "signed"]);
+    room.ends(0, &["checkpoint", "--log", "signed", "--key", "log.key", "--out", "signed.note"]);
+    for _ in 0..3 {
+        room.feed(&["submit", "--log", "signed"], early);
+    }
+    room.ends(0, &["init", "--log", "damaged"]);
+    let segment = room.path("damaged/segments/00000000000000000000.seg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[100] ^= 1;
+    fs::write(segment, bytes).unwrap();
+    Options { create: true, ..Options::new("evlog submit") }.open(room.path("busy"), Contracts::new()).unwrap()
+}
+
+/// The text with the same checksums, ids of keys, process ids and times every time.
+fn settled(text: &str) -> String {
+    let text = text.replace(&format!("process {} ", std::process::id()), "process 4711 ");
+    let mut shown = ["01234567", "89abcdef"].iter().cycle().peekable();
+    let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let settled = pieces.map(|piece| {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_checksum = word.len() == 8 && word.chars().all(|c| c.is_ascii_hexdigit());
+        shown.next_if(|_| is_checksum).map_or_else(|| piece.to_owned(), |other| piece.replace(word, other))
+    });
+    let settled: String = settled.collect();
+    settled.lines().map(|line| timeless(line.trim_end())).collect::<Vec<String>>().join("\n")
+}
+
+/// A line without how long something took, and with the same position every time: names of users have different lengths.
+fn timeless(line: &str) -> String {
+    if let Some((before, after)) = line.split_once("up to position ") {
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        return format!("{before}up to position 190{after}");
+    }
+    let taken = line.split_once(" s").and_then(|(before, after)| Some((before.rsplit_once(' ')?, after)));
+    match taken {
+        Some(((before, time), after)) if time.parse::<f32>().is_ok() => format!("{before} 0.1 s{after}"),
+        _ => line.to_owned(),
+    }
+}
+
 fn page() -> String {
     let room = room();
+    let _busy = furnish(&room);
     let mut page = HEAD.to_owned();
     for (title, lines) in SITUATIONS {
         write!(page, "\n## {title}\n").unwrap();
@@ -255,13 +356,15 @@ fn page() -> String {
             let done = room.run(&words(line));
             assert_ne!(done.code, 0, "`{line}` is no error: {done:?}");
             assert!(!done.err.is_empty(), "`{line}` says nothing: {done:?}");
-            let said = done.err.replace(room.path("").to_str().unwrap(), "/srv/evlog/");
-            let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
-            let said = lines.join("\n");
-            write!(page, "\n`evlog {line}` (exit code {})\n\n```text\n{}\n```\n", done.code, said.trim_end()).unwrap();
+            // What `submit` says about each line is its answer.
+            let answer = if line.starts_with("submit") { done.out.as_str() } else { "" };
+            let said = format!("{answer}{}", done.err).replace(room.path("").to_str().unwrap(), "/srv/evlog/");
+            let said = settled(&said);
+            write!(page, "\n### evlog {line}\n\nExit code {}\n\n```text\n{}\n```\n", done.code, said.trim_end())
+                .unwrap();
         }
     }
-    page
+    page + TAIL
 }
 
 fn path() -> PathBuf {

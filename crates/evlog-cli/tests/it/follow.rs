@@ -196,7 +196,7 @@ fn a_cursor_of_another_log_or_of_events_that_are_gone_is_refused() {
     room.ends(2, &["--log", "older", "tail", "--cursor", "seen"]).says("expected the event before seq");
     assert_eq!(fs::read(room.path("seen")).unwrap(), noted, "a refused file is left as it is");
     room.write("not", "{}");
-    room.ends(2, &["tail", "--cursor", "not"]).says("expected a file that --cursor has written");
+    room.ends(2, &["tail", "--cursor", "not"]).says("expected a file that `--cursor` has written");
     room.ends(2, &["tail", "--cursor", "evlog/seen"]).says("expected a place outside the log");
     room.ends(2, &["tail", "--retry"]).says("--follow");
 }

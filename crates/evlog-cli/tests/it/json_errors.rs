@@ -138,7 +138,7 @@ fn the_members_hold_what_is_known_apart() {
     let value = object(&room.ends(1, &["show", "RUN_001", "--json"]));
     assert_eq!(
         (&value["error"], &value["hints"][0]),
-        (&json!("no run `RUN_001` in the log"), &json!("did you mean `RUN_0001`?"))
+        (&json!("no run `RUN_001` in log `./evlog`"), &json!("did you mean `RUN_0001`?"))
     );
     // Damage: the file and the position, what should be there and what is.
     let segment = room.segments().remove(0);

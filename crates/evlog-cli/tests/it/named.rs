@@ -23,14 +23,16 @@ fn a_named_run_that_is_not_there_is_a_no_in_every_command() {
     let room = Room::with_batch();
     room.ends(0, &["project", "--no-record", "--out", "."]);
     for words in TAKING {
-        room.ends(1, &[words, &["--run", "nope"]].concat()).says("no run `nope` in the log");
+        room.ends(1, &[words, &["--run", "nope"]].concat()).says("no run `nope` in log `./evlog`");
         if words[0] != "project" {
             // Also if another run is there, and at an earlier time.
-            room.ends(1, &[words, &["--run", "RUN_0001", "--run", "nope"]].concat()).says("no run `nope` in the log");
-            room.ends(1, &[words, &["--run", "RUN_*", "--run", "nope"]].concat()).says("no run `nope` in the log");
+            room.ends(1, &[words, &["--run", "RUN_0001", "--run", "nope"]].concat())
+                .says("no run `nope` in log `./evlog`");
+            room.ends(1, &[words, &["--run", "RUN_*", "--run", "nope"]].concat())
+                .says("no run `nope` in log `./evlog`");
         }
         room.ends(1, &[words, &["--run", "RUN_0002", "--at", "2"]].concat())
-            .says("no run `RUN_0002` in the log before");
+            .says("no run `RUN_0002` in log `./evlog` before");
     }
 }
 

@@ -67,7 +67,7 @@ fn a_run_that_is_not_there_is_a_no() {
     ];
     for arguments in cases {
         let done = room.ends(1, arguments);
-        done.says("no run `NOT` in the log").says("hint: `evlog runs` lists them");
+        done.says("no run `NOT` in log").says("hint: `evlog runs` lists the runs");
         assert_eq!(done.out, "");
     }
     assert!(!room.path("out").exists());

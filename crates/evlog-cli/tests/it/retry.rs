@@ -153,7 +153,7 @@ fn what_cannot_be_retried_is_refused_before_anything_is_written() {
     let (before, events) = (files_below(&room.path("runs")), of_the_run());
     let retry =
         |code: i32, arguments: &[&str]| room.ends(code, &[&["run", "plan.toml", "--retry"], arguments].concat());
-    retry(2, &["unknown"]).says("found no run `unknown`").says("`evlog runs` lists the runs");
+    retry(2, &["unknown"]).says("no run `unknown`").says("`evlog runs` lists the runs");
     retry(2, &["other"]).says("found one of contract `status`").says("resumed or retried");
     retry(2, &["old", "--from", "link"]).says("one of `make`, `sum`, `last`, found `link`");
     retry(2, &["old", "--log", "elsewhere"]);

@@ -294,7 +294,7 @@ fn a_run_id_that_the_log_has_leaves_no_trace_also_with_another_directory() {
     room.ends(0, &["run", "first/plan.toml", "--run-id", "one"]);
     let before = room.ends(0, &["cat", "--json"]).out;
     room.ends(20, &["run", "first/plan.toml", "--run-id", "one", "--out", "elsewhere"])
-        .says("run `one` exists already");
+        .says("--run-id `one`: log `./evlog` has a run of this name already");
     assert_eq!(room.ends(0, &["cat", "--json"]).out, before);
     room.ends(0, &["project", "--check", "."]);
     assert!(!room.path("elsewhere/runs/one").exists());

@@ -396,6 +396,7 @@ fn a_run_that_began_later_is_not_said_to_be_unknown() {
     let room = Room::with_batch();
     for command in [&["show"][..], &["explain"], &["cat", "--run"], &["audit", "--run"], &["tail", "--run"]] {
         let done = room.ends(1, &[command, &["RUN_0002", "--at", "3"]].concat());
-        done.says("no run `RUN_0002` in the log before seq 4").says("`evlog runs` with the same `--at` lists them");
+        done.says("no run `RUN_0002` in log `./evlog` before seq 4")
+            .says("`evlog runs` with the same `--at` lists the runs");
     }
 }

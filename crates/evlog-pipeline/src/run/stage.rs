@@ -13,7 +13,7 @@ use super::fitting::fitting;
 use super::leftover::left_behind;
 use super::{RunError, Runner, hex};
 use crate::capture::Capture;
-use crate::file_error::{FileError, at};
+use crate::file_error::{FileError, at, in_words};
 use crate::files::{make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
@@ -393,7 +393,7 @@ impl Runner<'_> {
             Ok(Ended::Unsupervised) => {
                 "it is not known how the process ended, because its supervisor did not report it".to_owned()
             }
-            Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
+            Err(error) => format!("`{}` could not be started: {}", stage.command[0], in_words("start", error)),
         };
         self.note_in(stage, room, &message)
     }

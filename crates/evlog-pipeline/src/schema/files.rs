@@ -17,6 +17,7 @@ use super::patterns::compiling;
 use super::validators::{Numbers, Validators};
 use super::weight::{Spread, longest_constant};
 use super::{COMPILING_MAX, Loaded, Schema, Texts, check_compiling, check_draft, options, sentence};
+use crate::file_error::in_words;
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
 use evlog_projection::members::pointer;
@@ -96,7 +97,7 @@ struct Reference {
 
 impl Reading {
     fn add(&mut self, path: &Path, shown: String) -> Result<usize, String> {
-        let unreadable = |error: std::io::Error| format!("could not be read: {error}");
+        let unreadable = |error: std::io::Error| format!("could not be read: {}", in_words("read", &error));
         let real = path.canonicalize().map_err(unreadable)?;
         if let Some(known) = self.by_path.get(&real) {
             return Ok(*known);

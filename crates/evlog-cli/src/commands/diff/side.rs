@@ -2,7 +2,7 @@
 
 use crate::args::At;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{self, CommandError};
 use crate::files::{self, Found, RUNS};
 use evlog::{LogError, View};
 use evlog_format::ids::is_run_id;
@@ -63,7 +63,24 @@ impl From<LogError> for Unread {
     }
 }
 
+/// Where a run was looked for: in the longer of two views of one log, or in both sides.
+pub(super) fn searched(a: &Side, b: &Side) -> String {
+    match (a, b) {
+        (Side::Log(a), Side::Log(b)) if a.dir() == b.dir() => {
+            error::searched(if a.next_seq() < b.next_seq() { b } else { a })
+        }
+        _ => format!("{}, or in {}", a.searched(), b.searched()),
+    }
+}
+
 impl Side {
+    fn searched(&self) -> String {
+        match self {
+            Side::Log(view) => error::searched(view),
+            Side::Bundles(runs) => format!("`{}`", runs.display()),
+        }
+    }
+
     /// Another log, as of a point, or the bundles below a directory.
     pub(super) fn open(path: &Path, at: &At) -> Result<Side, CommandError> {
         let runs = path.join(RUNS);

@@ -7,12 +7,18 @@ use super::RunArgs;
 use crate::args::At;
 use crate::context::{Context, contracts};
 use crate::error::CommandError;
-use crate::shell::quoted;
+use crate::shell::{of_log, option, quoted};
 use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
 use evlog_projection::nearest::meant;
 use std::path::{Path, PathBuf};
+
+/// What a person does whose name for a new run is taken.
+const ANOTHER_NAME: &str = "choose another name, or leave out `--run-id`";
+
+/// The differences between two plans that people see besides the first one.
+const DIFFERENCES_SHOWN: usize = 3;
 
 /// The given plan, or the plan noted for the run to resume. An invalid run is refused here, before anything is locked.
 pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, CommandError> {
@@ -75,7 +81,7 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
 pub(super) fn not_closed(context: &Context, error: LogError, report: &RunReport) -> CommandError {
     let (run, status) = (&report.run_id, report.status.word());
     let ended = format!("run `{run}` has ended as {status}, but the log could not be closed");
-    let show = format!("evlog show {}{}", quoted(run), of_log(context));
+    let show = format!("evlog show {}{}", quoted(run), of_log(&context.log));
     CommandError::from(error).during(ended).hint(format!("`{show}` shows what the log holds of the run"))
 }
 
@@ -88,7 +94,42 @@ pub(super) fn id(args: &RunArgs) -> Option<&str> {
 pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> CommandError {
     let hints = hints(context, args, &error);
     let code = error.exit_code();
-    hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
+    let failed = match error {
+        RunError::UnknownRun(run) => match context.view(&At::default()) {
+            Ok(view) => CommandError::no_run(&view, &run),
+            Err(unread) => unread,
+        },
+        RunError::OtherPlan { run, differences } => other_plan(context, &run, differences),
+        RunError::Refused { code, .. } if code == "RUN_EXISTS" => exists(context, args),
+        error => error.into(),
+    };
+    hints.into_iter().fold(failed, CommandError::hint).with_code(code)
+}
+
+/// The log has a run of the name that a new run was given.
+fn exists(context: &Context, args: &RunArgs) -> CommandError {
+    let (run, log) = (id(args).unwrap_or_default(), context.log.display());
+    let show = format!("evlog show {}{}", quoted(run), of_log(&context.log));
+    CommandError::user(format!("--run-id `{run}`: log `{log}` has a run of this name already; nothing was started"))
+        .hint(format!("{ANOTHER_NAME}; `{show}` shows that run"))
+}
+
+/// The first difference is the cause; a few more help to find it. A program gets all.
+fn other_plan(context: &Context, run: &str, differences: Vec<String>) -> CommandError {
+    let mut rest = differences.into_iter();
+    let first = rest.next().unwrap_or_default();
+    let message =
+        format!("the plan is not the one that run `{run}` was created with: {first}; nothing of it was touched");
+    let shown = if context.json { usize::MAX } else { DIFFERENCES_SHOWN };
+    let mut details: Vec<String> = rest.by_ref().take(shown).collect();
+    let more = rest.count();
+    if more > 0 {
+        details.push(format!(
+            "{more} more {}; `--json` lists them all",
+            if more == 1 { "difference" } else { "differences" }
+        ));
+    }
+    CommandError { details, ..CommandError::user(message) }
 }
 
 /// What can be done about an error. The commands that resume, retry or start a run are complete; where the plan is not known, or
@@ -102,16 +143,18 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         RunError::Locked { .. } => vec![
             "another process runs it, or a crash left the lock; after a crash, `--force-run-lock` sets the lock aside and records that".to_owned(),
         ],
-        RunError::BundleExists { run, .. } => in_progress(context, args, run),
+        RunError::BundleExists { run, .. } => {
+            [ANOTHER_NAME.to_owned()].into_iter().chain(in_progress(context, args, run)).collect()
+        }
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
             id(args).map_or_else(Vec::new, |run| in_progress(context, args, run))
         }
         RunError::Refused { code, .. } if code == "POLICY_CHECKPOINT" => {
-            let checkpoint = format!("evlog checkpoint --key FILE{}", of_log(context));
+            let checkpoint = format!("evlog checkpoint --key FILE{}", of_log(&context.log));
             vec![format!("`{checkpoint}` signs one; or give `--key FILE` to `evlog run`, which then signs first")]
         }
         RunError::Refused { code, .. } if code.starts_with("POLICY_") => {
-            vec![format!("`evlog policy show{}` shows what the log demands", of_log(context))]
+            vec![format!("`evlog policy show{}` shows what the log demands", of_log(&context.log))]
         }
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => continued(run, "", "continues it"),
         RunError::Left { run, .. } => continued(run, "after the fix, ", "continues it"),
@@ -119,13 +162,6 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
             continued(run, "after the fix, ", "completes the bundle; nothing runs again")
         }
         RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
-        RunError::UnknownRun(run) => {
-            // The names only help: without them the run is missing all the same.
-            let names = context.view(&At::default()).and_then(|view| Ok(view.run_names()?)).unwrap_or_default();
-            let question = meant(run, names.iter().map(String::as_str));
-            let listed = format!("`evlog runs{}` lists the runs; `--log PATH` names another log", of_log(context));
-            question.into_iter().chain([listed]).collect()
-        }
         RunError::UnknownStage { stage, known } => meant(stage, known.iter().map(String::as_str)).into_iter().collect(),
         RunError::OtherContract { .. } => {
             vec!["only runs that `evlog run` started can be resumed or retried".to_owned()]
@@ -137,7 +173,12 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         RunError::OtherPlan { run, .. } => {
             let start = known_plan(args, run).map(|plan| starting(&plan, &args.out, &context.log));
             let start = start.map_or_else(String::new, |start| format!(", or start a new run: `{start}`"));
-            vec![format!("resume it with the unchanged plan{start}")]
+            let noted = noted_plan(&args.out, run).map(|_| {
+                let resume = format!("evlog run --resume {}{}", quoted(run), placed(&args.out, &context.log));
+                format!("`{resume}` uses the plan that the run was started with, if its file is unchanged")
+            });
+            let with = noted.unwrap_or_else(|| "resume it with the unchanged plan".to_owned());
+            vec![format!("{with}{start}")]
         }
         RunError::Log(_) | RunError::File(_) | RunError::Projection(_) => {
             id(args).map_or_else(Vec::new, |run| as_recorded(context, args, run))
@@ -145,7 +186,7 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         RunError::NoBundle { run, .. } => {
             let run = quoted(run);
             let out = quoted(&args.out.display().to_string());
-            let log = of_log(context);
+            let log = of_log(&context.log);
             vec![
                 "`--out DIR` names the directory that the run was started with".to_owned(),
                 format!(
@@ -190,7 +231,7 @@ fn as_recorded(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
         Err(RunError::Ended { .. }) => Vec::new(),
         Err(_) => return Vec::new(),
     };
-    let explain = format!("evlog explain {}{}", quoted(run), of_log(context));
+    let explain = format!("evlog explain {}{}", quoted(run), of_log(&context.log));
     let explained = format!("the state of the run is what the log holds: `{explain}` shows how far it got");
     [explained].into_iter().chain(more).collect()
 }
@@ -198,11 +239,6 @@ fn as_recorded(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
 /// Whether the log has the run in progress; the error says why not.
 fn recorded(context: &Context, run: &str) -> Result<(), RunError> {
     is_in_progress(&mut View::open(&context.log, contracts())?, run)
-}
-
-/// The option that names the log, as far as it is needed.
-fn of_log(context: &Context) -> String {
-    placed(Path::new("."), &context.log)
 }
 
 /// How to retry a run whose plan is not known.
@@ -248,12 +284,5 @@ fn named(plan: &Path) -> String {
 
 /// The options for directories other than the defaults.
 fn placed(out: &Path, log: &Path) -> String {
-    let named = |option: &str, path: &Path, default: &str| {
-        if path == Path::new(default) {
-            String::new()
-        } else {
-            format!(" {option} {}", quoted(&path.display().to_string()))
-        }
-    };
-    format!("{}{}", named("--out", out, "."), named("--log", log, "./evlog"))
+    format!("{}{}", option("--out", out, "."), of_log(log))
 }

@@ -84,9 +84,10 @@ pub(super) struct Cursor {
 impl Cursor {
     pub(super) fn open(path: &Path) -> Result<Cursor, CommandError> {
         let read = files::read_own(path, FILE_LEN_MAX)?.map(|bytes| serde_json::from_slice(&bytes)).transpose();
-        let noted = read.map_err(|error| {
-            let message = format!("`{}`: expected a file that --cursor has written: {error}", path.display());
-            CommandError::user(message).hint("name another file, or remove this one to begin anew")
+        let noted = read.map_err(|_| {
+            let place = format!("--cursor `{}`", path.display());
+            let found = "other text; the file was not changed";
+            CommandError::unlike(place, "a file that `--cursor` has written", found).hint(files::ANEW)
         })?;
         Ok(Cursor { path: path.to_path_buf(), noted })
     }
@@ -107,7 +108,7 @@ impl Cursor {
             format!("--cursor `{path}`: expected log {expected}, found log {}", view.log_id())
         };
         Err(CommandError::user(message)
-            .hint("remove the file to begin anew, or name the log that it is about with --log"))
+            .hint(format!("{}; or name the log that this one is about with `--log`", files::ANEW)))
     }
 
     /// Notes a place. The old file or the new one is there, whatever happens.

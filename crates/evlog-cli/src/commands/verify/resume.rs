@@ -78,7 +78,7 @@ fn refused(path: &Path, error: ResumeError) -> CommandError {
             .with_code(Verdict::No.code())
             .hint("`evlog verify` without --resume reads the whole log and prints the verdict");
     }
-    refused.hint("name another file, or remove this one, to start again")
+    refused.hint(files::ANEW)
 }
 
 /// Writes the file, not so often that it slows the reading.
