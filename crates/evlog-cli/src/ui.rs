@@ -25,7 +25,7 @@ pub(crate) use text::{Side, Text, in_markup};
 
 use crate::error::{CommandError, Verdict};
 use crate::streams::{self, Waiting};
-use crate::usage::rendered;
+use crate::usage::{failure, rendered};
 use anstyle::{AnsiColor, Style};
 use console::{Term, measure_text_width};
 use evlog_export::json::write_line;
@@ -509,7 +509,7 @@ pub(crate) fn usage(error: &clap::Error, help: &str, colour: Colour, errors: Err
         ExitCode::from(failure.code)
     };
     if error.use_stderr() {
-        return end(error.into(), text(colour.shows(&io::stderr())));
+        return end(failure(error, help), text(colour.shows(&io::stderr())));
     }
     let mut out = streams::stdout();
     let printed = out.write_all(text(colour.shows(&io::stdout())).as_bytes()).and_then(|()| out.flush());

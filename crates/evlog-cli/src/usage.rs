@@ -43,7 +43,7 @@ pub(crate) fn rendered(error: &clap::Error, is_coloured: bool, help: &str) -> St
     let mut said = String::new();
     for (plain, shown) in plain.lines().zip(shown.lines()) {
         let line = if plain.starts_with(MORE) {
-            format!("hint: `{help}` shows the options and examples")
+            format!("hint: {}", more(help))
         } else if plain.trim_start().starts_with(TIP) {
             shown.trim_start().replacen("tip:", "hint:", 1)
         } else {
@@ -53,6 +53,16 @@ pub(crate) fn rendered(error: &clap::Error, is_coloured: bool, help: &str) -> St
         said.push('\n');
     }
     said
+}
+
+/// The error of a command, with the same hint at its end.
+pub(crate) fn failure(error: &clap::Error, help: &str) -> CommandError {
+    let failed = CommandError::from(error);
+    if error.render().to_string().contains(MORE) { failed.hint(more(help)) } else { failed }
+}
+
+fn more(help: &str) -> String {
+    format!("`{help}` shows the options and examples")
 }
 
 /// What the object has in members of its own, and what every error ends with.

@@ -26,9 +26,11 @@ impl std::error::Error for FileError {
     }
 }
 
-/// The system's error message in evlog's words, where they say all; the number of an error says nothing to a person.
+/// The system's error message in evlog's words, where they say all; the number of an error says nothing to a person. An error that
+/// has no number says more already.
 pub fn in_words(action: &str, error: &io::Error) -> String {
     let words = match error.kind() {
+        _ if error.raw_os_error().is_none() => return error.to_string(),
         io::ErrorKind::NotFound if action == "read" => "there is no such file",
         io::ErrorKind::NotFound => "there is no such file or directory",
         io::ErrorKind::IsADirectory => "it is a directory",

@@ -219,7 +219,7 @@ const CHANGES: [Change; 11] = [
             plan.to_owned()
         },
         "one two three",
-        "No such file or directory",
+        "there is no such file or directory",
     ),
 ];
 
