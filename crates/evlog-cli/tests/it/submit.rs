@@ -172,7 +172,7 @@ fn init_makes_a_log_once() {
     assert_eq!(events[0]["payload"]["segment_limit"], 4096);
     assert_eq!(made["log_id"], room.ends(0, &["verify", "--json"]).json()["log_id"]);
     room.ends(2, &["init"]).says("found one");
-    room.ends(2, &["init", "--segment-limit", "1"]).says("1024..=1073741824");
+    room.ends(2, &["init", "--segment-limit", "1"]).says("a whole number from 1024 to 1073741824");
 }
 
 /// A file-size limit stands in for a full disk: the write that passes it fails.
