@@ -92,16 +92,13 @@ impl<'c> Feed<'c> {
         }
         header.runs += u64::from(fact.event.number == 0);
         let was_good = self.runs.get(name).is_none_or(|known| known.fold.is_ok());
-        let known = match self.runs.get_mut(name).filter(|known| known.next == fact.event.number) {
-            Some(known) => {
-                known.take(fact);
-                known
-            }
-            None => {
-                let known = if fact.event.number == 0 { None } else { folded(self.contracts, view, name, fact.seq)? };
-                let known = known.unwrap_or_else(|| Known::begin(self.contracts, fact));
-                self.runs.entry(name.into()).insert_entry(known).into_mut()
-            }
+        let known = if let Some(known) = self.runs.get_mut(name).filter(|known| known.next == fact.event.number) {
+            known.take(fact);
+            known
+        } else {
+            let known = if fact.event.number == 0 { None } else { folded(self.contracts, view, name, fact.seq)? };
+            let known = known.unwrap_or_else(|| Known::begin(self.contracts, fact));
+            self.runs.entry(name.into()).insert_entry(known).into_mut()
         };
         let error = known.fold.as_ref().err().filter(|_| was_good).map(ToString::to_string);
         let (run, event) = (known.run(fact), event(fact, known.status()));

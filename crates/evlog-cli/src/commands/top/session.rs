@@ -6,7 +6,7 @@
 
 use super::feed::{Feed, Known, event};
 use super::stages::Stages;
-use super::terminal::{Pressed, Taken};
+use super::terminal::{Pressed, Taken, next_key};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::ui::Ui;
@@ -105,7 +105,7 @@ impl<'c> Session<'c> {
             }
             let mut patience = if is_done { PAUSE } else { Duration::ZERO };
             loop {
-                match terminal.key(patience) {
+                match next_key(patience) {
                     Err(_) => return terminal.signal().map_or(End::Gone, End::Signal),
                     Ok(None) => break,
                     Ok(Some(Pressed::Interrupt)) => return End::Asked,
@@ -245,6 +245,6 @@ impl<'c> Session<'c> {
         }
         let Some((then, from)) = self.pace.front() else { return 0 };
         let millis = u64::try_from((now - *then).as_millis()).unwrap_or(u64::MAX);
-        if millis == 0 { 0 } else { (self.next.0 - from) * 1000 / millis }
+        ((self.next.0 - from) * 1000).checked_div(millis).unwrap_or(0)
     }
 }

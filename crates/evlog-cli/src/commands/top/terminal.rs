@@ -66,23 +66,23 @@ impl Taken {
     pub(super) fn draw(&mut self, screen: &Screen, palette: Palette) -> io::Result<()> {
         self.terminal.draw(|frame| draw(screen, frame, palette)).map(drop)
     }
-
-    /// Waits for a key, at most this long.
-    pub(super) fn key(&self, patience: Duration) -> io::Result<Option<Pressed>> {
-        if !event::poll(patience)? {
-            return Ok(None);
-        }
-        Ok(match event::read()? {
-            Event::Key(pressed) if pressed.kind != KeyEventKind::Release => key(pressed),
-            _ => None,
-        })
-    }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Waits for a key, at most this long.
+pub(super) fn next_key(patience: Duration) -> io::Result<Option<Pressed>> {
+    if !event::poll(patience)? {
+        return Ok(None);
+    }
+    Ok(match event::read()? {
+        Event::Key(pressed) if pressed.kind != KeyEventKind::Release => key(pressed),
+        _ => None,
+    })
 }
 
 /// If the terminal is gone, there is nothing to give back.
