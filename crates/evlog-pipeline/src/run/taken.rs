@@ -11,7 +11,7 @@
 use super::Runner;
 use super::retry::Offer;
 use super::stage::{Room, Stop};
-use crate::file_error::{FileError, at};
+use crate::file_error::{FileError, at, in_words};
 use crate::files::{FILE_MODE, make_parents, measure_below};
 use crate::inputs::Found;
 use crate::meter::Meter;
@@ -118,7 +118,7 @@ fn copy(
     let opened = from.and_then(|file| file.metadata().map(|found| (file, found.permissions())));
     let (mut source, permissions) = match opened {
         Ok(opened) => opened,
-        Err(error) => return Ok(Copied::Other(error.to_string())),
+        Err(error) => return Ok(Copied::Other(in_words("open", &error))),
     };
     let mut target = tree
         .file_with(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(FILE_MODE))
@@ -129,7 +129,7 @@ fn copy(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Copied::Other(error.to_string())),
+            Err(error) => return Ok(Copied::Other(in_words("read", &error))),
         };
         hasher.update(&buffer[..read]);
         len += read as u64;
@@ -195,7 +195,7 @@ mod tests {
         let other = found("other", &|from| fs::write(from, "CONTENT").unwrap());
         assert_eq!(other, format!("7 bytes with BLAKE3 {digest}"));
         assert!(found("long", &|from| fs::write(from, "content.").unwrap()).starts_with("8 bytes"));
-        assert!(found("gone", &|_| {}).contains("No such file"));
+        assert!(found("gone", &|_| {}).contains("there is no such file"));
         assert_eq!(found("directory", &|from| fs::create_dir(from).unwrap()), "expected a regular file");
         let target = room.path().join("target");
         fs::write(&target, "content").unwrap();

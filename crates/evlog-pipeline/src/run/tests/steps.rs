@@ -362,9 +362,7 @@ fn the_page_lists_every_step() {
     let (found, after) = rest.split_once(end).unwrap();
     let row = |step: &Step| format!("| `{}` | {} | {} |\n", step.word(), step.does(), step.left());
     let rows: String = Step::ALL.iter().map(row).collect();
-    let made = format!(
-        "| step | what is done in it | what a process that ends before it leaves |\n| --- | --- | --- |\n{rows}"
-    );
+    let made = format!("| step | action | state if the process ends before the step |\n| --- | --- | --- |\n{rows}");
     if std::env::var_os("EVLOG_BLESS").is_some() {
         fs::write(&page, [before, begin, &made, end, after].concat()).unwrap();
     } else {
