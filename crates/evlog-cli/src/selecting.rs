@@ -138,9 +138,22 @@ impl SelectingRuns {
         times((&self.since, &self.until), self.occurred, zone)
     }
 
-    /// Whether options other than --since and --until select runs.
-    pub(crate) fn selects_some(&self) -> bool {
-        !(self.runs.is_empty() && self.contracts.is_empty() && self.statuses.is_empty() && self.actors.is_empty())
+    /// The options that select runs, without --since and --until, as they can be typed in a shell.
+    pub(crate) fn typed(&self) -> String {
+        let option = |name: &str, value: &str| format!("--{name} '{}'", value.replace('\'', "'\\''"));
+        let patterns = |name: &'static str, patterns: &[Pattern]| -> Vec<String> {
+            patterns.iter().map(|pattern| option(name, pattern.text())).collect()
+        };
+        let words = |name: &'static str, words: &[String]| -> Vec<String> {
+            words.iter().map(|word| option(name, word)).collect()
+        };
+        let all = [
+            patterns("run", &self.runs),
+            words("contract", &self.contracts),
+            words("status", &self.statuses),
+            patterns("actor", &self.actors),
+        ];
+        all.concat().join(" ")
     }
 
     /// The runs that are meant, of those that began at these times, in their order.

@@ -42,6 +42,11 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), regex: Some(regex(&made)?) })
     }
 
+    /// The pattern as it was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The name, if this is a name and not a pattern.
     pub fn plain(&self) -> Option<&str> {
         self.regex.is_none().then_some(self.text.as_str())

@@ -227,6 +227,37 @@ fn a_report_on_a_damaged_log_says_so_and_ends_with_1() {
     assert!(page.contains("The log is not as it was written"), "{page}");
 }
 
+/// A log that was closed cleanly is opened by its end alone. Wherever the damage is, the events before it are reported.
+#[test]
+fn a_report_on_a_log_that_is_damaged_before_its_end_is_about_the_events_before_the_damage() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let lines: String =
+        (0..40).map(|run| format!("{{\"contract\":\"status\",\"run\":\"R-{run}\",\"do\":\"create\"}}\n")).collect();
+    room.feed(&["submit"], &lines);
+    assert!(room.segments().len() > 2);
+    let segment = room.segments().remove(1);
+    let whole = fs::read(&segment).unwrap();
+    for at in [whole.len() / 3, whole.len() / 2] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&segment, bytes).unwrap();
+        room.ends(1, &["report", "--out", "report.html"]);
+        let page = read(&room, "report.html");
+        assert!(page.contains("<strong>damaged</strong>") && page.contains("the log is damaged there"), "{at}: {page}");
+    }
+}
+
+#[test]
+fn a_report_names_the_options_that_selected_its_runs_and_a_status_that_no_run_has() {
+    let room = reported_room();
+    room.ends(0, &["report", "--run", "RUN_*", "--actor", "it's", "--out", "report.html"]);
+    let page = read(&room, "report.html").replace("<wbr>", "");
+    assert!(page.contains("--run 'RUN_*' --actor 'it'\\''s'"), "{page}");
+    let done = room.ends(0, &["report", "--status", "sucess", "--out", "report.html"]);
+    assert!(done.err.contains("no run has the status `sucess`"), "{done:?}");
+}
+
 #[test]
 fn text_of_others_is_harmless_in_a_report() {
     let room = Room::new();

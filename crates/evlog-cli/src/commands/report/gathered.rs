@@ -54,7 +54,8 @@ pub(super) struct Gathered {
     pub(super) audit: Report,
     pub(super) policies: Policies,
     pub(super) period: Times,
-    pub(super) is_selected: bool,
+    /// The options that select runs, as they can be typed.
+    pub(super) selection: String,
     /// How many runs the log has; some may not be selected.
     pub(super) all: u64,
     /// The runs that are meant, in the order of their first events.
@@ -91,11 +92,15 @@ impl Gathered {
         let (view, damage) = context.view_up_to_damage(at)?.before_damage();
         let mut check = verify::whole(ui, context, None)?;
         let own = verify::own(context, &mut check.report, None)?;
+        let (view, unread) = before_findings(view, &check)?;
         let audit = audit::audit(ui, &view, Options::default())?;
         let (acts, retried_by) = acts(ui, &view)?;
         let all = view.runs()?;
         if damage.is_ok() {
             selecting.check_runs(&view)?;
+        }
+        for sentence in selecting.unknown_statuses(&all.runs) {
+            ui.talk(sentence.as_str());
         }
         let period = selecting.period(&at.zone())?;
         let runs: Vec<RunSummary> =
@@ -103,11 +108,11 @@ impl Gathered {
         let mut gathered = Gathered {
             newest: newest(context, &view)?,
             policies: marks::policies(&view),
-            is_selected: selecting.selects_some(),
+            selection: selecting.typed(),
             all: (all.runs.len() + all.errors.len()) as u64,
             troubled: Vec::new(),
             retried_by,
-            damage: damage.err().map(|error| error.to_string()),
+            damage: damage.err().map(|error| error.to_string()).or(unread),
             view,
             check,
             own,
@@ -175,6 +180,19 @@ impl Gathered {
             }
         }
         broken
+    }
+}
+
+/// The log before the first bytes that are not as they must be, and why it ends there. A log that was closed cleanly is opened by
+/// its end alone, so it may be damaged before that end.
+fn before_findings(view: View, check: &Check) -> Result<(View, Option<String>), CommandError> {
+    let (next, verdict) = (check.report.next_seq, check.report.verdict());
+    match next.0.checked_sub(1).filter(|_| next < view.next_seq()) {
+        Some(last) => {
+            let why = format!("the events from seq {next} on: the log is {} there", verdict.word());
+            Ok((view.as_of(Some(Seq(last)))?, Some(why)))
+        }
+        None => Ok((view, None)),
     }
 }
 

@@ -76,7 +76,6 @@ fn about(gathered: &Gathered) -> Section {
             end(until, "its end")
         ),
     };
-    let more = if gathered.is_selected { "; other options select some of them" } else { "" };
     let first = gathered.runs.iter().map(|run| run.first.recorded_ns).min();
     let last = gathered.runs.iter().map(|run| run.last.recorded_ns).max();
     let span = match (first, last) {
@@ -86,10 +85,13 @@ fn about(gathered: &Gathered) -> Section {
     let mut facts = vec![
         Fact::new("log", Cell::new(Form::Code, view.log_id().to_string())),
         Fact::new("read up to", format!("the event before seq {}", view.next_seq())),
-        Fact::new("period", format!("{which}{more}")),
+        Fact::new("period", which),
         Fact::new("events", span),
         Fact::new("runs", format!("{} of {} in the log", gathered.runs.len(), gathered.all)),
     ];
+    if !gathered.selection.is_empty() {
+        facts.insert(3, Fact::new("selected by", Cell::new(Form::Code, &gathered.selection)));
+    }
     let unread = |damage: &String| Fact::new("not read", Cell::from(damage.as_str()).toned(Tone::Bad));
     facts.extend(gathered.damage.as_ref().map(unread));
     Section { heading: "What this report is about".to_owned(), parts: vec![Part::Facts(facts)], ..Section::default() }

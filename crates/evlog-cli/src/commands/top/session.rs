@@ -236,15 +236,16 @@ impl<'c> Session<'c> {
         }
     }
 
-    /// How many events were read in a second, over the window.
+    /// How many events were committed in a second, over the window. What was there at the start does not count.
     fn per_second(&mut self) -> u64 {
         let now = Instant::now();
-        self.pace.push_back((now, self.next.0));
+        let committed = self.view.next_seq().0;
+        self.pace.push_back((now, committed));
         while self.pace.len() > 2 && self.pace.front().is_some_and(|(then, _)| now - *then > WINDOW) {
             self.pace.pop_front();
         }
         let Some((then, from)) = self.pace.front() else { return 0 };
         let millis = u64::try_from((now - *then).as_millis()).unwrap_or(u64::MAX);
-        ((self.next.0 - from) * 1000).checked_div(millis).unwrap_or(0)
+        (committed.saturating_sub(*from) * 1000).checked_div(millis).unwrap_or(0)
     }
 }
