@@ -105,6 +105,20 @@ impl CommandError {
         CommandError { differs: differs.into(), ..CommandError::user(message) }
     }
 
+    /// The same error in a sentence that people read faster; a program still gets its parts.
+    #[must_use]
+    pub(crate) fn worded(mut self, message: impl Into<String>) -> CommandError {
+        self.message = without_keys(&message.into());
+        self
+    }
+
+    /// Something is where `what` would be made, which never replaces anything.
+    pub(crate) fn taken(place: &str, what: &str) -> CommandError {
+        CommandError::unlike(place, "nothing", "a file or directory")
+            .worded(format!("{place} exists already, and {what} never replaces anything; nothing was written"))
+            .hint("name another place")
+    }
+
     /// A request that cannot be carried out, for several reasons.
     pub(crate) fn listed(reasons: impl IntoIterator<Item = String>) -> CommandError {
         let mut reasons = reasons.into_iter().map(|reason| without_keys(&reason));
@@ -217,9 +231,9 @@ impl CommandError {
     fn hint_for_opening(self, error: &OpenError) -> CommandError {
         match error {
             OpenError::NoLog { path } => self.hint_for_no_log(path),
-            OpenError::Locked { .. } => {
-                self.hint("a log has one writer at a time; readers such as `evlog tail -f` can run at the same time")
-            }
+            OpenError::Locked { .. } => self
+                .hint("a log has one writer at a time: `--wait 30` waits for it up to 30 seconds")
+                .hint("commands that only read, such as `evlog tail -f`, work meanwhile"),
             OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
                 // The failure names a file of the log; the file in the way is where the log, or a directory above it, should be.
                 let file = failure.path.ancestors().find(|path| path.is_file()).unwrap_or(&failure.path);
@@ -246,7 +260,7 @@ impl CommandError {
         let differs = Differs { place: Some(format!("`{shown}`")), expected, found };
         CommandError { message, differs: differs.into(), ..self }.hint(match log_beside(path) {
             Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
-            None => format!("`evlog init{}` makes one; `--log PATH` or EVLOG_LOG names another", of_log(path)),
+            None => format!("`--log PATH` or EVLOG_LOG names a log; `evlog init{}` makes a new one", of_log(path)),
         })
     }
 
@@ -285,7 +299,11 @@ fn without_keys(text: &str) -> String {
 
 /// A log as a place where a run was looked for, and how far.
 pub(crate) fn searched(view: &View) -> String {
-    let then = if view.is_whole() { String::new() } else { format!(" before seq {}", view.next_seq()) };
+    let then = match view.next_seq().0.checked_sub(1) {
+        _ if view.is_whole() => String::new(),
+        Some(last) => format!(" up to seq {last}"),
+        None => " before its first event".to_owned(),
+    };
     format!("log `{}`{then}", view.dir().display())
 }
 

@@ -186,7 +186,8 @@ const DIRECTORY_MODE: u32 = 0o755;
 /// Makes a directory and those above it, where there are none.
 pub(crate) fn make_dir(path: &Path) -> Result<(), CommandError> {
     if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
-        return Err(CommandError::unlike(format!("`{}`", path.display()), "a directory, or nothing", "a file"));
+        return Err(CommandError::unlike(format!("`{}`", path.display()), "a directory", "a file")
+            .hint("name a directory; it is made if there is none"));
     }
     fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(refuse("make", path))
 }

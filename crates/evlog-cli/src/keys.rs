@@ -67,7 +67,7 @@ pub(crate) fn write(key: &SignerKey, private: &Path, public: &Path) -> Result<()
 }
 
 fn taken(path: &Path) -> CommandError {
-    CommandError::user(format!("expected no file `{}`, found one: a key is not overwritten", path.display()))
+    CommandError::taken(&format!("`{}`", path.display()), "a key")
 }
 
 /// A temporary file with one line. Its permissions are set explicitly and do not depend on the umask.
@@ -86,9 +86,18 @@ fn name(draft: NamedTempFile, path: &Path) -> Result<(), CommandError> {
     }
 }
 
+/// A private key that cannot be opened. Without the file, the person may have none yet.
+fn unopened(path: &Path, error: &io::Error) -> CommandError {
+    let failed = CommandError::file("read", path.display(), error).during("--key");
+    if error.kind() != io::ErrorKind::NotFound {
+        return failed;
+    }
+    failed.hint("if there is no key yet, `evlog key new NAME` makes one")
+}
+
 /// Reads a private key; refuses one that others may read.
 pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, CommandError> {
-    let file = File::open(path).map_err(|error| cannot("read", path)(error).during("--key"))?;
+    let file = File::open(path).map_err(|error| unopened(path, &error))?;
     let found = file.metadata().map_err(cannot("read", path))?;
     let shown = path.display();
     let mode = found.permissions().mode() & 0o777;
@@ -137,7 +146,7 @@ pub(crate) fn refuse_private(role: &str, expected: &str, path: &Path, bytes: &[u
 
 fn no_key(path: &Path, expected: &str, ending: &str) -> CommandError {
     CommandError::unlike(format!("`{}`", path.display()), expected, "a file that is no key")
-        .hint(format!("give the file that `evlog key new` wrote with the name `{ending}`"))
+        .hint(format!("give the file that `evlog key new` wrote and that ends in `{ending}`"))
 }
 
 /// Reads a public key.

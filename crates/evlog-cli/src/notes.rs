@@ -91,12 +91,14 @@ pub(crate) fn parse_claimed(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Com
 pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
     let refused = CommandError::user(format!("checkpoint `{}`: {error}", path.display()));
     match error {
-        CheckpointError::Signature(_) | CheckpointError::Origin { .. } => {
-            refused.with_code(Verdict::No.code()).hint("do not trust it; ask the owner of the log for the public key")
-        }
+        CheckpointError::Signature(_) | CheckpointError::Origin { .. } => refused
+            .with_code(Verdict::No.code())
+            .hint("if this is the wrong key, give the public key that you have from the owner of the log")
+            .hint("if it is the right key, do not trust this checkpoint"),
         CheckpointError::WitnessKey { .. } => {
             refused.hint("--key takes the log's key; keys of witnesses belong in a witness policy")
         }
+        CheckpointError::Note(_) => refused.hint("give the file that `evlog checkpoint --out FILE` wrote"),
         _ => refused,
     }
 }

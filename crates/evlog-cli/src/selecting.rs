@@ -208,7 +208,9 @@ fn times(
     zone: &TimeZone,
 ) -> Result<Times, CommandError> {
     if occurred && since.is_none() && until.is_none() {
-        return Err(CommandError::unlike("--occurred", "--since or --until, which it applies to", "neither"));
+        return Err(CommandError::unlike("--occurred", "--since or --until", "neither")
+            .worded("--occurred does nothing alone: it says which time --since and --until mean")
+            .hint("add one of them, such as `--since yesterday`"));
     }
     let time =
         |option: &str, text: &Option<String>| text.as_ref().map(|text| when::given(option, text, zone)).transpose();
@@ -237,11 +239,11 @@ pub(crate) fn check_contracts(unknown: &Unknown) -> Result<(), CommandError> {
     let Some(name) = unknown.first() else { return Ok(()) };
     let contracts = contracts();
     let known: Vec<&str> = contracts.names().collect();
-    let message = format!(
-        "contract: expected one of {}, or a contract file that one of these runs was created with, found `{name}`",
-        known.join(", ")
-    );
-    Err(CommandError::user(message).meant(name, known))
+    let names = format!("the names are {}, and those of the contract files of these runs", known.join(", "));
+    Err(CommandError::unlike("contract", "the name of a contract", format!("`{name}`"))
+        .worded(format!("no contract has the name `{name}`"))
+        .meant(name, known)
+        .hint(names))
 }
 
 /// Reports a run that is named, and that is not there: it is probably misspelt. A pattern may match none.

@@ -77,7 +77,10 @@ fn differs(error: &clap::Error) -> Differs {
         _ => None,
     };
     let known = |kind| match error.get(kind) {
-        Some(ContextValue::Strings(known)) if !known.is_empty() => Some(format!("one of `{}`", known.join("`, `"))),
+        Some(ContextValue::Strings(known)) if !known.is_empty() => {
+            let known_one = if known.len() == 1 { "" } else { "one of " };
+            Some(format!("{known_one}`{}`", known.join("`, `")))
+        }
         _ => None,
     };
     let (given, named) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidSubcommand));

@@ -186,7 +186,7 @@ impl fmt::Display for RunError {
                 )
             }
             RunError::BundleExists { path, .. } => {
-                write!(f, "there is a bundle already in `{}`; nothing of it was touched", path.display())
+                write!(f, "there is a bundle already in `{}`; it was not touched", path.display())
             }
             RunError::UnknownRun(run) => write!(f, "no run `{run}` in the log"),
             RunError::InProgress(run) => {
@@ -203,13 +203,13 @@ impl fmt::Display for RunError {
                 write!(f, "run `{run}`: expected a run of contract `pipeline`, found one of contract `{contract}`")
             }
             RunError::Ended { run, status } => {
-                write!(f, "run `{run}` has ended, as {}; nothing of it was touched", status.word())
+                write!(f, "run `{run}` has ended, as {}; it was not touched", status.word())
             }
             RunError::OtherPlan { run, differences } => {
                 let differences = differences.join("; ");
                 write!(
                     f,
-                    "the plan is not the one that run `{run}` was created with; nothing of it was touched: {differences}"
+                    "the plan is not the one that run `{run}` was created with; the run was not touched: {differences}"
                 )
             }
             RunError::NoBundle { run, path } => {

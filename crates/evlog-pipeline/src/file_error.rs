@@ -32,6 +32,9 @@ pub fn in_words(action: &str, error: &io::Error) -> String {
     let words = match error.kind() {
         _ if error.raw_os_error().is_none() => return error.to_string(),
         io::ErrorKind::NotFound if action == "read" => "there is no such file",
+        io::ErrorKind::NotFound if action == "start" => {
+            "no such program was found (a name without `/` is looked for in PATH)"
+        }
         io::ErrorKind::NotFound => "there is no such file or directory",
         io::ErrorKind::IsADirectory => "it is a directory",
         io::ErrorKind::NotADirectory => "a part of the path is not a directory",

@@ -1,5 +1,7 @@
 //! What a mistyped name probably means.
 
+use crate::members::quoted;
+
 /// The known name that is nearest to what was typed, if it is near: at most one character in three differs. The case of letters
 /// does not count.
 pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
@@ -19,6 +21,12 @@ pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 /// The question that asks for it.
 pub fn meant<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     nearest(typed, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The sentence about a word that is none of those allowed, with the one that was probably meant.
+pub fn one_of(known: &[&str], found: &str) -> String {
+    let question = meant(found, known.iter().copied()).map(|question| format!("; {question}")).unwrap_or_default();
+    format!("expected one of `{}`, found `{}`{question}", known.join("`, `"), quoted(found))
 }
 
 /// How many characters must be inserted, removed or replaced, or swapped with the next one, to make one text of the other.

@@ -75,7 +75,9 @@ impl Request {
 
     /// Reads a line of JSON.
     pub fn parse_line(line: &[u8]) -> Result<Request, Malformed> {
-        let value = parse(line).map_err(|error| malformed("", format!("not JSON: {error}")))?;
+        // The line's own number comes with the answer, so only the column is said here.
+        let value = parse(line)
+            .map_err(|error| malformed("", format!("not JSON: column {}: {}", error.column, error.message)))?;
         match value {
             Value::Object(members) => Request::from_members(members),
             other => Err(malformed("", format!("expected an object, found {}", kind(&other)))),

@@ -70,7 +70,7 @@ impl Condition {
             })
             .ok_or_else(|| {
                 format!(
-                    "expected FIELD=VALUE, or `!=`, `<`, `<=`, `>`, `>=` or `~` in place of `=`, found `{}`",
+                    "expected FIELD=VALUE such as `payload.to=running`, or `!=`, `<`, `<=`, `>`, `>=` or `~` in place of `=`, found `{}`",
                     quoted(text)
                 )
             })?;
@@ -183,7 +183,10 @@ pub(crate) fn regex(text: &str) -> Result<Regex, String> {
     RegexBuilder::new(text).size_limit(REGEX_SIZE_MAX).build().map_err(|error| {
         let error = error.to_string();
         let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("expected a regular expression, found `{}`: {last}", quoted(text))
+        format!(
+            "expected a regular expression, found `{}`: {last}; write `\\` before a character that means itself",
+            quoted(text)
+        )
     })
 }
 

@@ -247,10 +247,12 @@ fn below<'r>(payload: &'r Value, path: &[String]) -> Found<'r> {
 
 fn unknown(text: &str) -> String {
     let names: Vec<&str> = ENVELOPE.iter().map(|(name, _)| *name).collect();
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let member = if is_name && !text.is_empty() { text } else { "to" };
     format!(
-        "expected a field of an event ({}, or a member of the payload such as `payload.to`), found `{}`",
-        names.join(", "),
-        quoted(text)
+        "expected a field of an event, found `{}`; a member of the payload is written `payload.{member}`, and the other fields are {}",
+        quoted(text),
+        names.join(", ")
     )
 }
 

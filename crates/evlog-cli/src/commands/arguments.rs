@@ -82,7 +82,10 @@ fn with_others(mut error: clap::Error) -> clap::Error {
     };
     let having: Vec<String> =
         root.get_subcommands().filter(has).map(|command| format!("`evlog {}`", command.get_name())).collect();
-    if !having.is_empty() {
+    if !typed.starts_with('-') {
+        let tip = "the command takes fewer arguments; one with spaces needs quotes".to_owned();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    } else if !having.is_empty() {
         let tip = format!("{typed} is an option of {}", having.join(", "));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
@@ -100,6 +103,10 @@ fn in_words(error: clap::Error) -> clap::Error {
     let said = source.to_string();
     let bounds = said.split_once(" is not in ").and_then(|(_, bounds)| bounds.split_once(".."));
     let expected = match (source.downcast_ref::<ParseIntError>().map(ParseIntError::kind), bounds) {
+        // The widest numbers that evlog takes have 64 bits; a narrower one does not say its limit.
+        (Some(IntErrorKind::PosOverflow), _) if value.parse::<u64>().is_err() => {
+            format!("a whole number of at most {}", u64::MAX)
+        }
         (Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow), _) => "a smaller whole number".to_owned(),
         (Some(_), _) => "a whole number, such as 12".to_owned(),
         (None, Some((least, most))) => format!("a whole number from {least} to {}", most.trim_start_matches('=')),

@@ -219,8 +219,11 @@ fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
         let shown = path.display();
         let text = files::read_text(path, evlog_audit::FILE_LEN_MAX).map_err(|error| error.during("--rules"))?;
         let read = evlog_audit::read(&text).map_err(|findings| {
-            CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
-                .hint("docs/audit.md has the form of a file of rules")
+            let found = findings.iter().map(|finding| format!("{shown}:{finding}"));
+            CommandError::listed(
+                [format!("--rules `{shown}`: this is no file of rules; nothing was audited")].into_iter().chain(found),
+            )
+            .hint("docs/audit.md describes files of rules")
         })?;
         let place = |at: Option<(usize, usize)>| at.map(|(line, column)| format!("{shown}:{line}:{column}"));
         if let Some(rule) = read.iter().find(|rule| all.rules.iter().any(|other| other.name() == rule.name())) {

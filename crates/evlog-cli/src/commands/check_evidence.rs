@@ -63,7 +63,11 @@ fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Resul
     let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
     let page = files::read_text(&args.file, LEN_MAX)?;
     keys::refuse_private("evidence", "a page of `evlog evidence`", &args.file, page.as_bytes())?;
-    let evidence = Evidence::of_page(&page).map_err(unread)?;
+    let evidence = Evidence::of_page(&page).map_err(|what| {
+        unread(what).hint(
+            "give the file that `evlog evidence --out FILE` wrote, unchanged: a browser that saves a page changes it",
+        )
+    })?;
     let signed = trust.open_bytes(&args.file, evidence.checkpoint.as_bytes())?;
     let witnesses = trust.witnesses(&args.file, &signed)?;
     let mut judged = judge(&evidence, &contracts(), explained).map_err(unread)?;

@@ -62,8 +62,16 @@ pub(crate) struct ConformArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
-    let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
-    let open = |path: &PathBuf| Bundle::open(path).map_err(|error| CommandError::user(error.to_string()));
+    let plan = plan.map_err(|error| {
+        CommandError::listed(error.sentences())
+            .during("--plan, nothing was checked")
+            .hint("docs/plan.md describes plans")
+    })?;
+    let open = |path: &PathBuf| {
+        Bundle::open(path).map_err(|error| {
+            CommandError::user(error.to_string()).hint("a bundle is the directory of a run, such as `runs/RUN`")
+        })
+    };
     let bundle = open(&args.bundle)?;
     let (yardstick, origin) = pipeline::yardstick(context, args, plan.as_ref(), &bundle)?;
     let against = args.against.as_ref().map(open).transpose()?;

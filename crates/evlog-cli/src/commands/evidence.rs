@@ -2,7 +2,7 @@
 
 use crate::args::At;
 use crate::commands::explain::{Lineage, explanation, json as file_json};
-use crate::commands::prove::{as_stated, same_log, unproven, write};
+use crate::commands::prove::{as_stated, no_checkpoint, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
@@ -105,9 +105,7 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
     } else {
         let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
         let newest = kept.sizes().map_err(|failure| LogError::from(OpenError::Io(failure)))?.pop();
-        let message = "the log keeps no checkpoint: expected one that the proofs can lead to";
-        let hint = "`evlog checkpoint --key FILE` signs one";
-        let newest = newest.ok_or_else(|| CommandError::user(message).hint(hint))?;
+        let newest = newest.ok_or_else(no_checkpoint)?;
         (kept.path(newest), notes::read_kept(&kept, newest)?)
     };
     let text = String::from_utf8(bytes).map_err(|_| {

@@ -106,11 +106,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<V
 }
 
 fn taken(context: &Context) -> CommandError {
-    CommandError::user(format!(
-        "expected nothing at `{}`, found something: an import makes a new log",
-        context.log.display()
-    ))
-    .hint("`--log PATH` names another place")
+    let place = format!("`{}`", context.log.display());
+    CommandError::unlike(&place, "nothing", "a file or directory")
+        .worded(format!("{place} exists already, and an import makes a new log; nothing was changed"))
+        .hint("`--log PATH` names another place")
 }
 
 impl ImportArgs {

@@ -103,10 +103,15 @@ pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Chec
         None => kept.sizes().map_err(io)?.pop(),
     };
     let Some(size) = size else {
-        let message = "the log keeps no checkpoint: expected one that the proof can lead to";
-        return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one"));
+        return Err(no_checkpoint());
     };
     notes::claimed_kept(kept, size)
+}
+
+/// A log that was never signed.
+pub(crate) fn no_checkpoint() -> CommandError {
+    CommandError::user("the log has no checkpoint yet, and a proof needs one")
+        .hint("`evlog checkpoint --key FILE` signs one; `evlog key new NAME` makes the key")
 }
 
 pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {
@@ -143,11 +148,9 @@ fn included(
         return Err(uncommitted("--seq", view, seq.0));
     };
     if place.frame.end > to.size.0 {
-        let message = format!(
-            "event {seq} came after the checkpoint: expected an event before seq {}, which it covers",
-            to.next_seq
-        );
-        return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one that covers it"));
+        let message = format!("--seq {seq}: the checkpoint covers only the events before seq {}", to.next_seq);
+        return Err(CommandError::user(message)
+            .hint("`evlog checkpoint --key FILE` signs a new one, which covers all events; then repeat this command"));
     }
     let frames = std::slice::from_ref(&place.frame);
     let slices = prover.inclusion(to.size, &to.root, frames, progress).map_err(unproven)?;

@@ -24,6 +24,8 @@ use evlog_pipeline::{
     Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, check_descriptors, may_retry,
 };
 use junit::{Ended, Junit};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
@@ -155,7 +157,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
 fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Ended, CommandError> {
     check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;
     let plan_path = claim::plan(context, args)?;
-    let plan = Plan::load(&plan_path).map_err(|error| refused(error.sentences()))?;
+    let plan = load(&plan_path)?;
     Secrets::of(&plan, claim::id(args)).map_err(|error| refused(error.problems))?;
     if let Some(retry) = retry(args) {
         let known = may_retry(&mut context.view(&At::default())?, &plan, &retry);
@@ -210,7 +212,18 @@ fn code(done: &Result<RunReport, CommandError>, is_closed: bool) -> u8 {
 }
 
 fn refused(problems: impl IntoIterator<Item = String>) -> CommandError {
-    CommandError::listed(problems).during("the plan is refused, nothing was started")
+    CommandError::listed(problems)
+        .during("the plan is refused, nothing was started")
+        .hint("docs/plan.md describes plans; `evlog run --init DIR` writes a first one")
+}
+
+/// Reads the plan. A path with no file is probably mistyped, and says nothing about plans.
+fn load(path: &Path) -> Result<Plan, CommandError> {
+    if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let message = format!("there is no plan `{}`; nothing was started", path.display());
+        return Err(CommandError::user(message).hint("check the path; `evlog run --init DIR` writes a first plan"));
+    }
+    Plan::load(path).map_err(|error| refused(error.sentences()))
 }
 
 fn retry(args: &RunArgs) -> Option<Retry> {

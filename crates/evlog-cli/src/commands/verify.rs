@@ -118,7 +118,7 @@ impl VerifyArgs {
 }
 
 fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let wrong = || format!("expected a number of bytes, with K, M or G, such as `50M`, found {text:?}");
+    let wrong = || format!("expected bytes per second, such as `50M` (with K, M or G), found {text:?}");
     let (number, unit) = match text.split_at_checked(text.len().saturating_sub(1)) {
         Some((number, "K")) => (number, 1 << 10),
         Some((number, "M")) => (number, 1 << 20),

@@ -4,8 +4,9 @@
 
 use super::definition::Definition;
 use crate::fields::{Flaws, Origin};
-use crate::members::{Members, kind, malformed, quoted};
+use crate::members::{Members, kind, malformed};
 use evlog_projection::Malformed;
+use evlog_projection::nearest::one_of;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -55,8 +56,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
             data: data(&mut members)?,
         }),
         other => {
-            let message = format!("expected one of `{}`, found `{}`", ACTIONS.join("`, `"), quoted(other));
-            return Err(malformed("/do", message));
+            return Err(malformed("/do", one_of(&ACTIONS, other)));
         }
     };
     members.end(action)?;

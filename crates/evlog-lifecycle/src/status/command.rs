@@ -8,6 +8,7 @@ use super::payload::{Action, OFFERED_LEN_MAX};
 use super::record::Data;
 use super::transitions::RunStatus;
 use crate::members::{Members, malformed, pointer, quoted};
+use evlog_projection::nearest::one_of;
 use evlog_projection::{Malformed, canonical};
 use serde_json::{Map, Value};
 
@@ -116,8 +117,7 @@ impl Command {
             Some(Action::Cancel) => Command::cancel(&mut members)?,
             None => {
                 let known: Vec<_> = Action::ALL.iter().map(|known| known.word()).collect();
-                let message = format!("expected one of `{}`, found `{}`", known.join("`, `"), quoted(action));
-                return Err(malformed("/do", message));
+                return Err(malformed("/do", one_of(&known, action)));
             }
         };
         members.end(action)?;
@@ -202,8 +202,7 @@ fn expect_status(members: &mut Members) -> Result<Option<RunStatus>, Malformed> 
     let Some(token) = members.text(name, 0, TOKEN_CHARS_MAX)? else {
         return Ok(None);
     };
-    RunStatus::from_word(&token).map(Some).ok_or_else(|| {
-        let known = RunStatus::ALL.map(RunStatus::word).join("`, `");
-        malformed(pointer("", name), format!("expected one of `{known}`, found `{}`", quoted(&token)))
-    })
+    RunStatus::from_word(&token)
+        .map(Some)
+        .ok_or_else(|| malformed(pointer("", name), one_of(&RunStatus::ALL.map(RunStatus::word), &token)))
 }

@@ -8,6 +8,7 @@ use super::payload::{Action, CancelMode, GateState, Mode};
 use super::reasons::REASON_CHARS_MAX;
 use super::retry::ExitClass;
 use crate::members::{Members, kind, malformed, pointer, quoted};
+use evlog_projection::nearest::one_of;
 use evlog_projection::{Malformed, canonical, time::from_rfc3339};
 use serde_json::{Map, Value};
 
@@ -171,8 +172,7 @@ impl Command {
         let mut members = Members::new(members);
         let Some(known) = Action::from_word(action) else {
             let known: Vec<_> = Action::ALL.iter().map(|known| known.word()).collect();
-            let message = format!("expected one of `{}`, found `{}`", known.join("`, `"), quoted(action));
-            return Err(malformed("/do", message));
+            return Err(malformed("/do", one_of(&known, action)));
         };
         let command = Command::read(known, &mut members)?;
         members.end(action)?;
@@ -329,8 +329,7 @@ fn word<T: Copy>(
     let Some(text) = members.text(name, 0, TOKEN_CHARS_MAX)? else { return Ok(None) };
     all.iter().copied().find(|known| word(*known) == text).map(Some).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|known| word(*known)).collect();
-        let message = format!("expected one of `{}`, found `{}`", known.join("`, `"), quoted(&text));
-        malformed(pointer("", name), message)
+        malformed(pointer("", name), one_of(&known, &text))
     })
 }
 
@@ -383,7 +382,7 @@ fn outcome(members: &mut Members) -> Result<StopOutcome, Malformed> {
     match members.text("outcome", 0, TOKEN_CHARS_MAX)? {
         None => Ok(StopOutcome::default()),
         Some(text) => StopOutcome::from_word(&text).ok_or_else(|| {
-            let message = format!("expected one of `success`, `failure`, `cancel`, found `{}`", quoted(&text));
+            let message = one_of(&["success", "failure", "cancel"], &text);
             malformed("/outcome", message)
         }),
     }

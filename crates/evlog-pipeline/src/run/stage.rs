@@ -382,7 +382,7 @@ impl Runner<'_> {
             Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
             Ok(Ended::TimedOut) => {
                 let limit = stage.time_limit.unwrap_or_default();
-                format!("the time limit of {limit:?} has passed{and_ended}")
+                format!("the `time_limit` of {limit:?} has passed{and_ended}")
             }
             Ok(Ended::Interrupted) => format!("the run was interrupted{and_ended}"),
             Ok(Ended::Traced) => {

@@ -44,7 +44,9 @@ impl<R: BufRead> Lines<R> {
         lines.read()?;
         lines.hasher.update(lines.line.as_bytes());
         let header = serde_json::from_str::<Header>(&lines.line).ok().filter(|header| header.trail == FORM);
-        let header = header.ok_or_else(|| lines.wrong("the header of a trail of form 1"))?;
+        let header = header.ok_or_else(|| {
+            lines.wrong("the header of a trail of form 1; this file is no trail, or one of another version")
+        })?;
         lines.seqs.end = header.next_seq;
         Ok((header, lines))
     }

@@ -116,9 +116,12 @@ fn not_found(context: &Context, named: &NamedPipeline, found: &str) -> CommandEr
     let digest = named.blake3.as_ref().map(|digest| format!(" with BLAKE3 {digest}")).unwrap_or_default();
     let place = format!("the manifest names the pipeline `{}`", named.name);
     let expected = format!("its definition{digest} in the log `{}`", context.log.display());
-    let missing = CommandError::unlike(place, expected, found);
-    missing.hint(
-        "`--log PATH` names the log that recorded the run; `--plan FILE` gives the plan of the run, and `--pipeline FILE` a file \
-         with the definition",
-    )
+    let message = format!(
+        "{place}, and its definition is needed: expected it in the log `{}`, found {found}",
+        context.log.display()
+    );
+    CommandError::unlike(place, expected, found)
+        .worded(message)
+        .hint("`--log PATH` names the log that recorded the run")
+        .hint("without that log: `--plan FILE` gives the plan of the run, or `--pipeline FILE` a file with the definition")
 }

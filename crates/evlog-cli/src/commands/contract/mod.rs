@@ -175,10 +175,12 @@ fn named(contract: &str) -> Result<Definition, CommandError> {
         None => {
             let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
             let message = format!(
-                "expected a built-in contract ({}) or a contract file, found `{contract}`, which is neither",
+                "`{contract}` is no built-in contract ({}), and there is no file of this name",
                 known.join(", ")
             );
-            Err(CommandError::user(message).hint("`evlog contract list` lists the built-in contracts"))
+            Err(CommandError::user(message)
+                .meant(contract, known)
+                .hint("`evlog contract list` lists the built-in contracts"))
         }
     }
 }

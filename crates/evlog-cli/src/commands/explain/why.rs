@@ -23,7 +23,12 @@ fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
     if !is_pointer(pointer) {
         let expected = "a JSON pointer such as /status, or FILE#POINTER";
         let unlike = CommandError::unlike("--why", expected, format!("`{text}`"));
-        return Err(unlike.hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`"));
+        let rooted = format!("/{pointer}");
+        return Err(if is_pointer(&rooted) {
+            unlike.hint(format!("did you mean `{}`?", text.replace(pointer, &rooted)))
+        } else {
+            unlike.hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`")
+        });
     }
     Ok(Place { run, file, pointer })
 }
@@ -40,15 +45,17 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str)
             Some(bundle) => {
                 let files: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
                 let Place { run, file, pointer } = place;
-                let message = if bundle.files.contains_key(file) {
-                    format!("--why: `{file}` of run `{run}` never had a value at `{pointer}`")
+                let all = format!("the files of the run are {}", files.join(", "));
+                let refused = if bundle.files.contains_key(file) {
+                    CommandError::user(format!("--why: `{file}` of run `{run}` never had a value at `{pointer}`"))
+                        .hint(all)
+                        .hint(format!("`evlog show {run} --json` shows `{RUN_FILE}`"))
                 } else {
-                    format!("--why: run `{run}` has no file `{file}`")
+                    CommandError::user(format!("--why: run `{run}` has no file `{file}`"))
+                        .meant(file, files.iter().copied())
+                        .hint(all)
                 };
-                CommandError::user(message)
-                    .with_code(Verdict::No.code())
-                    .hint(format!("the files of the run are {}", files.join(", ")))
-                    .hint(format!("`evlog show {} --json` shows `{RUN_FILE}`", place.run))
+                refused.with_code(Verdict::No.code())
             }
         });
     };

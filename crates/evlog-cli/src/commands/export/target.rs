@@ -22,8 +22,7 @@ pub(super) type Written = ExportedFile;
 const BUFFER_LEN: usize = 1 << 20;
 
 pub(super) fn taken(path: &Path) -> CommandError {
-    let message = format!("--out `{}`: expected no file, found one: an export never replaces anything", path.display());
-    CommandError::user(message)
+    CommandError::taken(&format!("--out `{}`", path.display()), "an export")
 }
 
 /// A writer that counts and hashes what it writes. It gets its bytes from a buffer, because many small pieces take long to hash.

@@ -55,9 +55,9 @@ pub(in crate::commands) fn all(ui: &Ui, view: &View, dir: &Path) -> Result<Repor
 fn compared_with(ui: &Ui, view: &View, names: &[String], dir: &Path) -> Result<Report, CommandError> {
     let runs = dir.join(RUNS);
     if !runs.is_dir() {
-        let message = format!("no directory `{}`: expected the bundles in it", runs.display());
+        let message = format!("there is no directory `{}` with bundles to compare", runs.display());
         return Err(CommandError::user(message)
-            .hint("DIR is the directory that holds `runs`; `evlog project --out DIR` writes it"));
+            .hint("give the directory that holds `runs`; if no bundles were written yet, `evlog project --out DIR` writes them"));
     }
     let mut report = Report::default();
     let progress = ui.progress("check", names.len() as u64, Unit::Runs);

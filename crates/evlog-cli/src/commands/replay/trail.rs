@@ -45,8 +45,7 @@ pub(super) fn check_free(path: &Path) -> Result<(), CommandError> {
         return Err(CommandError::user(message));
     }
     if path.symlink_metadata().is_ok() {
-        let message = format!("--trail: expected no file `{}`, found one: a trail is not overwritten", path.display());
-        return Err(CommandError::user(message));
+        return Err(CommandError::taken(&format!("--trail `{}`", path.display()), "a trail"));
     }
     Ok(())
 }

@@ -36,10 +36,12 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
             let dir = args.out.display();
-            let message = format!("`{dir}` does not record which plan run `{run}` has: expected PLAN.toml");
+            let message =
+                format!("the plan is missing: `{dir}` has no note of the plan that run `{run}` was started with");
+            let resume = format!("evlog run PLAN.toml --resume {}{}", quoted(run), of_log(&context.log));
             Err(CommandError::user(message)
-                .hint("name the plan that the run was started with, besides `--resume`")
-                .hint("`--out DIR` names the directory that the run was started with"))
+                .hint(format!("`{resume}` continues it, with the plan that it was started with"))
+                .hint("if it was started with `--out DIR`, add the same `--out DIR`"))
         }
     }
 }
@@ -101,6 +103,7 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         },
         RunError::OtherPlan { run, differences } => other_plan(context, &run, differences),
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => exists(context, args),
+        error @ RunError::UnknownStage { .. } => CommandError::from(error).during("--from"),
         error => error.into(),
     };
     hints.into_iter().fold(failed, CommandError::hint).with_code(code)
@@ -119,7 +122,7 @@ fn other_plan(context: &Context, run: &str, differences: Vec<String>) -> Command
     let mut rest = differences.into_iter();
     let first = rest.next().unwrap_or_default();
     let message =
-        format!("the plan is not the one that run `{run}` was created with: {first}; nothing of it was touched");
+        format!("the plan is not the one that run `{run}` was created with: {first}; the run was not touched");
     let shown = if context.json { usize::MAX } else { DIFFERENCES_SHOWN };
     let mut details: Vec<String> = rest.by_ref().take(shown).collect();
     let more = rest.count();
@@ -141,7 +144,9 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
     };
     match error {
         RunError::Locked { .. } => vec![
-            "another process runs it, or a crash left the lock; after a crash, `--force-run-lock` sets the lock aside and records that".to_owned(),
+            "look at the process of this number: if it is `evlog run`, wait until it ends".to_owned(),
+            "if it is another program, or there is none, a crash left the lock: `--force-run-lock` sets it aside, and records that"
+                .to_owned(),
         ],
         RunError::BundleExists { run, .. } => {
             [ANOTHER_NAME.to_owned()].into_iter().chain(in_progress(context, args, run)).collect()

@@ -9,6 +9,7 @@ use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{Outcome, REPORTS, StageStatus};
 use evlog_pipeline::Progress;
 use std::collections::VecDeque;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -184,10 +185,10 @@ impl<'u> Watch<'u> {
     fn outcome(&mut self, outcome: &Outcome, elapsed: Duration) {
         let word = outcome.status.word();
         let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
-        let code = outcome.reason_code.as_deref();
+        let code = outcome.reason_code.as_deref().map(|code| format!("reason code {code}"));
         let taken = self.taken.take_if(|(stage, _)| *stage == outcome.stage);
         let taken = taken.map(|(_, from)| format!("reused from {from}"));
-        let why = [code, taken.as_deref()].into_iter().flatten().collect::<Vec<&str>>().join(", ");
+        let why = [code.as_deref(), taken.as_deref()].into_iter().flatten().collect::<Vec<&str>>().join(", ");
         if let Some(region) = &mut self.region {
             region.end(&outcome.stage);
         }
@@ -203,9 +204,9 @@ impl<'u> Watch<'u> {
         for line in std::mem::take(&mut self.tail) {
             self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
-        // A stage that never began has no log.
+        // A stage that never began has no log, and one that printed nothing has an empty one.
         let log = self.bundle.join(format!("logs/{stage}.log"));
-        if log.is_file() {
+        if fs::metadata(&log).is_ok_and(|found| found.is_file() && found.len() > 0) {
             self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));
         }
     }
