@@ -73,7 +73,10 @@ fn what_cannot_be_read_is_no_answer() {
     let room = Room::new();
     room.ends(2, &["contract", "check", "gone.toml"]);
     let done = room.ends(2, &["contract", "show", "gone"]);
-    assert!(done.err.contains("expected a built-in contract (status, purple-axiom) or a contract file"), "{done:?}");
+    assert!(
+        done.err.contains("`gone` is no built-in contract (status, purple-axiom), and there is no file of this name"),
+        "{done:?}"
+    );
     room.write("long.toml", &"#".repeat(256 * 1024 + 1));
     let done = room.ends(2, &["contract", "check", "long.toml"]);
     assert!(done.err.contains("at most 262144 bytes"), "{done:?}");

@@ -32,7 +32,7 @@ fn a_named_run_that_is_not_there_is_a_no_in_every_command() {
                 .says("no run `nope` in log `./evlog`");
         }
         room.ends(1, &[words, &["--run", "RUN_0002", "--at", "2"]].concat())
-            .says("no run `RUN_0002` in log `./evlog` before");
+            .says("no run `RUN_0002` in log `./evlog` up to seq");
     }
 }
 

@@ -48,7 +48,7 @@ fn a_private_key_is_its_owners_alone_and_is_not_overwritten() {
     let room = signed_room();
     let mode = |path: &str| fs::metadata(room.path(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("builds.key"), 0o600);
-    room.ends(2, &["key", "new", "example.com/builds"]).says("a key is not overwritten");
+    room.ends(2, &["key", "new", "example.com/builds"]).says("a key never replaces anything");
     for others in [0o640, 0o604, 0o644] {
         fs::set_permissions(room.path("builds.key"), fs::Permissions::from_mode(others)).unwrap();
         let done = room.ends(2, &["checkpoint", "--key", "builds.key"]);
@@ -159,7 +159,7 @@ fn an_event_is_proven_to_someone_without_the_log() {
     room.ends(1, &["check-proof", "3.proof", "--checkpoint", "old.note", "--key", "builds.pub"])
         .says("the proof is for another checkpoint");
     fs::rename(room.path("gone"), room.path("evlog")).unwrap();
-    room.ends(2, &["prove", "--seq", "999"]).says("found none: the last event is seq");
+    room.ends(2, &["prove", "--seq", "999"]).says("there is no event with this seq; the last one is seq");
     grow(&room, 1);
     let last = room.ends(0, &["cat", "--json"]).lines().len() - 2;
     room.ends(2, &["prove", "--seq", &last.to_string()]).says("came after the checkpoint").says("evlog checkpoint");
@@ -188,7 +188,7 @@ fn growth_is_proven_and_a_proof_of_another_log_is_not_taken() {
     check(&room, 2, "cut.proof", &["--from", "old.note"]).says("of the proof: expected");
     check(&room, 2, "new.note", &[]).says("expected `evlog-proof/v1`");
     room.ends(2, &["check-proof", "grown.proof", "--checkpoint", "builds.pub", "--key", "builds.pub"])
-        .says("blank line");
+        .says("found no signatures");
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
     changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");
     changed(1, "\"run\": \"RUN_0001\"", "\"run\": \"RUN_0002\"", "holds no event of the run");
     changed(2, "\"evidence\": 2", "\"evidence\": 3", "expected evidence of version 2");
-    changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "found no data in it");
+    changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "it has no data of one");
     room.ends(0, &["key", "new", "example.com/other"]);
     room.ends(1, &["check-evidence", "page.html", "--key", "other.pub"]).says("expected a signature by the key");
     room.ends(1, &["evidence", "nobody", "--out", "none.html"]).says("no run `nobody`");

@@ -91,7 +91,7 @@ fn a_trail_that_cannot_be_compared_ends_with_its_own_sentence_and_exit_code_2() 
 fn a_trail_does_not_replace_a_file_and_is_written_whole_or_not_at_all() {
     let room = Room::with_batch();
     room.write("taken", "mine");
-    room.ends(2, &["replay", "--trail", "taken"]).says("expected no file `taken`, found one");
+    room.ends(2, &["replay", "--trail", "taken"]).says("--trail `taken` exists already");
     assert_eq!(fs::read_to_string(room.path("taken")).unwrap(), "mine");
     room.ends(2, &["replay", "--trail", "evlog/a"]).says("expected a place outside the log");
     room.ends(2, &["replay", "--trail", "no/such/a"]);

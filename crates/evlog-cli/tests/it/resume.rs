@@ -90,7 +90,9 @@ fn a_run_that_cannot_be_resumed_is_refused_and_nothing_is_touched() {
         .says("no run `unknown`")
         .says("`evlog runs` lists the runs");
     room.ends(2, &["run", "--resume", "other", "plan.toml"]).says("found one of contract `status`");
-    room.ends(2, &["run", "--resume", "r", "--out", "elsewhere"]).says("expected PLAN.toml").says("`--out DIR` names");
+    room.ends(2, &["run", "--resume", "r", "--out", "elsewhere"])
+        .says("the plan is missing")
+        .says("add the same `--out DIR`");
     room.ends(2, &["run", "--resume", "r", "plan.toml", "--out", "elsewhere"]).says("expected its bundle in");
     room.write("plan.toml", &plan.replace("echo done", "echo undone"));
     room.ends(2, &["run", "--resume", "r"]).says("the plan is not the one").says("by digest of the plan");

@@ -57,7 +57,7 @@ fn g28_a_reader_that_does_not_read_delays_neither_a_time_limit_nor_an_outcome() 
         let done = end(child);
         assert_eq!(done.code, 20, "{how:?}");
         let said = format!("{}{}", done.out, done.err);
-        assert!(said.contains("which nobody wants to see") && said.contains("time limit of 300ms"), "{how:?}");
+        assert!(said.contains("which nobody wants to see") && said.contains("the `time_limit` of 300ms"), "{how:?}");
     }
 }
 

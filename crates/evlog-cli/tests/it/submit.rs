@@ -156,7 +156,7 @@ fn a_file_that_is_not_there_is_refused_before_a_log_is_made() {
 fn no_create_makes_no_log() {
     let room = Room::new();
     let line = r#"{"contract":"status","run":"A","do":"create"}"#;
-    assert_eq!(room.feed(&["submit", "--no-create"], line).says("hint: `evlog init` makes one").code, 2);
+    assert_eq!(room.feed(&["submit", "--no-create"], line).says("`evlog init` makes a new one").code, 2);
     assert!(!room.path("evlog").exists());
     room.ends(0, &["init"]);
     assert_eq!(room.feed(&["submit", "--no-create"], line).code, 0);

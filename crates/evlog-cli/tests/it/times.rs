@@ -388,7 +388,7 @@ fn every_command_says_that_a_seq_within_a_commit_shows_the_log_before_that_commi
     }
     // A policy judges a commit, so that any of its events stands for it.
     assert!(!room.ends(0, &["policy", "show", "--at", "3"]).err.contains("within"));
-    room.ends(2, &["policy", "show", "--at", "99"]).says("--at 99: expected the seq of a committed event");
+    room.ends(2, &["policy", "show", "--at", "99"]).says("--at 99: there is no event with this seq");
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_run_that_began_later_is_not_said_to_be_unknown() {
     let room = Room::with_batch();
     for command in [&["show"][..], &["explain"], &["cat", "--run"], &["audit", "--run"], &["tail", "--run"]] {
         let done = room.ends(1, &[command, &["RUN_0002", "--at", "3"]].concat());
-        done.says("no run `RUN_0002` in log `./evlog` before seq 4")
+        done.says("no run `RUN_0002` in log `./evlog` up to seq 3")
             .says("`evlog runs` with the same `--at` lists the runs");
     }
 }

@@ -28,12 +28,12 @@ fn a_file_in_the_wrong_place_is_named_by_what_it_should_be_and_no_advice_loses_i
     says(
         &room,
         (2, "checkpoint --key plan.toml"),
-        &[private, "hint: give the file that `evlog key new` wrote with the name `.key`"],
+        &[private, "hint: give the file that `evlog key new` wrote and that ends in `.key`"],
     );
     says(
         &room,
         (2, "key show plan.toml"),
-        &["expected a public key", "found a file that is no key", "with the name `.pub`"],
+        &["expected a public key", "found a file that is no key", "that ends in `.pub`"],
     );
     let former = "give the key that this log was signed with before; `evlog key new NAME` is for a log that has never been signed";
     says(&room, (2, "checkpoint --key witness.key"), &[former]);
@@ -55,7 +55,7 @@ fn a_place_without_a_log_is_named_by_what_is_there() {
     says(
         &room,
         (2, "runs --log missing"),
-        &["no log at `missing`: no such directory", "`evlog init --log missing` makes one"],
+        &["no log at `missing`: no such directory", "`evlog init --log missing` makes a new one"],
     );
     says(&room, (2, "runs --log plan.toml"), &["no log at `plan.toml`: expected a directory, found a file"]);
     says(&room, (2, "submit --log plan.toml"), &["no log at `plan.toml`: expected a directory, found a file"]);
@@ -70,7 +70,7 @@ fn a_day_that_the_calendar_does_not_have_and_a_seq_beyond_the_end_are_named() {
     }
     says(&room, (2, "runs --at 2026-13-01"), &["there is no day 2026-13-01"]);
     for typed in ["runs --at 99", "diff 1 99"] {
-        says(&room, (2, typed), &["the last event is seq 54"]);
+        says(&room, (2, typed), &["there is no event with this seq; the last one is seq 54"]);
     }
 }
 
@@ -101,7 +101,7 @@ fn a_run_that_cannot_be_started_or_resumed_says_one_cause_and_a_way_on() {
     says(&room, (20, "run plan.toml --run-id RUN_0001"), &[taken, way]);
     says(&room, (20, "run plan.toml --run-id taken"), &["hint: choose another name, or leave out `--run-id`"]);
     let resumed = room.ends(2, &["run", "plan.toml", "--resume", "open"]);
-    let cause = "was created with: pipeline: expected purple-axiom, found small; nothing of it was touched\n";
+    let cause = "was created with: pipeline: expected purple-axiom, found small; the run was not touched\n";
     assert!(resumed.err.contains(cause), "{}", resumed.err);
     assert!(resumed.err.lines().count() < 8, "{}", resumed.err);
     assert!(resumed.err.contains("5 more differences; `--json` lists them all"), "{}", resumed.err);
@@ -124,7 +124,7 @@ fn a_missing_file_is_named_with_its_option_and_without_numbers_of_the_system() {
             "checkpoint: could not read `missing.note`: there is no such file",
         ),
         ("check-proof missing --checkpoint n --key log.pub", "proof: could not read `missing`: there is no such file"),
-        ("run missing.toml", "missing.toml: could not be read: there is no such file"),
+        ("run missing.toml", "there is no plan `missing.toml`; nothing was started"),
         ("conform missing", "could not find `missing`: there is no such file or directory"),
         ("conform runs/old --pipeline missing.toml", "could not be read: there is no such file"),
     ] {

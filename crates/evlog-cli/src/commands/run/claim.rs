@@ -38,9 +38,8 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
             let dir = args.out.display();
             let message =
                 format!("the plan is missing: `{dir}` has no note of the plan that run `{run}` was started with");
-            let resume = format!("evlog run PLAN.toml --resume {}{}", quoted(run), of_log(&context.log));
             Err(CommandError::user(message)
-                .hint(format!("`{resume}` continues it, with the plan that it was started with"))
+                .hint("give the plan that it was started with, besides `--resume`")
                 .hint("if it was started with `--out DIR`, add the same `--out DIR`"))
         }
     }
