@@ -355,7 +355,7 @@ pub(super) fn cancel_requested(given: &Value, when: &Value) -> Found {
     found(&rig, true, more)
 }
 
-/// A request to stop gracefully. Somebody works on the run, unless it has ended.
+/// A request to stop gracefully. A step of the run is running, unless the run has ended.
 pub(super) fn stop_request(given: &Value, when: &Value) -> Found {
     if given["exists"] == false {
         return Ok(json!({"error": "ErrNotFound"}));

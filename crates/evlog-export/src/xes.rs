@@ -51,7 +51,7 @@ impl<W: Write> Sink<W> for Xes<W> {
         let (resource, happened) = (event.head.actor.map(Cell::Text), event.head.times.happened().map(Cell::Time));
         let named =
             [("concept:name", Some(Cell::Text(&event.kind))), ("time:timestamp", happened), ("org:resource", resource)];
-        // The trace has the run's name; kind and actor have the names of the extensions.
+        // The trace has the run's name. Kind and actor are written above, under the names that the XES extensions define.
         let others = event.members().into_iter().filter(|(name, _)| !matches!(*name, "stream" | "kind" | "actor"));
         let all = named.into_iter().chain(others).chain([("payload", Some(Cell::Text(&payload)))]);
         let attributes: String = all.filter_map(|(name, cell)| Some(of_cell(name, &cell?))).collect();

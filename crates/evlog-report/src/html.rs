@@ -45,7 +45,7 @@ fn head(title: &str) -> Markup {
     }
 }
 
-/// Nothing but the style sheet of the page itself.
+/// The Content-Security-Policy: only the page's own style sheet is allowed.
 fn policy() -> String {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
@@ -119,7 +119,7 @@ fn figure(figure: &Figure) -> Markup {
     }
 }
 
-/// How much a count is of the largest one. The count stands beside it as a number.
+/// A bar whose width is a count's share of the largest count. The count is beside the bar as a number.
 fn bar(count: u64, most: u64, tone: Tone) -> Markup {
     let width = u128::from(count) * 100 / u128::from(most);
     html! {
@@ -180,7 +180,7 @@ fn cell(cell: &Cell) -> Markup {
 /// Where the words of a name end.
 const ENDS: [char; 3] = ['.', '/', '_'];
 
-/// A name that is best broken after a dot, a slash or a low line. The browser breaks it elsewhere only if it must.
+/// A name that is best broken after a dot, a slash or an underscore. The browser breaks it elsewhere only if it must.
 fn breakable(name: &str) -> Markup {
     html! { @for part in name.split_inclusive(ENDS) { (part) @if part.ends_with(ENDS) { wbr; } } }
 }

@@ -47,8 +47,8 @@ some events.";
 
 /// Check the order of all events, by built-in rules and by yours
 ///
-/// The whole log is read in one pass. `evlog verify` checks bytes, roots and contracts; `evlog audit` checks what happened when:
-/// gaps, causes, clocks, sessions, losses, runs that name other runs, and the rules that you write.
+/// The whole log is read in one pass. `evlog verify` checks bytes, roots and contracts; `evlog audit` checks the order and
+/// times of events: gaps, causes, clocks, sessions, losses, runs that name other runs, and the rules that you write.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AuditArgs {
