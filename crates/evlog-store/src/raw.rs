@@ -122,8 +122,8 @@ impl RawLog {
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
     }
 
-    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another log, and
-    /// a verdict on parts of two logs would apply to neither of them.
+    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another log,
+    /// and a verdict on parts of two logs would be wrong for both.
     fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
         let path = &segment.path;
         let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
