@@ -56,7 +56,7 @@ impl Tag {
         self.boot.as_ref().zip(system::boot()).is_some_and(|(then, now)| *then != now)
     }
 
-    /// Whether the tag can show which processes are meant.
+    /// Whether the tag can show which processes belong to the attempt.
     pub(crate) fn shows(&self) -> bool {
         self.boot.is_some() && self.since.is_some()
     }

@@ -70,7 +70,7 @@ impl Tree {
         Ok(Tree { path, directory, confined: self.confined })
     }
 
-    /// The same, but the error names the directory.
+    /// Like [`within`](Self::within), but the error names the directory.
     pub(crate) fn within_named(&self, relative: &str) -> Result<Tree, FileError> {
         self.within(relative).map_err(at("open", &self.path.join(relative)))
     }
@@ -95,7 +95,7 @@ impl Tree {
         self.file_with(relative, OFlags::RDONLY, Mode::empty())
     }
 
-    /// The same, opened with these flags. Makes the file if the flags say so.
+    /// Like [`file`](Self::file), opened with these flags. Makes the file if the flags say so.
     pub(crate) fn file_with(&self, relative: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
         let (directory, name) = self.parent(relative)?;
         regular(self.open_in(directory.as_fd(), name, flags | FILE, mode))

@@ -129,7 +129,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    /// All of them, by letter.
+    /// All guards, by letter.
     pub const ALL: [Guard; 8] = [
         Guard::ClockStarted,
         Guard::NeverRan,
@@ -168,7 +168,7 @@ pub enum Verdict {
     Yes,
     /// Not allowed.
     No,
-    /// The same phase again.
+    /// The phase does not change.
     Same,
     /// Allowed if the guard holds.
     If(Guard),

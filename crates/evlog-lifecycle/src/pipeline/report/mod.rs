@@ -115,7 +115,7 @@ impl Finding {
         Finding { message: message.into(), line_number: Some(line_number), ..Finding::default() }
     }
 
-    /// The same finding, on a line.
+    /// This finding, with the number of a line.
     #[must_use]
     pub fn on_line(self, line_number: u64) -> Finding {
         Finding { line_number: Some(line_number), ..self }
