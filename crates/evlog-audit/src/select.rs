@@ -145,7 +145,7 @@ impl Missing {
 pub struct Unknown(Vec<String>);
 
 impl Unknown {
-    /// Replaces aliases by the names that they stand for, and keeps the names that are not known.
+    /// Replaces aliases by their names, and keeps the names that are not known.
     pub fn of<'n>(contracts: &Contracts, names: impl IntoIterator<Item = &'n mut String>) -> Unknown {
         let mut unknown = Vec::new();
         for name in names {

@@ -76,7 +76,7 @@ impl Column {
         Column { name: name.to_owned(), logical, values, levels: Some(Vec::new()) }
     }
 
-    /// The same, if every row has a value.
+    /// This column, with a value required in every row.
     fn required(self) -> Column {
         Column { levels: None, ..self }
     }

@@ -296,7 +296,8 @@ fn counted_rules(rules: &[Rule], report: &Report) -> String {
     format!("{} built-in, {} of yours{of_runs}", order::BUILT_IN.len(), rules.len())
 }
 
-/// The rules that users wrote, each with its name in reports: those of files, then those of contracts that runs brought.
+/// The rules that users wrote, each with its name in reports: first the rules of files, then the rules of contracts that
+/// runs define.
 fn written<'r>(rules: &'r [Rule], report: &'r Report) -> impl Iterator<Item = (&'r str, &'r Rule)> {
     let brought = report.brought.iter().map(|(name, rule)| (name.as_str(), rule));
     rules.iter().map(|rule| (rule.name(), rule)).chain(brought)
