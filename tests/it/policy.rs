@@ -49,7 +49,7 @@ fn custom<'a>(stream: &'a str, kind: &'a str) -> AppendEvent<'a> {
     AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload }
 }
 
-/// Appends commits that no engine would, and more of what it would, so that they stand in the midst of the log.
+/// Appends commits without the checks of the engine.
 fn forge(fs: &SimFs, commits: &[Append<'_>]) {
     let owner = Owner { program: "forger".to_owned() };
     let (writer, _) = Writer::open(Arc::new(fs.clone()), Path::new(DIR), &owner).unwrap();

@@ -168,7 +168,7 @@ fn cuts(whole: &Files) -> Vec<Changed> {
     changed
 }
 
-/// Headers and commits that somebody wrote anew, checksums included.
+/// Headers and commits that were rewritten, with new checksums.
 fn forgeries(whole: &Files) -> Vec<Changed> {
     let mut draw = draws();
     let mut changed = Vec::new();

@@ -1,8 +1,7 @@
 //! Event streams of process mining (XES, IEEE 1849): one trace for each run.
 //!
-//! A trace is written in one piece, so the events must come run by run, and those of a run in their order. Then only the name
-//! of the run is held in memory. The time of an event is when it happened according to its command, or else when it was
-//! recorded.
+//! A trace is written in one piece, so the events must come run by run, and in order within a run. So only the name of the
+//! run is held in memory. The time of an event is when it happened according to its command, or else when it was recorded.
 
 use crate::event::{Cell, EventLine};
 use crate::sink::Sink;

@@ -71,7 +71,7 @@ fn banner(banner: &Banner) -> Markup {
     html! { div class={ "banner " (banner.tone.class()) } { p { strong { (banner.word) } " " (prose(&banner.sentence)) } } }
 }
 
-/// A section of the chapter at this place: its heading is one level below that of the chapter.
+/// A section of the chapter at this place: its heading is one level below the chapter's heading.
 fn section(section: &Section, at: usize) -> Markup {
     html! {
         section {
@@ -191,7 +191,7 @@ fn time(text: &str) -> Markup {
     html! { span.w { (date) } @if !time.is_empty() { " " span.w { (time) } } }
 }
 
-/// Words. What stands between two backticks is code, if all backticks are in pairs.
+/// Words. The text between two backticks is code, if all backticks are in pairs.
 fn prose(text: &str) -> Markup {
     let pieces: Vec<&str> = text.split('`').collect();
     if pieces.len().is_multiple_of(2) {

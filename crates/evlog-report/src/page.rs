@@ -42,7 +42,7 @@ pub struct Chapter {
     pub id: String,
     /// What it is about.
     pub heading: String,
-    /// A name after the heading, such as that of a run.
+    /// A name after the heading, such as a run's name.
     pub name: String,
     /// The verdict.
     pub banner: Option<Banner>,

@@ -146,7 +146,7 @@ pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) ->
         }
     }
     say(READY)?;
-    // The parent kills this process. If the parent is gone, the process ends after a minute.
+    // The parent kills this process. If the parent has ended, the process ends after a minute.
     std::thread::park_timeout(Duration::from_mins(1));
     Ok(())
 }

@@ -27,7 +27,7 @@ pub enum Work {
     Durable8,
     /// One thread offers single-event commits and waits for all of them later.
     Pipelined,
-    /// As replay, and every payload decoded into the table of its kind.
+    /// Like replay, and every payload is decoded into the table of its kind.
     ReplayTyped,
     /// Bytes on disk for payloads of 200 bytes.
     Disk,
