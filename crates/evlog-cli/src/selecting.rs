@@ -111,7 +111,7 @@ impl SelectingRuns {
         check_runs(view, &self.runs, is_run)
     }
 
-    /// A status that no run has, and what was probably meant.
+    /// The statuses that no run has, with the nearest known status.
     pub(crate) fn unknown_statuses(&self, runs: &[RunSummary]) -> Vec<String> {
         let known: BTreeSet<String> = runs.iter().map(|run| run.status.to_lowercase()).collect();
         let unknown = self.statuses.iter().filter(|status| !known.contains(&status.to_lowercase()));
@@ -312,7 +312,7 @@ impl Selector {
         check_contracts(&self.unknown)
     }
 
-    /// Visits the events that may be meant, from a seq on, as long as the visitor wants more.
+    /// Visits the events that may be selected, from a seq on, as long as the visitor continues.
     pub(crate) fn each(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let (only, span, start) = (self.only_run().map(str::to_owned), self.span(), self.start(from));
         let mut has_all = true;

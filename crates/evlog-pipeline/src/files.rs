@@ -208,7 +208,7 @@ pub(crate) fn measure_below(root: &Tree, relative: &str, meter: &Meter<'_>) -> R
     hash(&file, meter).map_err(at("read", &path))
 }
 
-/// Like [`measure`], with the digest in hexadecimal, as bundles have it.
+/// Returns length and BLAKE3 of a regular file, the digest in hexadecimal, as bundles have it.
 pub fn measure_file(path: &Path) -> Result<(u64, String), FileError> {
     let (len, digest) = measure(path, &Meter::silent())?;
     Ok((len, blake3::Hash::from(digest).to_hex().to_string()))

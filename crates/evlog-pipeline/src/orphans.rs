@@ -294,7 +294,7 @@ mod tests {
             ("another", bundle.path().to_owned(), Some(&tag)),
             ("left", bundle.path().join("elsewhere"), Some(&tag)),
             ("left", bundle.path().to_owned(), Some(&another)),
-            // This process stands for a person who looks at what a stage does, with the stage's environment.
+            // This process plays a person who looks at what a stage does, with the stage's environment.
             ("left", bundle.path().to_owned(), None),
         ];
         let mut others = others.map(|(run, directory, tag)| start(run, &directory, tag));

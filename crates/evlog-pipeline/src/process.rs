@@ -167,8 +167,7 @@ fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
-/// How often to try to start a supervisor. A Ctrl-C that is meant for evlog can end a supervisor that has no session of its
-/// own yet.
+/// How often to try to start a supervisor. A Ctrl-C for evlog can end a supervisor that does not have its own session yet.
 const STARTS: usize = 3;
 
 /// A supervisor, and what it has reported.

@@ -152,8 +152,8 @@ fn supervise() -> io::Result<()> {
     say(&mut says, &secret, &word)
 }
 
-/// Keeps other processes of the same user, but not those of the superuser, from this process's descriptors, memory and
-/// environment, if the system can.
+/// Denies other processes of the same user access to this process's descriptors, memory and environment, if the system can.
+/// The superuser keeps access.
 pub(crate) fn keep_out() {
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);

@@ -220,7 +220,7 @@ impl Judged {
         )
     }
 
-    /// What ties the events to those of other runs, each text once, in order.
+    /// The correlations of the events, each text once, in order.
     pub(crate) fn correlations(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let texts = self.events.iter().filter_map(|event| event["correlation"].as_str());

@@ -237,7 +237,8 @@ impl Node {
         Arc::new(Node { below, due_ns: None, queued: 0 })
     }
 
-    /// Changes a step below this node. Its place is counted from the node's first; `width` steps stand below each child.
+    /// Changes a step below this node. Its place is counted from the node's first step; there are `width` steps below each
+    /// child.
     fn update(node: &mut Arc<Node>, at: usize, width: usize, change: impl FnOnce(&mut StepState)) {
         let node = Arc::make_mut(node);
         let (due_before, due_after, queued_before, queued_after);

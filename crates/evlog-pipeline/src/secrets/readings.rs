@@ -252,7 +252,7 @@ fn byte_of(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// `\u` and four hex digits, or two of them that stand for one character.
+/// `\u` and four hex digits, or two such escapes for one character.
 fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
     let unit = |rest: &[u8]| match rest {
         [b'\\', b'u', a, b, c, d, ..] => {

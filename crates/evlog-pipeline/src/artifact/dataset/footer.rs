@@ -228,7 +228,7 @@ fn unit(unit: &TimeUnit) -> &'static str {
     }
 }
 
-/// The logical type that an older writer's converted type stands for, as the Parquet format defines it.
+/// The logical type for the converted type of an older writer, as the Parquet format defines it.
 fn converted_words(element: &SchemaElement) -> Option<String> {
     let word = match element.converted_type? {
         ConvertedType::UTF8 => "STRING",
