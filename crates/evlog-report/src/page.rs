@@ -189,7 +189,7 @@ impl From<&str> for Cell {
 /// How a text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// Words. What stands between two backticks is code.
+    /// Words. The text between two backticks is code.
     #[default]
     Prose,
     /// A name, a digest or other code, which can be broken anywhere.
@@ -205,9 +205,9 @@ pub enum Form {
 pub struct Figure {
     /// What is counted, by what.
     pub caption: String,
-    /// What stands over the names.
+    /// The heading above the names.
     pub of: String,
-    /// What stands over the counts.
+    /// The heading above the counts.
     pub unit: String,
     /// Names and counts, the largest first.
     pub rows: Vec<(Cell, u64)>,
@@ -271,7 +271,7 @@ pub struct Lane {
 pub struct Span {
     /// Where it begins.
     pub from: u16,
-    /// Where it ends. The same place as `from` for something that took no time.
+    /// Where it ends. Equal to `from` for something that took no time.
     pub to: u16,
     /// How good it is.
     pub tone: Tone,

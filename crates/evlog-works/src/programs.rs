@@ -88,8 +88,8 @@ pub fn run(command: Command) -> Done<Duration> {
     Ok(run_watched(command, None, &mut || false)?.time)
 }
 
-/// Runs a command and reads its memory meanwhile, which takes some of its time. The command is stopped at the time
-/// limit, or when `stops` says so.
+/// Runs a command and samples its memory, which takes some of its time. The command is stopped at the time limit, or when
+/// `stops` says so.
 pub fn run_patiently(command: Command, patience: Duration, stops: &mut dyn FnMut() -> bool) -> Done<Spent> {
     run_watched(command, Some(patience), stops)
 }

@@ -117,8 +117,8 @@ impl Work {
 /// The amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// How many events the store has in each work that fills a store and then reads or measures all of it (bulk, replay,
-    /// disk). The mixed log, which is audited, selected from, exported and replayed, has as many.
+    /// The number of events in each workload that fills a store and then reads or measures all of it (bulk, replay, disk).
+    /// The mixed log, which is audited, selected from, exported and replayed, has the same number.
     pub events: usize,
     /// How many events the big log has, on which opening, looking up, verifying and memory are measured.
     pub big: usize,
