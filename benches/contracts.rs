@@ -14,7 +14,7 @@ use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fac
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
-/// When all of it happens, Unix nanoseconds.
+/// The time of every event, Unix nanoseconds.
 const TIME_NS: i64 = 1_771_869_600_000_000_000;
 
 fn asked() -> Asked<'static, ()> {

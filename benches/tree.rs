@@ -40,7 +40,7 @@ fn tree(criterion: &mut Criterion) {
     }
     assert_eq!(grown.size(), GIB - 1);
     criterion.bench_function("tree/root of 1 GiB", |bencher| bencher.iter(|| black_box(&grown).root()));
-    // A root costs the same whatever the values are, so a terabyte need not be hashed to know it.
+    // The cost of a root does not depend on the values, so a terabyte need not be hashed to measure it.
     for (name, size) in [("tree/root of 1 TiB", GIB << 10), ("tree/root of 1 EiB", GIB << 30)] {
         let grown = made_up(size - 1);
         criterion.bench_function(name, |bencher| bencher.iter(|| black_box(&grown).root()));

@@ -1,8 +1,7 @@
 //! The end-to-end works from the command line: what is typed, what is printed, what is kept.
 //!
-//! Does: read arguments, do the works of `evlog-works` with the contenders that the program brings, print a table
-//! against what is asked, write every single figure to a file.
-//! Does not: measure.
+//! Does: read arguments, run the workloads of `evlog-works` with the contenders of the program, print a table with the
+//! demanded figures, and write every single figure to a file. Does not: measure.
 
 use crate::asked::table;
 use evlog_works::contender::Contender;
@@ -89,7 +88,7 @@ pub fn victim(arguments: &[String]) -> Done<()> {
     })
 }
 
-/// Does the works that the arguments name. `hasher` hashes files if no other program is given.
+/// Runs the workloads that the arguments name. `hasher` hashes files if no other program is given.
 pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsString>>) -> Done<()> {
     let typed = parse(arguments)?;
     if !typed.evlog.is_file() {
@@ -148,7 +147,7 @@ struct Shown {
 impl Shown {
     fn say(line: &str) {
         if std::io::stderr().is_terminal() {
-            // Nothing can be done about a stderr that is gone.
+            // If stderr was closed, the message is lost.
             let _gone = write!(std::io::stderr(), "\r\x1b[K{line}");
         }
     }

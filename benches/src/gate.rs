@@ -203,7 +203,7 @@ fn memory_peak() -> Option<u64> {
 /// Seconds of processor time that this process has used so far, its children excepted; none where the system does not say.
 /// Beside other programs it says more than a stopwatch.
 fn processor_seconds() -> Option<f64> {
-    // Linux counts in hundredths of a second, whatever it does inside.
+    // Linux reports hundredths of a second.
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
@@ -212,7 +212,7 @@ fn processor_seconds() -> Option<f64> {
 }
 
 fn forget_memory() {
-    // Where the system does not know this, the peak is that of the whole process.
+    // If the system does not know this, the peak of the whole process is used.
     let _unknown = fs::write("/proc/self/clear_refs", "5");
 }
 

@@ -109,8 +109,8 @@ fn bytes_that_a_verification_kept_are_refused_unless_they_are_of_this_log_as_it_
         },
         "expected the bytes that were read, found others",
     );
-    // An attacker who rewrites history corrects the root in every header after it. Then that root differs from the one
-    // of the bytes that were read.
+    // An attacker who rewrites history corrects the root in every header after it. Such a root differs from the root of the
+    // bytes that were read.
     let mut bytes = fs.bytes(behind).unwrap();
     let header = SegmentHeader { root_before: Root([1; 32]), ..SegmentHeader::decode(&bytes).unwrap() };
     bytes[..SEGMENT_HEADER_LEN].copy_from_slice(&header.encode());

@@ -18,7 +18,7 @@ fn payload_json(event: &Event<'_>) -> Value {
     }
 }
 
-/// The bytes of an export, and the number of its events. What a format wants run by run comes so.
+/// The bytes of an export, and the number of its events. A format that needs its events run by run gets them in that order.
 fn exported(view: &View, format: Format, flat: &Flat) -> (Vec<u8>, usize) {
     let mut sink = format.begin("log", flat, Vec::new()).unwrap().unwrap();
     let mut events = 0;

@@ -49,7 +49,7 @@ fn custom<'a>(stream: &'a str, kind: &'a str) -> AppendEvent<'a> {
     AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload }
 }
 
-/// Appends commits that no engine would, and more of what it would, so that they stand in the midst of the log.
+/// Appends commits without the checks of the engine.
 fn forge(fs: &SimFs, commits: &[Append<'_>]) {
     let owner = Owner { program: "forger".to_owned() };
     let (writer, _) = Writer::open(Arc::new(fs.clone()), Path::new(DIR), &owner).unwrap();
@@ -128,7 +128,7 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
             assert_eq!(found[0].contains("; the nearest is seq "), has_nearest, "{found:?}");
         }
     }
-    // A run that begins so late that a checkpoint is missing; one that began before goes on.
+    // A run that begins too long after the last checkpoint is a finding. A run that began earlier may continue.
     let (fs, late, old) = (log(), [custom("late", "custom/note")], [custom("order", "custom/note")]);
     let at = |events| Append::new(SET_NS + 90 * MINUTE_NS, Durability::Sync, "user:a", events);
     forge(&fs, &[at(&old), at(&late)]);
@@ -154,7 +154,7 @@ fn without_a_policy_the_default_is_what_history_is_judged_by() {
 }
 
 #[test]
-fn events_that_say_something_else_of_the_policy_are_found() {
+fn events_that_contradict_the_policy_are_found() {
     // L-01, L-11.
     let number = policies(&log()).all()[0].number();
     let set = |text: &str, digest: &str, previous| {

@@ -1,4 +1,4 @@
-//! The same commands make the same commits, and the same events the same projections, wherever and however often.
+//! The same commands always make the same commits, and the same events always make the same projections.
 
 use crate::workload::{DIR, commands, open, replayed, submit, view};
 use evlog::history::ProjectionPublished;

@@ -1,6 +1,6 @@
-//! A log has one verdict, in whichever way it is computed: a log that was changed in any way has the same verdict by
-//! one thread and by many, after an interruption, by a sample that takes all segments, and by the reader in Python. And
-//! if `inspect` finds a flaw in the files, no verification says `clean`.
+//! A log has one verdict, however it is computed: a log that was changed in any way has the same verdict by one thread and
+//! by many, after an interruption, by a sample that takes all segments, and by the reader in Python. And if `inspect` finds
+//! a flaw in the files, no verification says `clean`.
 
 use crate::workload::{DIR, check_from, commands, contracts, open, submit};
 use evlog::LogError;
@@ -168,7 +168,7 @@ fn cuts(whole: &Files) -> Vec<Changed> {
     changed
 }
 
-/// Headers and commits that somebody wrote anew, checksums included.
+/// Headers and commits that were rewritten, with new checksums.
 fn forgeries(whole: &Files) -> Vec<Changed> {
     let mut draw = draws();
     let mut changed = Vec::new();

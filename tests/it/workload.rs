@@ -18,8 +18,8 @@ pub(crate) fn contracts() -> Contracts {
     Contracts::new().with(Status).with(Story::default()).with(Pipeline::default()).with(Custom)
 }
 
-/// Always the same log id and the same times, so that equal commands make equal commits; what their frames say was durable
-/// before them is a matter of when the medium was done.
+/// The log id and the times are always the same, so that equal commands make equal commits. Only the durable-before of their
+/// frames depends on when the disk has finished its syncs.
 pub(crate) fn open(fs: &SimFs, segment_limit: u64) -> Result<Log, LogError> {
     let options = Options {
         clock: Arc::new(evlog::clock::StepClock::new(1_771_869_600_000_000_000, 1_000_000)),

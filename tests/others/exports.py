@@ -107,7 +107,7 @@ def process_mining(room, events, equal):
 
 
 def nanoseconds(text):
-    """Unix nanoseconds of a time with nine digits of the second."""
+    """The Unix nanoseconds of a time with nine fractional digits."""
     if text is None:
         return None
     whole, fraction = text.removesuffix("Z").split(".")
@@ -140,7 +140,7 @@ def parquet(room, events, equal):
     equal("duckdb: Parquet by day", sorted({event["recorded"][:10] for event in events}), [day for (day,) in days])
 
 
-# These compare what one event more or less does not change.
+# These comparisons give the same result if one event is missing.
 OF_ALL = {"cloudevents: one source", "pm4py: traces", "duckdb: Parquet by day"}
 
 
@@ -153,7 +153,7 @@ def main():
 
 
 def finds_out(check, room, events):
-    """Each comparison of a check fails if an event is missing: here, the yardstick lacks one of a run."""
+    """Each comparison of a check fails if an event is missing: one event is removed from the expected events."""
     same = []
 
     def note(what, expected, found):

@@ -1,8 +1,8 @@
 //! What must be true of every decoder for any bytes: functions that panic if it is not.
 //!
 //! Two harnesses call them: `tests/it/decoders.rs` in every test run, over the corpus and changed copies of it, and cargo-fuzz
-//! in `tests/fuzz`, for as long as it is given. Both read the corpus in `tests/fuzz/corpus`, whose seeds are made here from
-//! the golden logs.
+//! in `tests/fuzz`, as long as you like. Both read the corpus in `tests/fuzz/corpus`, whose seeds are made here from the
+//! golden logs.
 //!
 //! Invariant: a target reads nothing but its input and the golden logs, so that an input gives the same result
 //! everywhere.
@@ -40,7 +40,7 @@ fn of_a_log(len: usize) -> usize {
     16 * 1024 * 1024 + 32 * len
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 9] = [
     Target { name: "segment_header", check: bytes::segment_header, memory: near, cases: 20_000 },
     Target { name: "frame", check: bytes::frame, memory: near, cases: 20_000 },

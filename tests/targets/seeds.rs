@@ -154,7 +154,7 @@ fn frames() -> Vec<Seed> {
     seeds
 }
 
-/// The commit with the last time that there is, in sixteen bytes: no golden log has such a one.
+/// The commit with the latest possible time, in sixteen bytes. No golden log has such a commit.
 fn of_year_9999(body: &[u8]) -> Vec<u8> {
     let Ok(commit) = Commit::decode(body, 0) else { panic!("a golden commit") };
     let head = CommitHead { occurred_ns: Some(TIME_MAX_NS), ..commit.head };

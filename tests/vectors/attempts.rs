@@ -122,7 +122,7 @@ pub(super) fn report_attempt(given: &Value) -> Found {
         rig.play(NOW_NS, "step", json!({"step": "x", "to": "Running"}))?;
         if given["workIgnoresDeadline"] == true || given.get("workReturns").is_some() {
             rig.play(NOW_NS + 3_600_000_000_000, "tick", Value::Null)?;
-            // What the work gives once its time is up comes too late, whatever it is.
+            // Any result of the work after its time limit comes too late.
             rig.play(NOW_NS + 3_600_000_000_000, "step", json!({"step": "x", "exit_code": 0}))?;
             process_exit_code = 124;
         } else {

@@ -1,7 +1,8 @@
 //! Comparing what a case expects with what was found.
 //!
 //! A member is compared by its name; names that end in `Set`, `Contains`, `Excludes`, `NonEmpty`, `Positive`, `Min`, `Max`,
-//! `MaxBytes`, `Count` or `Present` ask something of the member that the rest names. Objects need have the expected members only.
+//! `MaxBytes`, `Count` or `Present` check a property of the member that the rest of the name names. An object may have more
+//! than the expected members.
 
 use serde_json::{Map, Value};
 
@@ -57,7 +58,7 @@ fn compare(at: &str, expect: &Value, found: &Value, said: &mut Vec<String>) {
                 member(at, name, want, members, said);
             }
         }
-        // What has no value is null, empty, or not there at all.
+        // A value is absent if it is null, empty, or not there.
         (want, found) if is_empty(want) && is_empty(found) => {}
         (want, found) if want == found => {}
         (want, found) => said.push(format!("{at}: expected {want}, found {found}")),

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            // When this fails, standard error is gone as well; the exit code remains.
+            // If this fails, standard error was closed too; the exit code remains.
             writeln!(io::stderr(), "error: {error}").unwrap_or_default();
             ExitCode::from(2)
         }

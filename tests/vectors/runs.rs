@@ -77,7 +77,7 @@ fn found(rig: &Rig, changed: bool, more: Value) -> Found {
     Ok(found)
 }
 
-/// Steps that other runs of the story have under way: they count against its limit, and stand in no list of the case.
+/// Steps under way in other runs of the story. They count against its limit, and are in no list of the case.
 const OTHERS: &str = "other-run-";
 
 /// Lets what is ready begin. `skipOnFailedDependency` is the policy to go on after a failure.
@@ -236,7 +236,7 @@ fn own_deadline(story: &Definition, name: &str, started_ns: i128) -> Option<i128
     Some(duration::after(started_ns, duration::parse_positive(lasts)?))
 }
 
-/// Where a realtime run stands once its stream has ended, if it has.
+/// The stage of a realtime run, also after its stream has ended.
 pub(super) fn derive_execution_stage(given: &Value, when: &Value) -> Found {
     let mut rig = rig(Mode::Decided, story(given), given)?;
     rig.put_states(&given["stepStates"])?;
@@ -269,7 +269,7 @@ pub(super) fn redrive(given: &Value, when: &Value) -> Found {
         let name = run["stepId"].as_str().unwrap_or_default();
         rig.put_step(NOW_NS, name, run.get("phase").unwrap_or(&"Running".into()), |_| ())?;
     }
-    // As many attempts as there were: each is an entry to `Running`.
+    // As many attempts as the case has: each is an entry to `Running`.
     for _ in 1..given["attempts"].as_u64().unwrap_or(1).min(100) {
         rig.put_run(NOW_NS, &"Running".into(), &Value::Null)?;
         rig.put_run(NOW_NS, &"Paused".into(), &Value::Null)?;
@@ -292,7 +292,7 @@ pub(super) fn redrive(given: &Value, when: &Value) -> Found {
     found(&rig, true, more)
 }
 
-/// The steps that a case speaks of; children of a step are done again with it.
+/// The steps of a case. The children of a step are done again with it.
 fn redriven_story(given: &Value, from: Option<&str>) -> Map<String, Value> {
     let mut names: Vec<String> = from.into_iter().map(str::to_owned).collect();
     let states = given["stepStates"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
@@ -355,7 +355,7 @@ pub(super) fn cancel_requested(given: &Value, when: &Value) -> Found {
     found(&rig, true, more)
 }
 
-/// A request to stop gracefully. Somebody works on the run, unless it has ended.
+/// A request to stop gracefully. A step of the run is running, unless the run has ended.
 pub(super) fn stop_request(given: &Value, when: &Value) -> Found {
     if given["exists"] == false {
         return Ok(json!({"error": "ErrNotFound"}));

@@ -5,9 +5,8 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- works --busy
 //! ```
 //!
-//! Does: bring okaywal, raft-engine, SQLite, redb and fjall as contenders, and BLAKE3 over whole files as `b3sum` does
-//! it, for `evlog verify` to be timed against.
-//! Does not: take part in CI. It is a workspace of its own.
+//! Does: compare with okaywal, raft-engine, SQLite, redb and fjall as contenders, and compare `evlog verify` with BLAKE3
+//! over whole files, as `b3sum` computes it. Does not: take part in CI. It is a separate workspace.
 
 mod fjall;
 mod okaywal;

@@ -48,7 +48,7 @@ pub struct Report {
     pub open: BTreeMap<String, usize>,
     /// For each rule, how many events were not judged, because too many events of a case wait already.
     pub not_judged: BTreeMap<String, u64>,
-    /// The rules that runs brought, by name.
+    /// The rules in the definitions of runs, by name.
     pub brought: BTreeMap<String, Rule>,
 }
 
@@ -56,8 +56,8 @@ pub struct Report {
 #[derive(Debug, Default)]
 struct Kept {
     order: RunOrder,
-    /// The cases by rule: first the rules of the options, then those that the run brought. `None` before the first event that
-    /// matters to the rule.
+    /// The cases by rule: first the rules of the options, then the rules in the run's definition. `None` before the first
+    /// event that matters to the rule.
     cases: Vec<Option<Box<Case>>>,
     has_failed: bool,
     /// Whether the run has ended. A run can begin again, and end again.
@@ -287,7 +287,7 @@ fn of_values(
     }
 }
 
-/// A rule, with the definition that brought it, if it is not one of the options.
+/// A rule, with the definition that it comes from, if it does not come from the options.
 #[derive(Clone, Copy)]
 struct Named<'r> {
     rule: &'r Rule,
@@ -304,8 +304,8 @@ impl<'r> Named<'r> {
     }
 }
 
-/// The rules that apply to single runs: those of the options, then those that this run brought. If a run could not be folded,
-/// the rules that it brought are not known.
+/// The rules that apply to single runs: first the rules of the options, then the rules in this run's definition. If a run
+/// could not be folded, the latter are not known.
 fn rules_on<'r>(options: &'r Options, fold: &'r Result<RunFold, FoldError>) -> impl Iterator<Item = Named<'r>> {
     let given = options.rules.iter().map(|rule| Named { rule, of: None });
     given.chain(fold.iter().flat_map(brought))

@@ -1,4 +1,4 @@
-//! The rules on order that hold for every log, whatever its users demand.
+//! The built-in rules on order, which hold for every log.
 
 use crate::finding::{Finding, Subject};
 use crate::states::After;
@@ -29,7 +29,7 @@ macro_rules! rules {
             pub const $constant: OrderRule =
                 OrderRule { id: $id, name: $name, severity: Severity::$severity, expected: $expected };
         )*
-        /// All of them.
+        /// All built-in rules.
         pub const BUILT_IN: &[OrderRule] = &[$($constant),*];
     };
 }

@@ -10,11 +10,11 @@ use evlog_rules::{Condition, Field, Kinds, Pattern, Reading};
 /// The range of times that is selected, and which time of a commit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// The first time that is selected, Unix nanoseconds.
+    /// The start of the range, inclusive, in Unix nanoseconds.
     pub since_ns: Option<i128>,
-    /// The time right after the last one that is selected, Unix nanoseconds.
+    /// The end of the range, exclusive, in Unix nanoseconds.
     pub until_ns: Option<i128>,
-    /// Whether the time counts at which an event occurred, if its command gave one. Otherwise the recorded time counts.
+    /// If true, the time when an event occurred counts, if its command gave one. Otherwise the recorded time counts.
     pub occurred: bool,
 }
 
@@ -48,7 +48,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether it has no condition.
+    /// Whether the selection has no condition.
     pub fn is_all(&self) -> bool {
         let Selection { times, runs, kinds, actors, contracts, statuses, correlation, conditions } = self;
         times.since_ns.is_none()
@@ -62,8 +62,8 @@ impl Selection {
             && conditions.is_empty()
     }
 
-    /// Whether it needs the state of runs. Then [`holds`](Selection::holds) needs that state, and the events from the first
-    /// one on must be folded.
+    /// Whether the selection needs the state of runs. If so, [`holds`](Selection::holds) needs that state, and all events
+    /// from the start of the log must be folded.
     pub fn needs_states(&self) -> bool {
         !self.contracts.is_empty() || !self.statuses.is_empty()
     }
@@ -73,7 +73,7 @@ impl Selection {
         self.holds_envelope(reading) && self.conditions.iter().all(|condition| condition.holds(reading))
     }
 
-    /// The same without the conditions on fields.
+    /// Like [`holds_event`](Selection::holds_event), but without the conditions on fields.
     pub fn holds_envelope(&self, reading: &Reading<'_>) -> bool {
         let (head, event) = (&reading.fact.head, &reading.fact.event);
         let time_ns = if self.times.occurred { head.time_ns() } else { head.recorded_ns.into() };
@@ -111,8 +111,8 @@ impl Selection {
     }
 }
 
-/// The fields of payloads that conditions name, but that no event had so far, among the events that the rest of the selection
-/// selects. Such a condition has no effect on them: its field is probably misspelled.
+/// Payload fields that conditions name, but that no event had so far. Only the events that the other options select count.
+/// Such a field is probably misspelled.
 #[derive(Clone, Debug, Default)]
 pub struct Missing {
     fields: Vec<Field>,
@@ -140,12 +140,12 @@ impl Missing {
     }
 }
 
-/// Names of contracts that no known contract has. They may be names of definitions that runs brought.
+/// Names that match no known contract. They may still be the names of contracts that runs define themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Unknown(Vec<String>);
 
 impl Unknown {
-    /// Replaces aliases by the names that they stand for, and keeps the names that are not known.
+    /// Replaces aliases by their names, and keeps the names that are not known.
     pub fn of<'n>(contracts: &Contracts, names: impl IntoIterator<Item = &'n mut String>) -> Unknown {
         let mut unknown = Vec::new();
         for name in names {

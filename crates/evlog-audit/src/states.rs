@@ -15,7 +15,7 @@ const ENDED_MAX: usize = 4096;
 pub struct After<'s> {
     /// The run's contract; `None` if no contract begins a run with its first event.
     pub contract: Option<&'static str>,
-    /// The name of the definition that the run brought.
+    /// The name of the definition that the run was created with.
     pub definition: Option<&'s str>,
     /// Its status in one word; `None` if the run could not be folded.
     pub status: Option<&'s str>,
@@ -97,7 +97,7 @@ impl<T> Run<T> {
 
 /// What a caller keeps for each run.
 pub trait Kept: Default {
-    /// Whether it holds something that later events cannot bring back.
+    /// Whether the state has something that later events cannot restore.
     fn is_needed(&self) -> bool;
 }
 

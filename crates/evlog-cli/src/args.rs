@@ -57,7 +57,7 @@ pub(crate) struct At {
 }
 
 impl At {
-    /// Whether an earlier state of the log is meant.
+    /// Whether an earlier state of the log is selected.
     pub(crate) fn is_given(&self) -> bool {
         self.at.is_some()
     }

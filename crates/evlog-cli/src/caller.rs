@@ -22,7 +22,7 @@ impl Actor {
         if is_good { Ok(Actor(text.to_owned())) } else { Err(expected()) }
     }
 
-    /// The actor from the command line, or else from the environment, or else the principal: nobody claims to be somebody else.
+    /// The actor from the command line, or else from the environment, or else the principal.
     pub(crate) fn name(typed: Option<&Actor>) -> Result<String, CommandError> {
         if let Some(Actor(actor)) = typed {
             return Ok(actor.clone());

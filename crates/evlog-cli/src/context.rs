@@ -26,7 +26,7 @@ pub(crate) fn contracts() -> Contracts {
     contracts_with(&[])
 }
 
-/// The same, with those that contract files define: runs can be created with them by name.
+/// Like [`contracts`], with the contracts that contract files define. Commands can create runs of these contracts by name.
 pub(crate) fn contracts_with(brought: &[Definition]) -> Contracts {
     let (mut lifecycle, mut pipeline) = (Lifecycle::default(), Pipeline::default());
     for definition in brought {
@@ -49,18 +49,18 @@ impl Context {
         at.of(warned(View::open(&self.log, contracts())?))
     }
 
-    /// The same for a command that shows events, or an earlier state: it shows what is before damage in the last
-    /// segment, and then reports the damage as the error.
+    /// Like [`view`](Self::view), for a command that shows events or an earlier state. It shows what is before damage in the
+    /// last segment, and then reports the damage as the error.
     pub(crate) fn view_up_to_damage(&self, at: &At) -> Result<View, CommandError> {
         at.of(self.up_to_damage()?)
     }
 
-    /// The same of the log as it is now.
+    /// Like [`view_up_to_damage`](Self::view_up_to_damage), of the log as it is now.
     pub(crate) fn up_to_damage(&self) -> Result<View, CommandError> {
         Ok(Context::open_up_to_damage(&self.log)?)
     }
 
-    /// The same of another log.
+    /// Like [`up_to_damage`](Self::up_to_damage), of any log.
     pub(crate) fn open_up_to_damage(log: &Path) -> Result<View, LogError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
         Ok(warned(options.open(log, contracts())?))
@@ -88,7 +88,7 @@ impl Context {
         turn.take(|| Attempt::of(options.clone().open(&self.log, contracts())))
     }
 
-    /// Tries once to open the log for commands of an actor, with contracts that were brought.
+    /// Tries once to open the log for commands of an actor, with the contracts of contract files.
     pub(crate) fn writer_with(
         &self,
         brought: &[Definition],

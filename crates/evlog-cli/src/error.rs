@@ -154,7 +154,7 @@ impl CommandError {
         self
     }
 
-    /// Asks whether a known name was meant, if one is near to what was typed.
+    /// Adds the known name that is nearest to the typed name, if one is near.
     #[must_use]
     pub(crate) fn meant<'k>(self, typed: &str, known: impl IntoIterator<Item = &'k str>) -> CommandError {
         match meant(typed, known) {
@@ -307,7 +307,7 @@ pub(crate) fn searched(view: &View) -> String {
     format!("log `{}`{then}", view.dir().display())
 }
 
-/// A log that may be meant where there is none: the working directory itself, or the directory `evlog` below the path.
+/// The log that the user probably wanted: the working directory itself, or the directory `evlog` below the path.
 fn log_beside(path: &Path) -> Option<PathBuf> {
     [PathBuf::from("."), path.join("evlog")].into_iter().find(|place| Layout::new(place).segments().is_dir())
 }

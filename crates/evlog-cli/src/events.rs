@@ -89,7 +89,7 @@ pub(crate) struct Events<'u> {
     form: Form,
     times: Shown,
     policies: Policies,
-    /// `None` where the events are not those of a log that can be read.
+    /// `None` if the events do not come from a log that can be read.
     statuses: Option<Statuses>,
     /// One line a run, if that is wanted.
     folded: Option<Folded>,
@@ -130,7 +130,7 @@ impl<'u> Events<'u> {
         self.ui.talk(line);
     }
 
-    /// Prints an event of a log, if it is meant; returns `Break` if the answer has no reader any more.
+    /// Prints an event of a log, if it is selected. Returns `Break` if the answer has no reader any more.
     pub(crate) fn take(&mut self, view: &View, read: Read<'_>) -> ControlFlow<()> {
         match (read, &mut self.statuses) {
             (Read::Meant(fact), None) => self.show(fact, None),

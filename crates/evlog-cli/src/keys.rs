@@ -110,7 +110,7 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
         let expected = format!("the private key of {owner} (one line that begins with `{PRIVATE}`)");
         return Err(no_key(path, &expected, ".key"));
     }
-    // What is no private key needs no other permissions: a public key is for everybody.
+    // Only a private key needs strict permissions: everybody may read a public key.
     let key = SignerKey::parse(text.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");

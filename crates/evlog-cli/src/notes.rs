@@ -18,7 +18,7 @@ use std::path::Path;
 /// The parser refuses longer notes, so no more bytes are read.
 pub(crate) const LEN_MAX: u64 = 65 * 1024;
 
-/// A file's bytes, or those of stdin for `-`.
+/// The bytes of a file, or of stdin for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let refused = |error: io::Error| CommandError::file("read", path.display(), &error).during("checkpoint");
     let mut bytes = Vec::new();
@@ -81,7 +81,7 @@ pub(crate) fn claimed(path: &Path) -> Result<Checkpoint, CommandError> {
     parse_claimed(path, &read(path)?)
 }
 
-/// The same from its bytes.
+/// Like [`claimed`], from the bytes of the file.
 pub(crate) fn parse_claimed(path: &Path, bytes: &[u8]) -> Result<Checkpoint, CommandError> {
     let note = Note::parse(bytes).map_err(|error| refused(path, &CheckpointError::Note(error)))?;
     Checkpoint::parse(note.text()).map_err(|error| refused(path, &error))
@@ -133,7 +133,7 @@ impl Trust {
         self.open_bytes(path, &read(path)?)
     }
 
-    /// The same from its bytes, which stood in this file.
+    /// Like [`open`](Self::open), from the bytes of the file.
     pub(crate) fn open_bytes(&self, path: &Path, bytes: &[u8]) -> Result<Signed, CommandError> {
         self.opened(bytes).map_err(|error| refused(path, &error))
     }

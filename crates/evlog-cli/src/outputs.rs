@@ -33,7 +33,7 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
     Ok(())
 }
 
-/// The same for an output that is stdout if it is `-`.
+/// Like [`check`], for an output that is stdout if it is `-`.
 pub(crate) fn check_or_stdout(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
     if out == Path::new("-") { Ok(()) } else { check(option, out, log, key) }
 }

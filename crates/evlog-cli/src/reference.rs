@@ -21,7 +21,7 @@ fn page() -> String {
     page
 }
 
-/// The section of a command, and those of the commands within it.
+/// The section of a command, and the sections of its subcommands.
 fn sections(page: &mut String, command: &mut Command, title: &str) {
     section(page, &mut command.clone(), title);
     // `evlog help` shows these sections.

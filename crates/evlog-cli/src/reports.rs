@@ -61,7 +61,7 @@ pub(crate) struct Base {
     /// Its name in SARIF: `LOG`.
     id: &'static str,
     dir: PathBuf,
-    /// The file that stands for a finding that is about no file below the directory. GitHub refuses a whole report if a single
+    /// The file that is named for a finding about no file below the directory. GitHub refuses a whole report if a single
     /// result has no file.
     main: String,
 }
@@ -83,7 +83,7 @@ pub(crate) struct Rule {
     pub(crate) label: String,
     /// What must hold, as a clause.
     pub(crate) title: String,
-    /// The same as a sentence.
+    /// What must hold, as a sentence.
     pub(crate) about: String,
     /// Where to read more.
     pub(crate) help: String,
@@ -99,7 +99,7 @@ impl Rule {
         Rule { id: id.to_owned(), label, title, about, help, severity: Severity::Error, number: None }
     }
 
-    /// The same rule, less bad.
+    /// The rule as a warning.
     #[must_use]
     pub(crate) fn warning(self) -> Rule {
         Rule { severity: Severity::Warning, ..self }
@@ -335,8 +335,8 @@ impl Report {
     }
 }
 
-/// Hands on how a command ended. An error that is a no, such as a checkpoint that the key has not signed, is the finding of a report,
-/// so that a program that reads only the report finds it.
+/// Returns how a command ended. An error with exit code 1, such as a checkpoint that the key has not signed, becomes a
+/// finding of a report, for programs that read only the report.
 pub(crate) fn settled(
     ui: &mut Ui,
     format: Format<Kind>,

@@ -111,7 +111,7 @@ impl SelectingRuns {
         check_runs(view, &self.runs, is_run)
     }
 
-    /// A status that no run has, and what was probably meant.
+    /// The statuses that no run has, with the nearest known status.
     pub(crate) fn unknown_statuses(&self, runs: &[RunSummary]) -> Vec<String> {
         let known: BTreeSet<String> = runs.iter().map(|run| run.status.to_lowercase()).collect();
         let unknown = self.statuses.iter().filter(|status| !known.contains(&status.to_lowercase()));
@@ -123,7 +123,7 @@ impl SelectingRuns {
         unknown.map(said).collect()
     }
 
-    /// The runs that are meant, in their order.
+    /// The selected runs, in their order.
     pub(crate) fn select<'r>(
         &self,
         contracts: &Contracts,
@@ -156,7 +156,7 @@ impl SelectingRuns {
         all.concat().join(" ")
     }
 
-    /// The runs that are meant, of those that began at these times, in their order.
+    /// The selected runs among those that began at these times, in their order.
     pub(crate) fn select_within<'r>(
         &self,
         times: Times,
@@ -279,9 +279,9 @@ pub(crate) fn check_fields(missing: &Missing) -> Result<(), CommandError> {
 
 /// An event that was read.
 pub(crate) enum Read<'f> {
-    /// It is meant.
+    /// It is selected.
     Meant(&'f Fact<'f>),
-    /// It is not.
+    /// It is not selected.
     Other(&'f Fact<'f>),
 }
 
@@ -314,7 +314,7 @@ impl Selector {
         check_contracts(&self.unknown)
     }
 
-    /// Visits the events that may be meant, from a seq on, as long as the visitor wants more.
+    /// Visits the events that may be selected, from a seq on, as long as the visitor continues.
     pub(crate) fn each(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let (only, span, start) = (self.only_run().map(str::to_owned), self.span(), self.start(from));
         let mut has_all = true;
@@ -333,7 +333,7 @@ impl Selector {
         if has_all { self.check(view) } else { Ok(()) }
     }
 
-    /// The same of runs only, run by run.
+    /// Like [`each`](Self::each), but visits only the events of runs, one run after the other.
     pub(crate) fn each_by_run(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let names = view.run_names()?;
         check_runs(view, &self.selection.runs, is_run)?;
@@ -350,7 +350,7 @@ impl Selector {
         if has_all { self.check(view) } else { Ok(()) }
     }
 
-    /// Passes an event on. An event before the first one that is shown can change the state of its run.
+    /// Gives an event to `visit`. Events before `from` are not shown, but they can change the state of their run.
     pub(crate) fn show(
         &mut self,
         view: &View,
@@ -367,7 +367,7 @@ impl Selector {
         if self.states.is_some() { Seq(0) } else { from }
     }
 
-    /// The one run that is meant, if only one can be: its events are found without reading those of others.
+    /// The selected run, if the selection allows only one. Its events can be found without reading other runs.
     pub(crate) fn only_run(&self) -> Option<&str> {
         match self.selection.runs.as_slice() {
             [run] => run.plain(),
@@ -375,7 +375,7 @@ impl Selector {
         }
     }
 
-    /// The times that are meant, if not all: other segments need not be read.
+    /// The selected times, if not all are selected. Segments with only other times need not be read.
     fn span(&self) -> Option<(Moment, (i128, i128))> {
         let times = &self.selection.times;
         let is_given = times.since_ns.is_some() || times.until_ns.is_some();
@@ -384,12 +384,12 @@ impl Selector {
         (is_given && self.states.is_none()).then_some((moment, ends))
     }
 
-    /// Whether everything is meant.
+    /// Whether everything is selected.
     pub(crate) fn is_all(&self) -> bool {
         self.selection.is_all()
     }
 
-    /// Whether an event is meant.
+    /// Whether an event is selected.
     pub(crate) fn takes(&mut self, view: &View, fact: &Fact<'_>) -> Result<bool, LogError> {
         let reading = Reading::new(fact, payload_json);
         let after = match &mut self.states {

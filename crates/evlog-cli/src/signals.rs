@@ -109,8 +109,8 @@ pub(crate) fn end_where_memory_ends() -> io::Result<()> {
     Ok(())
 }
 
-/// Unblocks signals that the parent process has blocked, for this thread and for everything started from it. Otherwise
-/// they would never arrive.
+/// Unblocks signals that the parent process has blocked, for this thread and everything that it starts. Otherwise they would
+/// never arrive.
 fn unblock(signals: &[i32]) -> io::Result<()> {
     let mut set = SigSet::empty();
     for signal in signals {

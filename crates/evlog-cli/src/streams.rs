@@ -1,5 +1,5 @@
-//! The standard streams of the process, which other programs may share. If one of them has set `O_NONBLOCK`, a read or
-//! write that would wait fails. These wait.
+//! The standard streams of the process, which other programs may share. If one of them has set `O_NONBLOCK`, a read or write
+//! that would wait fails. The streams here wait.
 //!
 //! Does not: bound a wait. A stream that blocks does not do that either, and what must not wait is done by other threads.
 

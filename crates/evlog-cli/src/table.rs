@@ -41,8 +41,8 @@ pub(crate) fn print(ui: &mut Ui, headings: &[&str], rows: &[Vec<Cell>]) {
     }
 }
 
-/// The columns that stand beside each other: all; or on a terminal, if they do not fit, as few lines as possible, of about the
-/// same width.
+/// The columns of each band: all columns in one band. If they do not fit on a terminal, there are as few bands as possible,
+/// of about the same width.
 fn bands(widths: &[usize], columns: Option<usize>) -> Vec<Range<usize>> {
     // Some terminals wrap when the last column is written.
     let Some(room) = columns.map(|columns| columns.saturating_sub(1)) else { return split(widths, usize::MAX) };

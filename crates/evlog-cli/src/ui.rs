@@ -220,7 +220,7 @@ impl Ui {
         self.lost.is_none()
     }
 
-    /// Whether the answer cannot be written because its reader has gone.
+    /// Whether the answer cannot be written because its reader has ended.
     pub(crate) fn has_lost_its_reader(&self) -> bool {
         self.lost.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -316,8 +316,8 @@ impl Ui {
         Progress::new(bar, Some(Instant::now() + PATIENCE))
     }
 
-    /// The same while an answer is printed: there is no bar if the answer goes to a terminal, because it would be in
-    /// the way.
+    /// Like [`progress`](Self::progress), while an answer is printed. If the answer goes to a terminal, there is no bar,
+    /// because it would be in the way.
     pub(crate) fn progress_beside_answer(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
         self.progress(what, if io::stdout().is_terminal() { 0 } else { len }, unit)
     }
@@ -327,8 +327,8 @@ impl Ui {
         (self.talk == Talk::Bars).then(|| Region::new(stages, width, self.talk_colour))
     }
 
-    /// Ends the output: errors go to stderr, and the verdict becomes the exit code. A reader that has gone is no error.
-    /// An answer that could not be written is one, and turns a yes into an error.
+    /// Ends the output: errors go to stderr, and the verdict becomes the exit code. It is not an error if the reader has
+    /// ended. Any other answer that could not be written is an error, and changes exit code 0.
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
         self.flush();
         self.drain();
@@ -421,7 +421,7 @@ pub(crate) fn alert(line: &str) {
     }
 }
 
-/// The same, printed at once.
+/// Like [`alert`], but prints the line at once.
 pub(crate) fn alert_now(line: &str) {
     say(&Text::from(line).render(false, None));
 }
@@ -528,8 +528,8 @@ fn unwritten(lost: &io::Error, code: u8) -> CommandError {
     CommandError::user(format!("could not write to stdout: {lost}")).with_code(beside_a_lost_answer(code))
 }
 
-/// The exit code of a command whose answer could not be written: a yes that nobody can read is none, and every other code is the
-/// verdict whatever happens to the answer.
+/// The exit code of a command whose answer could not be written: 0 becomes 2, because nobody can read the answer. Every
+/// other code stays.
 fn beside_a_lost_answer(code: u8) -> u8 {
     if code == Verdict::Yes.code() { Verdict::CouldNot.code() } else { code }
 }

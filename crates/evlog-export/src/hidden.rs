@@ -1,8 +1,8 @@
 //! Characters that people do not see, by the version of Unicode that Rust's standard library has.
 
 /// The characters of a string, each with its place and whether it must be escaped. It must be escaped if it has no shape, or
-/// if it is a mark that stands on no letter, digit or other sign of this text: such a mark would be drawn onto what is written
-/// before it.
+/// if it is a mark without a letter, digit or other sign of this text before it: such a mark would be drawn onto the text
+/// before this one.
 pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     let mut is_on_base = false;
     text.char_indices().map(move |(at, c)| {
@@ -14,9 +14,9 @@ pub fn marked(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     })
 }
 
-/// The text with every character escaped, as `\u{1b}`, that controls a terminal, has no shape, is drawn onto what is not
-/// the text's own, or changes the direction of the text. Backslashes before an escape, or before what reads like the rest
-/// of one, are doubled, so that the text can be read back.
+/// The text, with some characters escaped, such as `\u{1b}`: those that control a terminal, have no shape, are drawn onto
+/// other text, or change the direction of the text. Backslashes before an escape, or before what reads like the rest of one,
+/// are doubled, so that the text can be read back.
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     let mut backslashes = 0;

@@ -42,7 +42,7 @@ enum Value {
 /// Writes OTLP.
 pub(crate) struct Otlp<W> {
     out: W,
-    /// What stands before the records of a message.
+    /// The bytes before the records of a message.
     before: String,
     records: Vec<String>,
 }

@@ -53,7 +53,7 @@ impl Texts {
         self.ends.push(self.bytes.len());
     }
 
-    /// Takes all of them out.
+    /// Takes all values out.
     fn take(&mut self) -> Vec<ByteArray> {
         let (all, mut start) = (ByteArray::from(std::mem::take(&mut self.bytes)), 0);
         let text = |end| all.slice(start, end - std::mem::replace(&mut start, end));
@@ -76,7 +76,7 @@ impl Column {
         Column { name: name.to_owned(), logical, values, levels: Some(Vec::new()) }
     }
 
-    /// The same, if every row has a value.
+    /// This column, with a value required in every row.
     fn required(self) -> Column {
         Column { levels: None, ..self }
     }

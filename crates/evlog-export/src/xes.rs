@@ -1,8 +1,7 @@
 //! Event streams of process mining (XES, IEEE 1849): one trace for each run.
 //!
-//! A trace is written in one piece, so the events must come run by run, and those of a run in their order. Then only the name
-//! of the run is held in memory. The time of an event is when it happened according to its command, or else when it was
-//! recorded.
+//! A trace is written in one piece, so the events must come run by run, and in order within a run. So only the name of the
+//! run is held in memory. The time of an event is when it happened according to its command, or else when it was recorded.
 
 use crate::event::{Cell, EventLine};
 use crate::sink::Sink;
@@ -51,7 +50,7 @@ impl<W: Write> Sink<W> for Xes<W> {
         let (resource, happened) = (event.head.actor.map(Cell::Text), event.head.times.happened().map(Cell::Time));
         let named =
             [("concept:name", Some(Cell::Text(&event.kind))), ("time:timestamp", happened), ("org:resource", resource)];
-        // The trace has the run's name; kind and actor have the names of the extensions.
+        // The trace has the run's name. Kind and actor are written above, under the names that the XES extensions define.
         let others = event.members().into_iter().filter(|(name, _)| !matches!(*name, "stream" | "kind" | "actor"));
         let all = named.into_iter().chain(others).chain([("payload", Some(Cell::Text(&payload)))]);
         let attributes: String = all.filter_map(|(name, cell)| Some(of_cell(name, &cell?))).collect();

@@ -505,7 +505,7 @@ impl<'a> Commit<'a> {
     pub fn decode(body: &'a [u8], position: u64) -> Result<Commit<'a>, Corruption> {
         let mut reader = CommitReader::new(body, position)?;
         let head = reader.head;
-        // Never reserves room for more events than the body can hold, whatever the count says.
+        // Never reserves room for more events than the body can hold, even if the count is larger.
         let claimed = usize::try_from(reader.left()).unwrap_or(usize::MAX);
         let mut events = Vec::with_capacity(claimed.min(body.len() / EVENT_LEN_MIN));
         while let Some((_, event)) = reader.next_event()? {

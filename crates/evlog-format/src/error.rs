@@ -18,9 +18,9 @@ pub struct Corruption {
 pub enum Flaw {
     /// The CRC-32 of a frame does not match (rule F-22).
     Checksum {
-        /// As computed from the bytes.
+        /// The checksum that was computed from the bytes.
         expected: u32,
-        /// As stored in the frame.
+        /// The checksum that the frame states.
         found: u32,
     },
     /// A length exceeds its limit.

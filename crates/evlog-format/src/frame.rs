@@ -125,7 +125,7 @@ impl FrameCodec {
     /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51). If too many
     /// places look like frames, the search stops and counts the place that it reached as a frame.
     pub fn frame_within(&self, position: u64, body: &[u8]) -> Option<usize> {
-        // Only bytes that somebody made for this purpose look like a frame at more than a few places.
+        // Only bytes that were made for this purpose look like a frame at more than a few places.
         let mut work_left = WITHIN_WORK_MIN + body.len() * WITHIN_WORK_TIMES;
         for at in 0..body.len().saturating_sub(FRAME_HEADER_LEN) {
             // No valid length has a larger byte here. Almost all bytes that are not a frame have.

@@ -230,7 +230,7 @@ fn is_short_integer(token: &str) -> bool {
     is_short && (!digits.starts_with('0') || token == "0")
 }
 
-/// Whether a number is spelled as ECMAScript writes the double that it stands for.
+/// Whether a number is spelled as ECMAScript writes its value, a double.
 fn is_shortest(token: &str) -> bool {
     let Ok(double) = token.parse::<f64>() else { return false };
     double.is_finite() && ryu_js::Buffer::new().format_finite(double) == token
@@ -269,8 +269,7 @@ mod tests {
             "{}",
             "[[],{},[1,\"a\"]]",
             "{\"\":1,\"a\":{\"b\":[null]},\"b\":2}",
-            // In UTF-16, characters beyond U+FFFF sort before U+FB33; escapes count as the characters that they stand
-            // for.
+            // In UTF-16, characters beyond U+FFFF sort before U+FB33; an escape counts as its character.
             "{\"\\n\":1,\"\\\"\":2,\"a\":3,\"\u{1f600}\":4,\"\u{fb33}\":5}",
         ];
         for text in texts {

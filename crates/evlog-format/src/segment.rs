@@ -75,9 +75,9 @@ pub enum HeaderError {
     },
     /// The CRC-32 over the header's other bytes does not match.
     Checksum {
-        /// As computed.
+        /// The computed value.
         expected: u32,
-        /// As stored.
+        /// The stored value.
         found: u32,
     },
     /// A field is outside its range.

@@ -105,7 +105,7 @@ pub struct Documents<'a> {
     pub reports: &'a BTreeMap<String, Value>,
     /// For each reused stage: from which run the baseline had reused it, from which run that one had, and so on.
     pub earlier: &'a BTreeMap<String, Vec<Origin>>,
-    /// The runs that it goes back to: the one that it retries, the one that that one retries, and so on.
+    /// The chain of retried runs: the run that this run retries, the run which that run retries, and so on.
     pub retries: &'a [String],
     /// The runs that retry it, each with the seq of its first event, in order.
     pub retried_by: &'a [Origin],
@@ -415,7 +415,7 @@ fn moves(audit: &[Value]) -> Vec<Reason> {
             (_, true) if succeeded => Role::Failure,
             (_, true) => Role::Cause,
             (RUN, false) if line["event"]["to"].is_null() => Role::Open,
-            // The run goes on once somebody answers. The text says what is asked.
+            // The run continues after an answer. The text says what is asked.
             (_, false) if line["event"]["cause"] == "held" => Role::Open,
             _ if AFTER_FAILURE.contains(&text(&line["event"]["cause"]).as_str()) => Role::Consequence,
             _ => Role::Fine,

@@ -39,7 +39,7 @@ pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     of_contracts.iter().find_map(|of_contract| of_contract(event))
 }
 
-/// The rules on order that the definition of a run brought.
+/// The rules on order in the definition that a run was created with.
 pub fn rules_of(run: &RunFold) -> &[Rule] {
     let of_lifecycle = run.state::<lifecycle::Lifecycle>().map(|state| state.definition().rules());
     of_lifecycle
@@ -55,7 +55,7 @@ fn enforce(enforced: &Enforced, rules: &[Rule], fact: &Fact<'_>) -> Result<Enfor
     })
 }
 
-/// Whether a kind belongs to the contract with this name: in the table of kinds, the contract's name stands before the first
+/// Whether a kind belongs to the contract with this name: in the table of kinds, the contract's name is before the first
 /// dot.
 fn owns(contract: &str, kind: Kind<'_>) -> bool {
     let name = kind.name().filter(|_| matches!(kind, Kind::BuiltIn(_)));

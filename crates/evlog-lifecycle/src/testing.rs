@@ -65,7 +65,7 @@ impl Recorded {
 pub(crate) struct Answered {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<ContractError>,
-    /// Names of the kinds of the events that were appended, in order; those of `$log` have `$log:` before them.
+    /// Names of the kinds of the events that were appended, in order. Kinds in `$log` have `$log:` before them.
     pub(crate) kinds: Vec<String>,
     /// The run's status afterwards.
     pub(crate) status: Option<String>,

@@ -13,7 +13,7 @@ macro_rules! words {
         pub enum $name { $($(#[$each])* $variant = $number),* }
 
         impl $name {
-            /// All of them, by number.
+            /// All values, by number.
             pub const ALL: [$name; [$($number),*].len()] = [$($name::$variant),*];
 
             /// The word, as the contract spells it.

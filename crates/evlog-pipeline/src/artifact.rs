@@ -180,7 +180,7 @@ fn judged(
     let thread = Builder::new().name("validator".to_owned()).stack_size(STACK_LEN).spawn(move || {
         let mut found = Findings::new();
         schema.each_finding(&instance, &mut |finding| found.add(placed(finding)));
-        // The receiver may be gone after an interrupt.
+        // After an interrupt, the receiver may have been dropped.
         let _gone = done.send((instance, found));
     })?;
     loop {

@@ -38,7 +38,7 @@ pub trait Disk {
 /// A bundle whose files are written and synced.
 #[derive(Debug)]
 pub struct Written {
-    /// What an event of `$log` says of it.
+    /// The content of the event of `$log` about the bundle.
     pub published: ProjectionPublished,
     /// The contract that made it.
     pub contract: &'static str,

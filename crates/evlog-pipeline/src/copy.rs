@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 
 /// How many bytes are copied between two checks of whether to go on.
 const PIECE_LEN: usize = 4 * 1024 * 1024;
-/// The same, if the bytes go through this process.
+/// Like [`PIECE_LEN`], if the bytes go through this process.
 const BUFFER_LEN: usize = 256 * 1024;
 
 /// An error, and which of the two files caused it.

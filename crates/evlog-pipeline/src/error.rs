@@ -1,4 +1,4 @@
-//! Why a run could not be brought to its end.
+//! Why a run could not be completed.
 
 use crate::descriptors::FewDescriptors;
 use crate::file_error::FileError;
@@ -13,7 +13,7 @@ const OF_POLICY: &str = "POLICY_";
 /// The error code of a command that a rule of the pipeline forbids.
 const RULE_BROKEN: &str = "RULE_BROKEN";
 
-/// A run that was not brought to its end. Unless stated otherwise the run exists and stays in progress.
+/// A run that was not completed. Unless stated otherwise, the run exists and stays in progress.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -131,7 +131,7 @@ impl RunError {
     /// - 20, as for a run that failed: the contract refused `create` (but not for a rule of the pipeline), or the run is
     ///   locked, exists already, has ended, or has not ended (pipeline.md 2.4, 3.2).
     /// - 130, as a shell reports Ctrl-C: the run was interrupted.
-    /// - 2: anything else. Then no run could go on, or its files or the log could not be written.
+    /// - 2: anything else: no run could continue, or its files or the log could not be written.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,

@@ -51,8 +51,8 @@ pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<boo
     replace(&Tree::open(root)?, relative, bytes, &temporary, &Steps::default())
 }
 
-/// The same for a file that only the holder of the run's lock writes. Reports its steps. A temporary file that a crash has left
-/// is replaced.
+/// Like [`write_atomically`], for a file that only the holder of the run's lock writes. Reports its steps, and replaces a
+/// temporary file that a crash has left.
 pub(crate) fn write_as_holder(root: &Tree, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
     replace(root, relative, bytes, &|name| format!(".{name}.tmp"), steps)
 }
@@ -201,20 +201,20 @@ pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]),
     hash(&file, meter).map_err(at("read", path))
 }
 
-/// The same for a file below a directory that is held open.
+/// Like [`measure`], for a file below an open directory.
 pub(crate) fn measure_below(root: &Tree, relative: &str, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
     let path = root.path().join(relative);
     let file = root.file(relative).map_err(at("open", &path))?;
     hash(&file, meter).map_err(at("read", &path))
 }
 
-/// The same, with the digest as bundles spell it.
+/// Returns length and BLAKE3 of a regular file, the digest in hexadecimal, as bundles have it.
 pub fn measure_file(path: &Path) -> Result<(u64, String), FileError> {
     let (len, digest) = measure(path, &Meter::silent())?;
     Ok((len, blake3::Hash::from(digest).to_hex().to_string()))
 }
 
-/// The same for a file that is open, from its beginning.
+/// Like [`measure`], for an open file, which is read from its beginning.
 pub(crate) fn hash(mut file: &File, meter: &Meter<'_>) -> io::Result<(u64, [u8; 32])> {
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = blake3::Hasher::new();

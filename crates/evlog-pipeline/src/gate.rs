@@ -391,12 +391,12 @@ impl Gate<'_> {
     }
 }
 
-/// Whether a link, a file or a mount stands in the place of the staging directory, or of what holds it.
+/// Whether a link, a file or a mount replaces the staging directory or a directory above it.
 fn is_replaced(error: &FileError) -> bool {
     matches!(error.source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::CrossesDevices)
 }
 
-/// The length of a staged file; none if it was removed meanwhile.
+/// The length of a staged file; none if it has been removed.
 fn len_of(tree: &Tree, path: &str) -> u64 {
     tree.stat(path).map_or(0, |found| u64::try_from(found.st_size).unwrap_or(0))
 }

@@ -57,7 +57,7 @@ pub(crate) const COLUMN_NAME_LEN_MAX: usize = 1024;
 /// How much memory the columns of a Parquet file may take while they are decoded, in bytes as the decoder counts.
 pub(crate) const COLUMNS_LEN_MAX: usize = 64 * 1024 * 1024;
 
-/// How deep groups of columns may stand within each other. Each level takes stack.
+/// How deep groups of columns may be nested. Each level takes stack.
 pub(crate) const COLUMN_DEPTH_MAX: usize = 128;
 
 /// The longest file of substage outcomes, in bytes.

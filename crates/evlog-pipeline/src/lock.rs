@@ -2,7 +2,7 @@
 //!
 //! The lock is the file `runs/.locks/<run id>.lock`. It is made by an exclusive create, and removed when the run is left. It
 //! does not expire: a crash leaves the file, and a person decides. Its content is for that person; no program reads it back as
-//! data. Other files stand beside it:
+//! data. Other files are beside it:
 //!
 //! - `<run id>.lock.stale.<nnnn>`: a lock that was set aside by force.
 //! - `<run id>.plan`, while a run is in progress: a note of where its plan is. The note is a convenience: the plan is compared
@@ -102,9 +102,9 @@ impl Claim {
         Err(at("lock in", out_dir)(error).into())
     }
 
-    /// The same, but first sets aside a lock that is in the way. `recorded` are the names of locks that the log knows to have
-    /// been set aside. Only for a process that has the log open for writing: an orchestrator that still runs would have the
-    /// log open too.
+    /// Like [`take`](Self::take), but first sets aside a lock that is in the way. `recorded` are the names of locks that the
+    /// log knows to have been set aside. Only for a process that has the log open for writing: an orchestrator that still
+    /// runs would have the log open too.
     pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
         match Claim::take(out_dir, Some(run), steps) {
             Err(RunError::Locked { path, .. }) => {
@@ -195,7 +195,7 @@ impl Claim {
         self.write_tags(unseen.iter().chain([tag]))
     }
 
-    /// The tags that were noted. The last one is that of the stage that ran when the run was left.
+    /// The tags that were noted. The last one belongs to the stage that ran when evlog ended.
     pub(crate) fn noted_tags(&self) -> Vec<Tag> {
         let Ok(note) = self.locks.file(&tag_name(&self.run)) else { return Vec::new() };
         serde_json::Deserializer::from_reader(note.take(TAGS_LEN_MAX)).into_iter().map_while(Result::ok).collect()
@@ -257,7 +257,7 @@ pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     // A note without its last line feed was written in part, or by an earlier evlog, or is not a note.
     noted.pop_if(|last| *last == b'\n')?;
     let plan = PathBuf::from(OsString::from_vec(noted));
-    // If the plan was a pipe, its content is gone. If it is a pipe now, reading it would wait.
+    // If the plan was a pipe, its content is lost. If it is a pipe now, a read would wait.
     Some(plan).filter(|plan| !fs::metadata(plan).is_ok_and(|found| !found.is_file()))
 }
 
@@ -318,7 +318,7 @@ fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
 /// What a lock file says of its holder, for people, and whether that process runs here.
 fn holder(lock: &Path) -> String {
     let mut bytes = Vec::new();
-    // The file is gone again, or cannot be read. Then nothing is known.
+    // The file was removed again, or cannot be read. In this case, nothing is known.
     let _unread = open_regular(lock).and_then(|file| file.take(HOLDER_LEN_MAX).read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
     let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -56,7 +56,7 @@ impl Tag {
         self.boot.as_ref().zip(system::boot()).is_some_and(|(then, now)| *then != now)
     }
 
-    /// Whether the tag can show which processes are meant.
+    /// Whether the tag can show which processes belong to the attempt.
     pub(crate) fn shows(&self) -> bool {
         self.boot.is_some() && self.since.is_some()
     }
@@ -294,7 +294,7 @@ mod tests {
             ("another", bundle.path().to_owned(), Some(&tag)),
             ("left", bundle.path().join("elsewhere"), Some(&tag)),
             ("left", bundle.path().to_owned(), Some(&another)),
-            // This process stands for a person who looks at what a stage does, with the stage's environment.
+            // This process plays a person who looks at what a stage does, with the stage's environment.
             ("left", bundle.path().to_owned(), None),
         ];
         let mut others = others.map(|(run, directory, tag)| start(run, &directory, tag));

@@ -7,8 +7,8 @@
 //! bytes that an earlier process left.
 //!
 //! Invariants:
-//! - Nothing is written into a file that evlog did not make, or that differs from what the log says of it.
-//! - The length and digest that are returned are those of the bytes that evlog wrote, and the file has these bytes.
+//! - Nothing is written into a file that evlog did not make, or that differs from what the log says about it.
+//! - The returned length and digest describe the bytes that evlog wrote, and the file has these bytes.
 
 use crate::file_error::{FileError, at};
 use crate::files::{FILE_MODE, hash, make_parents, remove_tree, set_aside};
@@ -48,7 +48,7 @@ pub(crate) struct Output {
     path: PathBuf,
     /// The file in the bundle.
     file: File,
-    /// The same bytes in a file without a name; `None` once that file could not be written.
+    /// A copy of the bytes in a file without a name; `None` once that file could not be written.
     copy: Option<File>,
     hasher: blake3::Hasher,
     len: u64,
@@ -94,8 +94,8 @@ impl Output {
         Ok(Opened { output: Output { relative, path, file, copy, hasher, len: 0 }, set_aside: aside })
     }
 
-    /// Whether the file in the bundle is the one that is written here, has no other name, and holds the bytes that were
-    /// written and no others.
+    /// Whether the file in the bundle is the file that is written here, has no other name, and has exactly the bytes that
+    /// were written.
     pub(crate) fn stands(&self, home: &Tree) -> bool {
         let written = (self.len, *self.hasher.finalize().as_bytes());
         let found = || -> io::Result<bool> {

@@ -119,7 +119,7 @@ pub struct Stage {
 /// What a stage reads: a path, or all paths that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// The `../` at the beginning of the path, as often as they stand there.
+    /// All `../` at the beginning of the path.
     pub above: String,
     /// The rest of the path or pattern. It matches one path only if the plan names a path.
     pub glob: Glob,

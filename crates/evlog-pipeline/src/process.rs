@@ -59,7 +59,7 @@ pub(crate) enum Ended {
     Interrupted,
     /// It was ended, with all that came from it, because one of its processes traced this process.
     Traced,
-    /// Its supervisor was ended or stopped by somebody else, so it is not known how the process ended.
+    /// Another process ended or stopped its supervisor, so it is not known how the process ended.
     Unsupervised,
 }
 
@@ -126,8 +126,8 @@ impl End {
     }
 }
 
-/// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that the process
-/// could not be started, or could not be waited for.
+/// Starts the process, reports its output, waits for it, and ends the processes that are left. An error means that the
+/// process could not be started, or could not be waited for.
 pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Result<End> {
     keep_out();
     let (reader, writer) = io::pipe()?;
@@ -167,8 +167,7 @@ fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
-/// How often to try to start a supervisor. A Ctrl-C that is meant for evlog can end a supervisor that has no session of its
-/// own yet.
+/// How often to try to start a supervisor. A Ctrl-C for evlog can end a supervisor that does not have its own session yet.
 const STARTS: usize = 3;
 
 /// A supervisor, and what it has reported.
@@ -193,7 +192,7 @@ impl Supervised {
     fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Supervised> {
         for _ in 0..STARTS {
             let mut supervised = Supervised::spawn(start, output)?;
-            // If the supervisor has gone, the code below notices that no report comes.
+            // If the supervisor has ended, the code below notices that no report comes.
             let _gone = supervised.send(&command_bytes(&supervised.secret, start.command)?);
             if supervised.hears_ready()? {
                 return Ok(supervised);
@@ -301,7 +300,7 @@ impl Supervised {
         Ok(true)
     }
 
-    /// Whether somebody has stopped the supervisor, so that it ends nothing. It is not continued, because it could be stopped
+    /// Whether the supervisor was stopped, and therefore ends nothing. It is not continued, because it could be stopped
     /// again at once. A supervisor that is stopped only for a moment is not given up.
     fn is_stopped(&mut self) -> bool {
         if self.looked.elapsed() >= PAUSE {
@@ -407,7 +406,7 @@ impl Pipe<'_> {
         Ok(())
     }
 
-    /// Reads what is left in the pipe. Returns whether that was all; if not, somebody still holds the pipe.
+    /// Reads what is left in the pipe. Returns whether that was all. If not, another process still holds the pipe.
     fn drain(&mut self) -> bool {
         let began = Instant::now();
         while self.reader.is_some() {

@@ -107,8 +107,7 @@ pub struct RunReport {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Runs a plan, as a new run. An error means that the run could not be brought to its end. Then the run does not exist, or it
-/// is in progress.
+/// Runs a plan, as a new run. After an error, the run does not exist, or it is in progress.
 pub fn run(
     plan: &Plan,
     session: Session<'_>,
@@ -361,8 +360,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Moves away what is in the way of a file that evlog is about to put at a path of the bundle, and reports that. What
-    /// holds, or held, published files stays. Then the file cannot be written, and that is reported.
+    /// Moves away what is in the way of a file that evlog is about to put at a path of the bundle, and reports that. A place
+    /// that has, or had, published files is not moved. In this case, the file cannot be written, and this is reported.
     fn make_way(&self, path: &str) -> Result<(), FileError> {
         let home = self.home()?;
         let found = in_the_way(home, path);
@@ -390,8 +389,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The bundle's directory, if it is still where it was made or found. Nothing is written anywhere else, in particular not
-    /// in what somebody put in its place.
+    /// The bundle's directory, if it is still where it was made or found. Nothing is written anywhere else, in particular
+    /// not in a replacement of that directory.
     fn home(&self) -> Result<&Tree, FileError> {
         let missing = || at("open", &self.bundle)(io::ErrorKind::NotFound.into());
         let home = self.home.as_ref().ok_or_else(missing)?;

@@ -166,7 +166,7 @@ impl Schema {
         self.judge(instance, &mut |error| visit(finding(error, &message(error.kind())))).into_iter().for_each(visit);
     }
 
-    /// The same, but returns the finding about an exceeded limit instead of visiting it.
+    /// Like [`each_error`](Self::each_error), but returns the finding about an exceeded limit instead of visiting it.
     fn judge(&self, instance: &Value, visit: &mut dyn FnMut(&ValidationError<'_>)) -> Option<Finding> {
         let size = Size::of(instance);
         let exact = LazyCell::new(|| self.alone.as_ref().map_or(Work::ENDLESS, |schema| steps::work(schema, instance)));
@@ -230,7 +230,8 @@ impl Schema {
             && self.spread.effort(size).with_tries(TRIES_MAX) <= MATCHING_QUICK_MAX
     }
 
-    /// The same for artifacts: a message also says which type of value was found, but shows none of its content.
+    /// Like [`each_error`](Self::each_error), for artifacts: a message also says which type of value was found, but shows
+    /// none of its content.
     pub(crate) fn each_finding(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         let mut with_found = |error: &ValidationError<'_>| {
             let asked = message(error.kind());
@@ -445,7 +446,7 @@ fn message(kind: &ValidationErrorKind) -> String {
     }
 }
 
-/// What kind of value it is, and how much of it there is.
+/// The type and the size of a value.
 fn kind_of(value: &Value) -> String {
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     match value {

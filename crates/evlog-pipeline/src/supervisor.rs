@@ -12,7 +12,7 @@
 //! Invariants:
 //! - The supervisor ends after all descendants that it may end. The stage's leader is reaped after its group was ended.
 //! - A supervisor with too few descriptors to see which processes are left reports that instead of how the stage ended. It
-//!   goes on looking until somebody ends it.
+//!   tries again until it is ended.
 //! - However evlog ends, the stage ends too.
 
 mod descendants;
@@ -45,7 +45,7 @@ pub(crate) const ASK_TO_END: u8 = b't';
 pub(crate) const END_ALL: u8 = b'e';
 
 /// How long a supervisor that cannot see which processes are left tries again before it reports that. The processes of the
-/// group are gone by then.
+/// group have ended by then.
 const BLIND: Duration = Duration::from_millis(200);
 
 /// How long the supervisor waits for processes that it cannot end. Without a limit, a process that waits for a device, or that
@@ -128,7 +128,7 @@ pub fn is_asked() -> bool {
 pub fn serve() -> ExitCode {
     match supervise() {
         Ok(()) => ExitCode::SUCCESS,
-        // The process that started this supervisor has gone, or will see that the supervisor reports nothing more.
+        // The process that started this supervisor has ended, or will notice that no more reports come.
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -140,7 +140,8 @@ fn supervise() -> io::Result<()> {
     setsid()?;
     descendants::inherit_all()?;
     keep_out();
-    // `None` if evlog has gone already, or if the system has no such descriptor. Then only the pipe shows that evlog is gone.
+    // `None` if evlog has ended already, or if the system has no such descriptor. In this case, only the pipe shows that
+    // evlog has ended.
     let evlog = getppid().and_then(|evlog| pidfd_open(evlog, PidfdFlags::empty()).ok());
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;
@@ -151,8 +152,8 @@ fn supervise() -> io::Result<()> {
     say(&mut says, &secret, &word)
 }
 
-/// Keeps other processes of the same user, but not those of the superuser, from this process's descriptors, memory and
-/// environment, if the system can.
+/// Denies other processes of the same user access to this process's descriptors, memory and environment, if the system can.
+/// The superuser keeps access.
 pub(crate) fn keep_out() {
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -219,7 +220,7 @@ fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Res
     word
 }
 
-/// Continues evlog. The signal that stopped it while it was traced takes effect shortly after its tracer is gone.
+/// Continues evlog. The signal that stopped it while it was traced takes effect shortly after its tracer has ended.
 fn wake(evlog: Pid) {
     let watched = Watched::of(evlog.as_raw_nonzero().get().unsigned_abs());
     for _ in 0..WAKINGS {
@@ -232,7 +233,7 @@ fn wake(evlog: Pid) {
 
 /// Time between two checks of whether evlog is traced.
 const LOOK: Duration = Duration::from_millis(200);
-/// Number of checks of whether evlog is stopped after its tracer is gone.
+/// How often to check whether evlog is stopped after its tracer has ended.
 const WAKINGS: usize = 10;
 
 /// Bounds of the pause between two checks. Polling needs neither a thread nor a signal handler, and works on every Unix.
@@ -321,7 +322,7 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
         match descendants.end() {
             Ok(found) if began.elapsed() > STUBBORN => break found,
             Err(error) if !is_reported && began.elapsed() > BLIND => {
-                // If evlog has gone, nobody reads the report.
+                // If evlog has ended, nobody reads the report.
                 let _gone = tell(Word::Blind { message: error.to_string() });
                 is_reported = true;
             }

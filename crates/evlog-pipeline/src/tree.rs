@@ -70,7 +70,7 @@ impl Tree {
         Ok(Tree { path, directory, confined: self.confined })
     }
 
-    /// The same, but the error names the directory.
+    /// Like [`within`](Self::within), but the error names the directory.
     pub(crate) fn within_named(&self, relative: &str) -> Result<Tree, FileError> {
         self.within(relative).map_err(at("open", &self.path.join(relative)))
     }
@@ -95,7 +95,7 @@ impl Tree {
         self.file_with(relative, OFlags::RDONLY, Mode::empty())
     }
 
-    /// The same, opened with these flags. Makes the file if the flags say so.
+    /// Like [`file`](Self::file), opened with these flags. Makes the file if the flags say so.
     pub(crate) fn file_with(&self, relative: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
         let (directory, name) = self.parent(relative)?;
         regular(self.open_in(directory.as_fd(), name, flags | FILE, mode))
@@ -123,7 +123,7 @@ impl Tree {
         rustix::fs::fsync(self).map_err(|error| at("sync", &self.path)(error.into()))
     }
 
-    /// Gives the owner all permissions for a directory that is in `directory`, which is this one or below it.
+    /// Gives the owner all permissions on the directory `name` in `directory`. `directory` is this tree's root or below it.
     #[cfg(target_os = "linux")]
     pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
         use std::os::fd::AsRawFd;
@@ -136,7 +136,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Gives the owner all permissions for a directory that is in `directory`, which is this one or below it.
+    /// Gives the owner all permissions on the directory `name` in `directory`. `directory` is this tree's root or below it.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
         let found = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_replaced_by_a_link_is_not_opened_and_one_that_is_held_stays_itself() {
+    fn an_open_directory_is_still_the_old_one_after_a_link_replaced_it_and_the_link_is_not_opened() {
         let room = tempfile::tempdir().unwrap();
         let (given, other) = (room.path().join("given"), room.path().join("other"));
         for directory in [&given, &other] {

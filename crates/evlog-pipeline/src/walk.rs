@@ -23,7 +23,7 @@ pub fn walk(root: &Path) -> Result<Vec<Entry>, FileError> {
     walk_tree(&Tree::open(root)?)
 }
 
-/// The same for a directory that is held open.
+/// Like [`walk`], for an open directory.
 pub(crate) fn walk_tree(root: &Tree) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
     below(root.as_fd(), root, "", 0, &mut entries)?;

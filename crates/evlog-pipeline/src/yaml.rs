@@ -6,8 +6,7 @@
 //! Invariants:
 //! - What has two readings is refused: duplicate keys, numbers that are not finite or that the JSON reader refuses, keys that
 //!   are not strings, another version of YAML.
-//! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications. So
-//!   the value is not larger than its text.
+//! - References are refused: anchors, aliases, merge keys, tags of applications. So the value is not larger than its text.
 //! - There is no recursion, and the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;

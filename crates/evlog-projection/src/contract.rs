@@ -107,7 +107,7 @@ impl NewEvent {
 
 /// The answer of [`Contract::decide`]: the events of one commit, and the answer to the caller.
 ///
-/// The engine refuses a decision that breaks one of these rules, and records nothing of it:
+/// The engine refuses a decision that breaks one of these rules, and records none of its events:
 /// - it has an error if, and only if, it is not accepted;
 /// - its events have kinds that the contract [owns](Contract::owns);
 /// - its events are all in the run or all in `$log`;
@@ -299,7 +299,7 @@ pub trait Contract: Send + Sync + 'static {
     /// The run's state in one word, for result lines and lists.
     fn status<'a>(&self, state: &'a Self::State) -> &'a str;
 
-    /// The name of the definition that the run brought, if runs of this contract bring one.
+    /// The name of the definition that the run was created with, if runs of this contract have one.
     fn definition<'a>(&self, state: &'a Self::State) -> Option<&'a str> {
         let _ = state;
         None

@@ -348,7 +348,7 @@ impl RunFold {
         self.contract.0.status(&self.state)
     }
 
-    /// The name of the definition that the run brought, if runs of its contract bring one.
+    /// The name of the definition that the run was created with, if runs of its contract have one.
     pub fn definition(&self) -> Option<&str> {
         self.contract.0.definition(&self.state)
     }

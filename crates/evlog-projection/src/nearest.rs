@@ -6,7 +6,7 @@ use crate::members::quoted;
 /// does not count.
 pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
-    // Something of it must be the same.
+    // A part of the name must be the same.
     let most = (typed.len() / 3).max(1).min(typed.len().saturating_sub(1));
     let near = known.into_iter().filter_map(|name| {
         let letters: Vec<char> = name.to_lowercase().chars().collect();

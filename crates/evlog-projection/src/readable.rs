@@ -1,8 +1,8 @@
 //! Payloads as JSON: the fields of a table, as people and scripts read them.
 //!
-//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text again
-//! as JSON. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log the same fields stay as they are, so
-//! a table is declared once. Does not: know any table.
+//! Does: write a digest in hexadecimal, a time with nine fractional digits, and JSON text in a payload as JSON instead of as
+//! a string. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log, the same fields are not changed,
+//! so one declaration of a table is enough. Does not: know any table.
 //!
 //! Invariant: the names of the fields, and these forms, are a stable interface (`docs/json.md`).
 
@@ -33,7 +33,7 @@ pub fn digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, 
     if serializer.is_human_readable() { hex(digest).serialize(serializer) } else { digest.serialize(serializer) }
 }
 
-/// JSON that is carried as text. Text that is not JSON becomes a string.
+/// JSON text, written as JSON. Text that is not JSON becomes a string.
 pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match serializer.is_human_readable().then(|| json(text.as_ref())).flatten() {
         Some(value) => value.serialize(serializer),
@@ -41,7 +41,7 @@ pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::
     }
 }
 
-/// The same for a string that may be absent.
+/// Like [`text()`], for a string that may be absent.
 pub fn optional_text<T: AsRef<str>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     let text = text.as_ref().map(AsRef::as_ref);
     if serializer.is_human_readable() {
@@ -64,7 +64,7 @@ pub fn time<N: Serialize + Into<i128> + Copy, S: Serializer>(time_ns: &N, serial
     }
 }
 
-/// The same for a time that may be absent.
+/// Like [`time()`], for a time that may be absent.
 pub fn optional_time<N: Serialize + Into<i128> + Copy, S: Serializer>(
     time_ns: &Option<N>,
     serializer: S,
@@ -76,7 +76,7 @@ pub fn optional_time<N: Serialize + Into<i128> + Copy, S: Serializer>(
     }
 }
 
-/// A time of RFC 3339 with nine digits of the second.
+/// An RFC 3339 time with nine fractional digits.
 pub fn nanoseconds_shown(time_ns: i128) -> String {
     let rest = time_ns.rem_euclid(1_000_000);
     format!("{}{rest:06}Z", to_rfc3339(time_ns).trim_end_matches('Z'))

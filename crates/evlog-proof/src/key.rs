@@ -139,7 +139,7 @@ impl VerifierKey {
         }
     }
 
-    /// Whose key it is.
+    /// The name of the key.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -45,7 +45,7 @@ fn head(title: &str) -> Markup {
     }
 }
 
-/// Nothing but the style sheet of the page itself.
+/// The Content-Security-Policy: only the page's own style sheet is allowed.
 fn policy() -> String {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
@@ -71,7 +71,7 @@ fn banner(banner: &Banner) -> Markup {
     html! { div class={ "banner " (banner.tone.class()) } { p { strong { (banner.word) } " " (prose(&banner.sentence)) } } }
 }
 
-/// A section of the chapter at this place: its heading is one level below that of the chapter.
+/// A section of the chapter at this place: its heading is one level below the chapter's heading.
 fn section(section: &Section, at: usize) -> Markup {
     html! {
         section {
@@ -119,7 +119,7 @@ fn figure(figure: &Figure) -> Markup {
     }
 }
 
-/// How much a count is of the largest one. The count stands beside it as a number.
+/// A bar whose width is a count's share of the largest count. The count is beside the bar as a number.
 fn bar(count: u64, most: u64, tone: Tone) -> Markup {
     let width = u128::from(count) * 100 / u128::from(most);
     html! {
@@ -180,7 +180,7 @@ fn cell(cell: &Cell) -> Markup {
 /// Where the words of a name end.
 const ENDS: [char; 3] = ['.', '/', '_'];
 
-/// A name that is best broken after a dot, a slash or a low line. The browser breaks it elsewhere only if it must.
+/// A name that is best broken after a dot, a slash or an underscore. The browser breaks it elsewhere only if it must.
 fn breakable(name: &str) -> Markup {
     html! { @for part in name.split_inclusive(ENDS) { (part) @if part.ends_with(ENDS) { wbr; } } }
 }
@@ -191,7 +191,7 @@ fn time(text: &str) -> Markup {
     html! { span.w { (date) } @if !time.is_empty() { " " span.w { (time) } } }
 }
 
-/// Words. What stands between two backticks is code, if all backticks are in pairs.
+/// Words. The text between two backticks is code, if all backticks are in pairs.
 fn prose(text: &str) -> Markup {
     let pieces: Vec<&str> = text.split('`').collect();
     if pieces.len().is_multiple_of(2) {

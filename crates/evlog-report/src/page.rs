@@ -18,11 +18,11 @@ pub struct Page {
 /// Data in a page. Browsers do not run it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data {
-    /// What stands before it in the file.
+    /// The text before it in the file.
     pub begin: &'static str,
     /// JSON. Each `<` in it is written as `\u003c`, so that it cannot end early.
     pub json: String,
-    /// What stands after it in the file.
+    /// The text after it in the file.
     pub end: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub struct Chapter {
     pub id: String,
     /// What it is about.
     pub heading: String,
-    /// A name after the heading, such as that of a run.
+    /// A name after the heading, such as a run's name.
     pub name: String,
     /// The verdict.
     pub banner: Option<Banner>,
@@ -113,7 +113,7 @@ pub enum Part {
     Timeline(Timeline),
     /// A text as it is, in its own lines.
     Text(String),
-    /// The same, behind its name until somebody opens it. On paper it is open.
+    /// A section that is closed until the reader opens it. On paper it is open.
     Folded {
         /// What it is.
         name: String,
@@ -161,13 +161,13 @@ impl Cell {
         Cell { text: text.into(), form, ..Cell::default() }
     }
 
-    /// The same with a tone.
+    /// This cell, with a tone.
     #[must_use]
     pub fn toned(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
 
-    /// The same with words that need attention.
+    /// This cell, with words that need attention.
     #[must_use]
     pub fn marked(self, mark: impl Into<String>) -> Cell {
         Cell { mark: mark.into(), ..self }
@@ -189,7 +189,7 @@ impl From<&str> for Cell {
 /// How a text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// Words. What stands between two backticks is code.
+    /// Words. The text between two backticks is code.
     #[default]
     Prose,
     /// A name, a digest or other code, which can be broken anywhere.
@@ -200,14 +200,14 @@ pub enum Form {
     Time,
 }
 
-/// How many there are of each of some things.
+/// A count for each of several names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
     /// What is counted, by what.
     pub caption: String,
-    /// What stands over the names.
+    /// The heading above the names.
     pub of: String,
-    /// What stands over the counts.
+    /// The heading above the counts.
     pub unit: String,
     /// Names and counts, the largest first.
     pub rows: Vec<(Cell, u64)>,
@@ -260,7 +260,7 @@ pub struct Timeline {
 pub struct Lane {
     /// The thing.
     pub name: String,
-    /// The same in words: from when to when.
+    /// The beginning and the end, in words.
     pub words: String,
     /// In order.
     pub spans: Vec<Span>,
@@ -271,7 +271,7 @@ pub struct Lane {
 pub struct Span {
     /// Where it begins.
     pub from: u16,
-    /// Where it ends. The same place as `from` for something that took no time.
+    /// Where it ends. Equal to `from` for something that took no time.
     pub to: u16,
     /// How good it is.
     pub tone: Tone,

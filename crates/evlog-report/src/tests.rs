@@ -1,4 +1,4 @@
-//! What holds of every page, whatever its texts are.
+//! What holds for every page, with any texts.
 
 use crate::{
     Banner, Cell, Chapter, Column, Data, Fact, Figure, Form, Lane, Link, Page, Part, Section, Span, Table, Timeline,

@@ -220,7 +220,7 @@ pub(crate) fn whole(number: &Number) -> Option<i128> {
     number.as_i128().or_else(|| number.as_f64().and_then(of_double))
 }
 
-/// The same with every whole number written as an integer, so that equal values have equal text: `1` for `1.0`.
+/// The value with every whole number written as an integer (`1` for `1.0`), so that equal values have equal text.
 fn by_value(value: &Value) -> Cow<'_, Value> {
     match value {
         Value::Number(number) => match whole(number).and_then(Number::from_i128) {

@@ -60,7 +60,7 @@ impl Flaws {
         self.into_vec().into_iter().next()
     }
 
-    /// All of them, in the order in which they were found.
+    /// All flaws, in the order in which they were found.
     pub fn into_vec(self) -> Vec<Flaw> {
         self.0.into_inner()
     }

@@ -71,7 +71,7 @@ pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
     utf8(bytes).map_err(|Finding { line, column, message }| format!("line {line}, column {column}: {message}"))
 }
 
-/// The same text; the error is at the first byte that is not UTF-8.
+/// The bytes as text. The error is at the first byte that is not UTF-8.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Finding> {
     str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);

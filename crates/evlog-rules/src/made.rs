@@ -29,7 +29,7 @@ pub fn made(kind: &'static str) -> Made {
     of_kind(Kind::Custom(kind))
 }
 
-/// The same of any kind.
+/// Like [`made`], with an event of any kind.
 pub fn of_kind(kind: Kind<'static>) -> Made {
     Made { stream: "RUN_1", number: 0, kind, actor: "ann", recorded_ns: 0, causation: None, payload: "{}" }
 }
@@ -51,7 +51,7 @@ pub fn with_fact<T>(made: &Made, seq: u64, with: impl FnOnce(&Fact<'_>) -> T) ->
     })
 }
 
-/// The same, as conditions read it.
+/// Calls `with` with the event, as conditions read it.
 pub fn read<T>(made: &Made, seq: u64, with: impl FnOnce(&Reading<'_>) -> T) -> T {
     with_fact(made, seq, |fact| with(&Reading::new(fact, json)))
 }

@@ -34,7 +34,7 @@ pub enum Per {
     Value(Field),
 }
 
-/// The events that a parameter of a template stands for.
+/// The events that match a parameter of a template.
 #[derive(Clone, Debug)]
 pub struct Events {
     text: String,
@@ -56,7 +56,7 @@ impl Events {
             && self.conditions.iter().all(|condition| condition.holds(reading))
     }
 
-    /// Whether all of them concern the log itself.
+    /// Whether all these events concern the log itself.
     fn is_of_log(&self) -> bool {
         let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
         !self.kinds.is_empty()
@@ -73,7 +73,7 @@ impl Events {
         self.kinds.iter().all(|kinds| kinds.built_in().iter().any(is_own))
     }
 
-    /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
+    /// Whether one of these events can have a field. Events of users' kinds can have every field of the payload.
     fn can_have(&self, field: &Field) -> bool {
         let numbers = self.kinds.iter().flat_map(Kinds::built_in);
         let mut names = numbers.filter_map(|number| BUILT_IN.iter().find(|(known, _)| known == number));
@@ -116,7 +116,8 @@ impl PartialEq for Rule {
 
 impl Eq for Rule {}
 
-/// Where parts of a rule stand in its file: line and column, from 1; `None` for a rule of no file, or without the part.
+/// The places of a rule's parts in its file: line and column, from 1. `None` if the rule has no file, or does not have the
+/// part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// Its name.
@@ -200,7 +201,7 @@ impl Rule {
         self.contract.as_deref()
     }
 
-    /// The place where its parts stand in the file of rules.
+    /// The places of its parts in the file of rules.
     pub fn places(&self) -> Places {
         self.places
     }

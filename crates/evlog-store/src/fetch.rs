@@ -29,7 +29,7 @@ type Events<'a> = (CommitHead<'a>, Vec<(Seq, Event<'a>)>);
 /// Called for each event of a stream, in order. It can end the visit, and it can fail.
 pub type Visit<'v, E> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> Result<ControlFlow<()>, E> + 'v;
 
-/// The same, but it cannot fail.
+/// Like [`Visit`], but it cannot fail.
 pub(crate) type Ending<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
 /// Runs a visit that can fail where a visit that can only end is expected. If the visit and the reading both fail, the visit's

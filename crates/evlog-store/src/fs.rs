@@ -8,7 +8,7 @@
 //! - `rename` replaces its target in one step: after a crash that name leads to the old file or the new one. `name` replaces
 //!   nothing.
 //! - A file is opened only if it is a regular file: no link is followed, and no call waits for a pipe. A file that is opened
-//!   for writing has only one name, so that nothing is written into a file that belongs to somebody else.
+//!   for writing has only one name, so that nothing is written into a file that another program uses under another name.
 //! - A lock ends with the handle, or with the process however it dies. A process that may only read a file cannot take the
 //!   lock, and so cannot keep a writer out. Asking whether the lock is held does not take it.
 
@@ -69,7 +69,7 @@ pub trait Fs: Debug + Send + Sync {
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         self.open_read(path)?.stamp()
     }
-    /// Whether somebody holds the lock at `path`.
+    /// Whether a process holds the lock at `path`.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
     /// Which file the path names now, looked up from the root of the file system, even if a directory is held by a
     /// handle.
@@ -80,8 +80,8 @@ pub trait Fs: Debug + Send + Sync {
         let _ = dir;
         Ok(None)
     }
-    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if the directory is
-    /// moved later. `None` if this is not supported.
+    /// This file system, with paths below `dir` bound to the directory that has that name now, even if it is moved later.
+    /// `None` if this is not supported.
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         let _ = dir;
         Ok(None)

@@ -87,8 +87,7 @@ impl Head {
     }
 }
 
-/// Writes `HEAD` in its place. Bytes that somebody wrote after it are cut, because readers do not accept a longer file as
-/// `HEAD`.
+/// Writes `HEAD` in its place. Bytes after it are cut, because readers do not accept a longer file as `HEAD`.
 pub(crate) fn write_head(file: &dyn File, head: &Head) -> io::Result<()> {
     file.write_at(&head.encode(), 0)?;
     if file.len()? > HEAD_LEN as u64 { file.set_len(HEAD_LEN as u64) } else { Ok(()) }

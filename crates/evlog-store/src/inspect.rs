@@ -71,7 +71,7 @@ pub enum Stretch<'a> {
 /// The writer's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockState {
-    /// Whether somebody holds it; `None` if that cannot be found out.
+    /// Whether a process holds the lock; `None` if this cannot be found out.
     pub held: Option<bool>,
     /// Id of the process that took it last.
     pub pid: Option<u32>,

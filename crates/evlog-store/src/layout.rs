@@ -1,4 +1,4 @@
-//! Names of the log's files. All of them are built and parsed here, and nowhere else.
+//! Names of the log's files. No other module builds or parses them.
 //!
 //! ```text
 //! LOCK                                     held by the writer
@@ -37,7 +37,7 @@ pub struct Layout {
     segments: PathBuf,
 }
 
-/// What a name in `segments/` stands for.
+/// The meaning of a name in `segments/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SegmentEntry {
     /// A segment.
@@ -74,7 +74,7 @@ impl SegmentEntry {
         format!("{position:0DIGITS$}{suffix}", position = position.0)
     }
 
-    /// What the name stands for; `None` if the name does not belong to evlog.
+    /// The meaning of a name; `None` if the name does not belong to evlog.
     pub fn parse(name: &str) -> Option<SegmentEntry> {
         let (digits, suffix) = name.split_at_checked(DIGITS)?;
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {

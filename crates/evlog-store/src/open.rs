@@ -146,8 +146,8 @@ pub(crate) enum Traces {
     Remains(String),
 }
 
-/// Looks for files of a log. A directory that holds any of them, but not the first segment, is not a place for a new log: its
-/// segments are gone or elsewhere, and the files that are left are the evidence of how much there was.
+/// Looks for files of a log. A directory with such files, but without the first segment, is not a place for a new log. Its
+/// segments were removed or moved, and the other files are evidence of how much there was.
 pub(crate) fn traces(files: &Files) -> Result<Traces, Failure> {
     if has_first(files)? {
         return Ok(Traces::Log);

@@ -1,4 +1,5 @@
-//! The log's bytes as they are, for callers that judge them: nothing is refused, relied on or written here.
+//! The log's bytes as they are, for callers that judge them. This module refuses nothing, relies on no byte, and writes
+//! nothing.
 
 use crate::error::{Failure, ReadError};
 use crate::fs::{File, FileId, Fs};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1024 * 1024;
 
-/// A log's files, unjudged.
+/// A log's files, without any checks.
 #[derive(Debug)]
 pub struct RawLog {
     files: Files,
@@ -44,7 +45,7 @@ impl RawSegment {
             return Ok(());
         }
         let source =
-            io::Error::other("another file took its place: the log was replaced, or mended, while it was read");
+            io::Error::other("another file took its place: the log was replaced or repaired while it was read");
         Err(Failure::of("go on with", &self.path)(source))
     }
 }
@@ -94,13 +95,14 @@ impl RawLog {
         self.files.has_writer().ok()
     }
 
-    /// The tree over all bytes before a segment, from its sidecar, if its root is the one that the segment's header states.
+    /// The tree over all bytes before a segment, from the segment's sidecar. `None` if the tree's root is not the one in the
+    /// segment's header.
     pub fn tree_before(&self, segment: &RawSegment) -> Option<Tree> {
         let header = self.files.open(segment.position, Access::Read).ok()?.header;
         self.files.frontier(&header)
     }
 
-    /// Passes on the bytes of a range of the log's byte string, in order, in chunks. Missing bytes are left out.
+    /// Gives `visit` the bytes of a range of the log's byte string, in order, in chunks. Missing bytes are left out.
     pub fn read_range(&self, range: &Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let starts = self.segments.iter().map(|segment| segment.position.0);
         let ends = starts.clone().skip(1).chain([u64::MAX]);
@@ -113,14 +115,15 @@ impl RawLog {
         Ok(())
     }
 
-    /// Passes on a segment's bytes in order, in chunks, up to the length that was listed or to what is left of it.
+    /// Gives `visit` a segment's bytes in order, in chunks, up to the listed length, or fewer if the file has become
+    /// shorter.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
     }
 
-    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another log, and
-    /// a verdict on parts of two logs would apply to neither of them.
+    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another log,
+    /// and a verdict on parts of two logs would be wrong for both.
     fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
         let path = &segment.path;
         let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
@@ -128,7 +131,7 @@ impl RawLog {
         Ok(file)
     }
 
-    /// Passes on the bytes of a part of a segment, in order, in chunks.
+    /// Gives `visit` the bytes of a part of a segment, in order, in chunks.
     pub fn read_in(&self, segment: &RawSegment, part: Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, part, visit)

@@ -3,9 +3,9 @@
 //! Does: show what is committed, in order or by stream, and see the log grow. Does not: ever write, or hold a lock.
 //!
 //! Invariants:
-//! - An event that a reader showed is not gone later. If a writer is at work, a reader shows what `HEAD` calls committed.
-//!   Without a writer, it shows what the next writer will keep. After a wrong number in a stream it shows what an audit counts
-//!   (V-17).
+//! - An event that a reader showed is never lost later. If a writer is at work, a reader shows what `HEAD` calls committed.
+//!   Without a writer, it shows what the next writer will keep. After a wrong number in a stream it shows what an audit
+//!   counts (V-17).
 //! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events in some
 //!   more frames, and the indexes of the segments in which streams were looked up.
 
@@ -202,8 +202,8 @@ impl Reader {
             self.seen.check(&self.files, self.log.log_id, shown)?;
             self.seen = Seen::of(&self.files, &self.segments)?;
         }
-        // After a crash of the machine `HEAD` may claim commits that are gone. It counts again once a writer has
-        // changed it.
+        // After a crash of the machine, `HEAD` may claim commits that were lost. It counts again once a writer has changed
+        // it.
         let is_news = |head: &Head| head.log_id == self.log.log_id && Some(*head) != self.head;
         let Some(head) = head.filter(is_news) else { return Ok(false) };
         self.head = Some(head);

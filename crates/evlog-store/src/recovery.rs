@@ -356,7 +356,7 @@ pub(crate) mod broken {
         static CUTS_BELOW_THE_FLOOR: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// As long as this value lives, the recoveries of this thread see no floor in the last segment.
+    /// While this value exists, the recoveries of this thread see no floor in the last segment.
     pub(crate) struct CutsBelowTheFloor;
 
     impl CutsBelowTheFloor {

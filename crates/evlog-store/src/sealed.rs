@@ -34,7 +34,7 @@ pub(crate) struct Sealed {
     closed: Option<Arc<SealedSegment>>,
 }
 
-/// One of them.
+/// A sealed segment.
 #[derive(Debug)]
 pub(crate) struct SealedSegment {
     position: Position,
@@ -115,7 +115,7 @@ impl Sealed {
         Ok(())
     }
 
-    /// All of them, in order.
+    /// All sealed segments, in order.
     fn all(&self) -> impl DoubleEndedIterator<Item = &Arc<SealedSegment>> {
         self.segments.iter().chain(&self.closed)
     }

@@ -222,8 +222,8 @@ impl Files {
         let [.., before, last] = segments else { return None };
         let len_of = |at: Position| self.fs.open_read(&self.layout.segment(at)).and_then(|file| file.len()).ok();
         let len = len_of(*last)?;
-        // A file that is shorter than a header begins where the segment before it ends, whatever its name says. An audit
-        // counts likewise.
+        // A file that is shorter than a header begins where the segment before it ends, even if its name says otherwise. An
+        // audit counts in the same way.
         let is_short = len < SEGMENT_HEADER_LEN as u64;
         let base = if is_short { before.0.saturating_add(len_of(*before)?) } else { last.0 };
         Some(Position(base.saturating_add(len)))

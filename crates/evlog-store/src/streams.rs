@@ -127,8 +127,9 @@ impl Streams {
         stream.end = event.end;
     }
 
-    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After that
-    /// event, numbers must be dense. Otherwise the error is the expected number, and later events are compared with this one.
+    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. The later
+    /// numbers must be dense. Otherwise the error is the expected number, and later events are compared with the number that
+    /// was found.
     pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
         let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
         let expected = std::mem::replace(&mut self.list[at].len, number + 1);

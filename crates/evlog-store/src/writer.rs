@@ -234,7 +234,7 @@ impl Writer {
         Ok(Writer { shared, files, codec, log_id, segment_limit, first, thread, _lock: lock })
     }
 
-    /// The same writer, with another rule for zeros written ahead.
+    /// Sets the rule for zeros that are written ahead.
     #[must_use]
     pub fn with_ahead(self, ahead: Ahead) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
@@ -243,8 +243,8 @@ impl Writer {
         self
     }
 
-    /// The same writer, but it begins a sync in parallel with its writing after this many bytes that no commit asked to sync;
-    /// 0 means never.
+    /// Sets how many bytes are written, without a commit that asks for a sync, before a sync begins in parallel; 0 means
+    /// never.
     #[must_use]
     pub fn with_sync_begun_after(self, bytes: u64) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {

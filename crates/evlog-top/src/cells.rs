@@ -7,7 +7,7 @@ use evlog_export::visible;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-/// What stands between two cells, and between two pieces.
+/// The number of spaces between two cells, and between two pieces.
 const GAP: usize = 2;
 
 /// What shows that a text was cut.
@@ -22,7 +22,7 @@ pub enum Palette {
     Plain,
 }
 
-/// The side of its column at which a cell stands.
+/// The side of its column to which a cell is aligned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Left,

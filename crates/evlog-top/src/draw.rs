@@ -277,7 +277,7 @@ fn clock(recorded_ns: i64) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// How long ago a time was, in its largest unit. A clock may have gone back: then it was just now.
+/// How long ago a time was, in its largest unit. If the clock went back, the time counts as now.
 fn ago(now_ns: i64, then_ns: i64) -> String {
     let seconds = now_ns.saturating_sub(then_ns).max(0) / 1_000_000_000;
     match seconds {

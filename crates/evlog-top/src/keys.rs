@@ -2,7 +2,7 @@
 
 use crate::screen::{Pane, Screen};
 
-/// How far a page goes.
+/// The number of rows that a page key moves.
 const PAGE: usize = 10;
 
 /// A key that was pressed.

@@ -66,7 +66,7 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// Takes a run after its last event. Returns the name of the run that is forgotten, if there are too many.
+    /// Stores the state of a run as of its newest event. If there are too many runs, forgets one and returns its name.
     pub(crate) fn take(&mut self, run: Run) -> Option<String> {
         self.by_activity.insert(run.last_seq, run.name.clone());
         if let Some(before) = self.by_name.insert(run.name.clone(), run) {

@@ -90,7 +90,7 @@ impl Screen {
         self.runs.take(run)
     }
 
-    /// The runs that are meant, in the order that was chosen.
+    /// The selected runs, in the order that was chosen.
     pub(crate) fn listed(&self) -> Vec<&Run> {
         let filter = self.choice.filter.to_lowercase();
         let is_meant = |run: &&Run| {
@@ -109,7 +109,7 @@ impl Screen {
         marked.and_then(|name| runs.iter().position(|run| run.name == *name)).unwrap_or(0)
     }
 
-    /// The events that are meant, in order.
+    /// The selected events, in order.
     pub(crate) fn stream(&self) -> Vec<&Event> {
         let events = self.opened.as_ref().map_or(&self.events, |opened| &opened.events);
         events.iter().filter(|event| self.is_meant(event)).collect()

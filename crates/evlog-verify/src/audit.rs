@@ -11,8 +11,8 @@
 //! Invariants:
 //! - Memory is bounded by one frame, one chunk, and an index of streams and idempotency keys; never by the log's length.
 //! - The report depends on the bytes alone, not on how they were cut into chunks.
-//! - Commits reach the caller in order and without a gap. After the first break no commit is passed on, but the bytes after it
-//!   are still checked.
+//! - Commits reach the caller in order and without a gap. After the first break, the caller gets no more commits, but the
+//!   bytes after it are still checked.
 //! - If there are no findings, the verdict is clean, and the reverse.
 //!
 //! The caller does the I/O: for each file in the order of the names it calls `begin_segment`, `bytes` as often as needed, and
@@ -268,7 +268,7 @@ impl Audit {
     pub fn end_segment(&mut self) -> Result<(), OtherVersion> {
         self.segment.ending = true;
         let waiting = core::mem::take(&mut self.rest);
-        // The waiting bytes are not a whole frame, and after a break no commit is passed on. So this visitor is never called.
+        // The waiting bytes are not a whole frame, and after a break no commit is visited. So this visitor is never called.
         let left = self.work(&waiting, &mut |_, _| ())?;
         if let State::Header = self.state {
             self.short_header(left.len());

@@ -167,9 +167,9 @@ pub enum FrontierError {
     },
     /// The CRC-32 over the other bytes does not match.
     Checksum {
-        /// As computed.
+        /// The computed value.
         expected: u32,
-        /// As stored.
+        /// The stored value.
         found: u32,
     },
 }

@@ -43,7 +43,7 @@ impl Busy {
             Ok(())
         };
         let thread = std::thread::spawn(move || {
-            // An error is ignored, because a disk that is full or gone also fails the work, which reports it.
+            // An error is ignored, because a full or missing disk also makes the workload fail, which reports it.
             let _ended = work();
         });
         Ok(Busy { ends, thread: Some(thread) })

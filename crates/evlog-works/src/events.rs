@@ -26,7 +26,7 @@ pub enum Sizes {
     Audit,
     /// 200 bytes.
     Short,
-    /// As the contract makes them: a creation, a start, a success.
+    /// The sizes of real events of the contract: created, started, succeeded.
     Natural,
 }
 
@@ -73,7 +73,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Events of contract `status`, for works that take up to `count` of them.
+    /// Events of contract `status`, for workloads that take up to `count` events.
     pub fn new(sizes: Sizes, layout: Layout, count: usize) -> Done<Events> {
         let mut random = Random(SEED);
         let mut pool = |make: fn(&mut Random, Sizes) -> Done<Vec<u8>>| {

@@ -1,7 +1,7 @@
 //! The end-to-end works by which the store is measured. Each is compared with the same work on the bare file system.
 //!
-//! Does: make events, let contenders do the same work in turns, time them, describe the machine and its disk. Does not: print,
-//! judge a figure, know other stores (`benches/compare` brings its own contenders).
+//! Does: make events, let contenders run the same workload in turns, time them, describe the machine and its disk. Does not:
+//! print, judge a figure, know other stores (`benches/compare` brings its own contenders).
 //!
 //! Invariants:
 //! - All contenders of a work get the same events, in the same process, one after the other, each in an empty directory.

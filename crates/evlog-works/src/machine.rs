@@ -159,7 +159,7 @@ pub fn files_below(dir: &Path) -> Done<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A figure of a process's status, in bytes; `None` when the process is gone, or the system does not report it.
+/// A figure of a process's status, in bytes; `None` if the process has ended, or the system does not report it.
 pub(crate) fn process_bytes(id: u32, name: &str) -> Option<u64> {
     kib(&field(&format!("/proc/{id}/status"), name)?)
 }

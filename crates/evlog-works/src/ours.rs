@@ -17,8 +17,8 @@ pub const SEGMENT: u64 = evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 /// The store with its default options.
 pub const EVLOG: Contender = Contender { name: "evlog", open, replays: true };
 
-/// The same store, but it never writes zeros after the last commit for later ones to overwrite. So each commit makes the
-/// file longer, and each sync also has to store the new length.
+/// The store of evlog, but it never writes zeros after the last commit for later commits to overwrite. So each commit makes
+/// the file longer, and each sync also has to store the new length.
 pub const GROWING: Contender = Contender { name: "evlog-growing", open: open_growing, replays: true };
 
 /// Any time; it is recorded and never read.

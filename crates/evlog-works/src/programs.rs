@@ -88,8 +88,8 @@ pub fn run(command: Command) -> Done<Duration> {
     Ok(run_watched(command, None, &mut || false)?.time)
 }
 
-/// Runs a command and reads its memory meanwhile, which takes some of its time. The command is stopped at the time
-/// limit, or when `stops` says so.
+/// Runs a command and samples its memory, which takes some of its time. The command is stopped at the time limit, or when
+/// `stops` says so.
 pub fn run_patiently(command: Command, patience: Duration, stops: &mut dyn FnMut() -> bool) -> Done<Spent> {
     run_watched(command, Some(patience), stops)
 }
@@ -146,7 +146,7 @@ pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) ->
         }
     }
     say(READY)?;
-    // The parent kills this process. If the parent is gone, the process ends after a minute.
+    // The parent kills this process. If the parent has ended, the process ends after a minute.
     std::thread::park_timeout(Duration::from_mins(1));
     Ok(())
 }

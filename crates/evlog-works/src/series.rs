@@ -143,7 +143,7 @@ impl Results {
         text
     }
 
-    /// The best of all others in the same case of a work; `None` if no other took part.
+    /// The best series of the other contenders in the same case of a workload; `None` if there is no other contender.
     pub fn best_beside(&self, ours: &Series) -> Option<&Series> {
         let beside =
             |other: &&Series| (other.work, &other.case) == (ours.work, &ours.case) && other.contender != ours.contender;

@@ -27,7 +27,7 @@ pub enum Work {
     Durable8,
     /// One thread offers single-event commits and waits for all of them later.
     Pipelined,
-    /// As replay, and every payload decoded into the table of its kind.
+    /// Like replay, and every payload is decoded into the table of its kind.
     ReplayTyped,
     /// Bytes on disk for payloads of 200 bytes.
     Disk,
@@ -117,8 +117,8 @@ impl Work {
 /// The amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// How many events the store has in each work that fills a store and then reads or measures all of it (bulk, replay,
-    /// disk). The mixed log, which is audited, selected from, exported and replayed, has as many.
+    /// The number of events in each workload that fills a store and then reads or measures all of it (bulk, replay, disk).
+    /// The mixed log, which is audited, selected from, exported and replayed, has the same number.
     pub events: usize,
     /// How many events the big log has, on which opening, looking up, verifying and memory are measured.
     pub big: usize,

@@ -1,6 +1,6 @@
 //! The bundles of many runs, in the order of their names, even if their events alternate in the log.
 //!
-//! Does: fold as many runs at a time as fit in memory, in one pass over the log for each group of runs. Does not: hold more.
+//! Does: fold the runs in groups, each as large as fits in memory, with one pass over the log for each group.
 //!
 //! Invariant: the audit lines that are held have at most 32 MiB in all, or all belong to one run.
 
@@ -16,11 +16,11 @@ const HELD_MAX: usize = 32 << 20;
 /// The estimated size in bytes of a run's state without its audit lines.
 const STATE_LEN: usize = 1024;
 
-/// Called with a run's name, and its bundle or why it cannot be folded.
+/// Called with a run's name, and its bundle or the reason why it cannot be folded.
 pub type Visit<'v, E> = dyn FnMut(&str, Result<Option<Bundle>, FoldError>) -> Result<(), E> + 'v;
 
-/// Calls `visit` once for each name, in order: with the run's bundle, with the reason why it cannot be folded, or with `None`
-/// if the view shows no event of that name. The names must be in ascending order.
+/// Calls `visit` once for each name, in order. It gets the run's bundle, or the reason why the run cannot be folded, or
+/// `None` if the view shows no event of that name. The names must be in ascending order.
 pub fn bundles<E: From<LogError>>(view: &View, names: &[String], visit: &mut Visit<'_, E>) -> Result<(), E> {
     within(HELD_MAX, view, names, visit)
 }

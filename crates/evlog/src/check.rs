@@ -69,7 +69,7 @@ impl Check {
     }
 }
 
-/// Called with how many bytes were read, and how many there are.
+/// Called with the number of bytes that were read, and the number of all bytes.
 pub type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 
 /// Reads the whole log in `dir` with all cores, and judges it: bytes, checksums, order, roots, and every run by its contract
@@ -152,7 +152,7 @@ fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check,
     Ok(Check::new(report, [runs]))
 }
 
-/// Audits the log's bytes in order, and passes on the commits.
+/// Audits the log's bytes in order, and gives the commits to the visitor.
 fn audited(
     subject: &Subject<'_>,
     visit: &mut dyn FnMut(&Commit<'_>),
@@ -193,8 +193,8 @@ fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
     OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
-/// The segments that are judged: all of them, up to their ends. If a writer is at work, bytes that it has not committed yet
-/// are left out, because they are neither whole nor torn.
+/// The segments that are judged, up to their ends. If a writer is at work, its uncommitted bytes are left out, because they
+/// are neither whole nor torn.
 fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     let end = committed.filter(|_| raw.has_writer() == Some(true)).map_or(u64::MAX, |committed| committed.0);
     let clipped = raw.segments().iter().enumerate().filter(|(index, segment)| *index == 0 || segment.position.0 < end);

@@ -1,11 +1,12 @@
-//! What a log may sign: its size, root and next seq, after the bytes were read back from the files and hashed again.
+//! What a log may sign: its size, root and next seq. Before that, the bytes are read back from the files and hashed again.
 //!
 //! Does: read back what was added since the last checkpoint, compare, keep the signed note, record it in `$log`. Does not:
 //! sign. The caller has keys and makes notes: the engine links no code for signatures.
 //!
 //! Invariants:
-//! - What is stated was read from the files after it was synced. Its root is the one that was computed while writing.
-//! - A statement extends the statement before it: the tree that is kept between them only grows.
+//! - What is stated was read from the files after they were synced. Its root is equal to the root that was computed while
+//!   writing.
+//! - A statement extends the statement before it, because the tree that is kept between them only grows.
 
 use crate::error::LogError;
 use crate::history::{
@@ -24,9 +25,9 @@ pub struct Statement {
     pub log_id: LogId,
     /// The number of covered bytes.
     pub size: Position,
-    /// Root over them.
+    /// Root over these bytes.
     pub root: Root,
-    /// Seq after the last event in them.
+    /// Seq after the last event in these bytes.
     pub next_seq: Seq,
 }
 
@@ -41,9 +42,9 @@ pub struct SigningHistory {
     pub last_time_ns: i64,
     /// Former names of the log: nothing is signed under them any more.
     pub former_names: Vec<String>,
-    /// How many events after the covered ones concern only sessions and signatures.
+    /// The number of events after the covered events that concern only sessions and signatures.
     pub only_sessions: u64,
-    /// The last loss that somebody accepted.
+    /// The last accepted loss.
     pub loss: Option<AfterLoss>,
 }
 
@@ -154,7 +155,7 @@ impl SigningHistory {
 }
 
 impl Log {
-    /// Whether the first `size` bytes of the log have this root. All of them are read again.
+    /// Whether the first `size` bytes of the log have this root. All these bytes are read again.
     pub fn begins_with(
         &self,
         size: Position,
@@ -170,8 +171,8 @@ impl Log {
     }
 
     /// Whether the first `size` bytes of the log have this root. If the last segment that begins at or before `size` has a
-    /// `.tree` sidecar that agrees with its header, the bytes before that segment are not read: the root in the header stands
-    /// for them. This suffices for a caller that has read those bytes before and asks whether this is still the same log.
+    /// `.tree` sidecar that agrees with its header, the bytes before that segment are not read, and the root in the header
+    /// is used. This suffices for a caller that has read those bytes before and asks whether this is still the same log.
     pub fn is_still(&self, size: Position, root: &Root) -> Result<bool, LogError> {
         let raw = RawLog::open(self.fs(), self.dir()).map_err(OpenError::Io)?;
         let holding = raw.segments().iter().rfind(|segment| segment.position <= size);

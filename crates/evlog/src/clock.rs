@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// How far the clock may differ from the time that passed before the clock counts as stepped, in nanoseconds.
+/// If the clock differs from the time that passed by this much, in nanoseconds, it counts as stepped.
 const STEP_MIN_NS: i64 = 1_000_000_000;
 
 /// What the clocks show at one moment.

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The most threads that work, whatever number is asked for.
+/// The largest number of threads, even if more are asked for.
 pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// How many threads work: never more than [`THREADS_MAX`].
@@ -68,7 +68,7 @@ pub(crate) fn deal<T: Send>(
             let sender = sender.clone();
             let begun = Builder::new().spawn_scoped(scope, move || {
                 let done = work(Hand { number, of });
-                // If the receiver is gone, it does not need this message.
+                // A receiver that has ended does not need this message.
                 sender.send(()).ok();
                 done
             });

@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// commits are not counted (rules F-25, F-26). If the end is damaged, the length is the sum of all files; other code reports
 /// the damage.
 ///
-/// A caller must read a size that a writer may sign meanwhile before it calls this function, and not after.
+/// A writer may sign a larger size at any time. So a caller must read the signed size before it calls this function, not
+/// after.
 pub(crate) fn extent(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, Option<LogId>)>, LogError> {
     if let Ok(reader) = Reader::open_up_to_damage(Arc::clone(fs), dir)
         && reader.check_whole().is_ok()

@@ -26,7 +26,7 @@ pub struct Created {
 pub struct Opened {
     /// The program that opened it, with its version.
     pub program: String,
-    /// Number in `$log` of the event that set the policy in force; none where no policy was set.
+    /// Number in `$log` of the event that set the policy in force; none if no policy was set.
     pub policy: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ pub struct TailCut {
 /// `log.checkpoint_signed`, version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointSigned {
-    /// The log's name: that of the key.
+    /// The log's name, which is the name of the key.
     pub origin: String,
     /// How many bytes are covered.
     pub size: u64,
@@ -76,7 +76,7 @@ pub struct CheckpointSigned {
 pub struct Verified {
     /// The program that verified, with its version.
     pub program: String,
-    /// The verdict, in its word.
+    /// The verdict, as a word.
     pub verdict: String,
     /// How many bytes were read and matched.
     pub size: u64,
@@ -140,19 +140,19 @@ pub struct KeyAdded {
     pub key: String,
 }
 
-/// `log.loss_accepted`, version 1: somebody decided to go on without bytes that had been synced. Its own seq is that of
-/// the first event that was given up.
+/// `log.loss_accepted`, version 1: a person decided to continue without bytes that had been synced. This event has the seq
+/// of the first event that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossAccepted {
     /// What the log was: `damaged` or `truncated`.
     pub verdict: String,
     /// Position of the first byte that was given up.
     pub position: u64,
-    /// How many bytes stood there and were cut.
+    /// How many bytes were there and were cut.
     pub len: u64,
     /// Every byte before this position had been synced.
     pub floor: u64,
-    /// Seq after the last event that is known to have been given up; none when nothing tells.
+    /// Seq after the last event that is known to have been given up; none if this is unknown.
     pub next_seq: Option<u64>,
     /// Where the bytes are kept, as a path within the log's directory.
     pub kept_as: Option<String>,
@@ -178,7 +178,7 @@ pub struct ClockCorrected {
 pub struct NameChanged {
     /// The name that nothing is signed under any more.
     pub from: String,
-    /// The new name: that of the key.
+    /// The new name, which is the name of the key.
     pub to: String,
     /// Who changed it.
     pub accepted_by: String,
@@ -187,7 +187,7 @@ pub struct NameChanged {
 /// `log.clock_stepped`, version 1: the clock was set. Times recorded before and after cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStepped {
-    /// The time expected by the monotonic clock, or that of the last commit before the session, Unix nanoseconds.
+    /// The time that the monotonic clock implies, or the time of the last commit before the session, in Unix nanoseconds.
     #[serde(rename = "from", serialize_with = "readable::time")]
     pub from_ns: i64,
     /// The time that the clock gave, Unix nanoseconds.
@@ -203,7 +203,7 @@ pub struct PolicySet {
     /// BLAKE3 of the text.
     #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
-    /// Number in `$log` of the event that set the policy before; none where there was none.
+    /// Number in `$log` of the event that set the previous policy; none if there was no policy.
     pub previous: Option<u64>,
     /// Who set it.
     pub set_by: String,
@@ -239,13 +239,13 @@ pub struct PublishedFile {
     pub blake3: [u8; 32],
 }
 
-/// Whether this program can read an event's payload: it is not protected, and of the version that stands here.
+/// Whether this program can read an event's payload: it is not protected, and has the version that these tables have.
 pub(crate) fn is_readable(event: &Event<'_>) -> bool {
     event.protection == PLAIN && event.kind_version == 1
 }
 
-/// The payload of an event of the log's own kinds as JSON; `None` for other events, and for a payload that is protected, of a
-/// later version, or not of its kind's table.
+/// The payload of an event of the log's own kinds as JSON. `None` for other events, and for a payload that is protected, has
+/// a later version, or does not match its kind's table.
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     let of_kind = match event.kind {
         kind::LOG_CREATED => readable::payload_json::<Created>,
@@ -268,7 +268,7 @@ pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     of_kind(event)
 }
 
-/// What an event of `$log` says was published; none for events of other kinds.
+/// The files that an event of `$log` records as published; none for events of other kinds.
 pub(crate) fn published(seq: Seq, event: &Event<'_>) -> Result<Option<ProjectionPublished>, LogError> {
     if event.kind != kind::LOG_PROJECTION_PUBLISHED || !is_readable(event) {
         return Ok(None);

@@ -522,7 +522,8 @@ impl Log {
         }
     }
 
-    /// Waits until everything that was offered is synced, and returns where the log ends. Nothing is offered meanwhile.
+    /// Waits until everything that was offered is synced, and returns where the log ends. Meanwhile, no command can be
+    /// offered.
     pub(crate) fn settle(&self) -> Result<Settled, LogError> {
         let _nobody_offers = self.session();
         match self.writer.settled()? {

@@ -87,7 +87,7 @@ enum Unread {
 }
 
 impl Unread {
-    /// A copy of it, for another caller.
+    /// A copy for another caller.
     fn again(&self) -> Unread {
         match self {
             Unread::Foreign(log_id) => Unread::Foreign(*log_id),
@@ -274,7 +274,7 @@ impl Judging<'_> {
         Ok(())
     }
 
-    /// Adds findings for files that are named like a note but cannot be one: nobody would read them, whatever they say.
+    /// Adds findings for files that are named like a note but cannot be a note. No program would read them.
     fn misnamed(&mut self, report: &mut Report) -> Result<(), LogError> {
         for path in self.own.kept.misnamed().map_err(OpenError::Io)? {
             let (verdict, position, seq, stream, rule) = (Verdict::Damaged, self.end, None, None, "C-55");

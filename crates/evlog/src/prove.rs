@@ -1,7 +1,7 @@
 //! Makes proofs from a log's files: that an event is in the log, or that the log extends an older one.
 //!
 //! Does: find the commit, read what the proof needs, make the proof, and check it against the root before returning it. The
-//! trees that the log keeps at its segments stand for the bytes before them. So the amount that is read grows with the
+//! log keeps a tree at each segment, which replaces the bytes before the segment. So the amount that is read grows with the
 //! logarithm of the log's size. Does not: write proof files, or know who signed the root; the caller does both.
 
 use crate::error::LogError;

@@ -9,7 +9,7 @@ use evlog_store::Ticket;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Records bundles of one session. The same bundle is recorded only once.
+/// Records bundles of one session. A bundle that does not change is recorded only once.
 pub struct Publisher<'l> {
     log: &'l Log,
     last: BTreeMap<String, ProjectionPublished>,

@@ -4,10 +4,10 @@
 //! Invariants:
 //! - Runs are distributed to threads. Each thread reads the log in order, twice: first it counts its runs' events, then it
 //!   folds them. So a run's state is held only from its first event to its last.
-//! - Memory grows with the number of runs that are open at one time, with everything that was published, and by some two
-//!   hundred bytes for each run that has ended, for the digests of its files. With steps, it also grows by some hundred bytes
-//!   for each step by which threads are apart: if one thread has a run that takes longer than all runs of the other threads,
-//!   these are all steps of the others.
+//! - Memory grows with the number of runs that are open at one time, and with everything that was published. Each run that
+//!   has ended needs some two hundred bytes for the digests of its files. With steps, each step that waits for a slower
+//!   thread needs some hundred bytes. If one run takes longer than all runs of the other threads, all steps of these threads
+//!   wait.
 //! - The report is the same with any number of threads.
 
 mod ended;
@@ -72,8 +72,8 @@ pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64))
     replay_runs(view, Threads::of(threads), None, progress)
 }
 
-/// The same, and passes each step to `visit`, in the order of the log: every `every`th event of each run, and its last event.
-/// An event that cannot be folded makes no step.
+/// Like [`replay`], but also gives steps to `visit`, in the order of the log. A step is every `every`th event of each run,
+/// and its last event. An event that cannot be folded makes no step.
 pub fn replay_steps(
     view: &View,
     threads: NonZeroUsize,
@@ -153,7 +153,7 @@ impl<'v, 's> Shard<'v, 's> {
         if let Some(mut steps) = self.steps.take() {
             steps.finish();
         }
-        // The last events of these runs were read, unless somebody changed the files between the two passes.
+        // The last events of these runs were read, unless the files changed between the two passes.
         for (run, open) in self.open.drain() {
             self.ended.add(run, open.finish(self.view.is_whole()));
         }

@@ -126,9 +126,10 @@ impl Logged {
         known.find(|first| first.content == content)
     }
 
-    /// The key under which an answer can be recorded in `$log`. A key stands for one content in a stream, and commands to runs
-    /// that do not exist share this stream. So if the stream has the key already, the run's name is added to it. `None` if that
-    /// key is there too, or is too long: without a key a second delivery would be recorded again.
+    /// The key under which an answer can be recorded in `$log`. In a stream, a key belongs to one content, and commands to
+    /// runs that do not exist share this stream. So if the stream has the key already, the run's name is added to the key.
+    /// `None` if the stream has that key too, or if it is too long. Without a key, a second delivery would be recorded
+    /// again.
     pub(crate) fn free_key(&self, run: &str, key: &str) -> Option<String> {
         let is_free = |key: &String| key.len() as u64 <= IDEMPOTENCY_KEY_LEN_MAX && !self.0.contains_key(key);
         [key.to_owned(), of_run(run, key)].into_iter().find(is_free)

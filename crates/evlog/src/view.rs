@@ -55,7 +55,7 @@ pub struct RunSummary {
     pub run: String,
     /// Its contract.
     pub contract: &'static str,
-    /// The definition that it brought, if runs of the contract bring one.
+    /// The definition that the run was created with, if runs of the contract have one.
     pub definition: Option<String>,
     /// Its state in one word.
     pub status: String,
@@ -131,7 +131,7 @@ impl View {
         self.missing.as_ref().map_or(Ok(()), |missing| Err(OpenError::Refused(missing.clone()).into()))
     }
 
-    /// The same log as it was before damage in its last segment, and that damage.
+    /// A view of the log as it was before damage in its last segment, and that damage as the error.
     pub fn before_damage(mut self) -> (View, Result<(), LogError>) {
         let damage = self.check_whole();
         if damage.is_err() {

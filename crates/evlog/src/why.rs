@@ -99,12 +99,12 @@ impl View {
         self.why_with_progress(place, &|_| ())
     }
 
-    /// The same. Reports how many events were folded so far, at most [`LIMITS`]`.folds`.
+    /// Like [`why`](Self::why), but reports how many events were folded so far, at most [`LIMITS`]`.folds`.
     pub fn why_with_progress(&self, place: Place<'_>, progress: &dyn Fn(u64)) -> Result<Option<Why>, LogError> {
         self.why_within(place, LIMITS, progress)
     }
 
-    /// The same with other limits.
+    /// Like [`why_with_progress`](Self::why_with_progress), with other limits.
     pub(crate) fn why_within(
         &self,
         place: Place<'_>,

@@ -1,4 +1,4 @@
-//! No circles inside a crate: modules beside each other, each with all that stands below it, use each other one way.
+//! No circles inside a crate: of two modules beside each other, with all modules below them, only one may use the other.
 //!
 //! A module and those below it may use each other. Tests are left out.
 //! Does not: see ties by method calls, by fields, or by names that a function hands on. They write no path.
@@ -16,7 +16,7 @@ const NAMES_SHOWN: usize = 4;
 struct Circle {
     /// The root file of their crate.
     root: String,
-    /// The module that they stand in.
+    /// The module that contains them.
     above: Place,
     members: BTreeSet<String>,
     /// What leads from one member to another.
@@ -36,7 +36,7 @@ fn circles(root: &str, ties: &[Tie]) -> Vec<Circle> {
     let mut levels = BTreeMap::<Place, BTreeMap<(String, String), Vec<Tie>>>::new();
     for tie in ties {
         let common = tie.from.iter().zip(&tie.to).take_while(|(from, to)| from == to).count();
-        // Where one of the two stands above the other, there is no second child: these may use each other.
+        // If one of the two is above the other, there is no second child: these may use each other.
         if let (Some(from), Some(to)) = (tie.from.get(common), tie.to.get(common)) {
             let level = levels.entry(tie.from[..common].to_vec()).or_default();
             level.entry((from.clone(), to.clone())).or_default().push(tie.clone());

@@ -1,5 +1,4 @@
-//! Checks that the tests in the safety table of `docs/testing.md` exist: every name of a test there is that of a
-//! function in the sources.
+//! Checks that the tests in the safety table of `docs/testing.md` exist: each is the name of a function in the sources.
 
 use crate::finding::Finding;
 use crate::repository::Repository;
@@ -29,7 +28,7 @@ fn check(document: &str, functions: &BTreeSet<&str>) -> Vec<Finding> {
         .collect()
 }
 
-/// What stands between backticks and is written like the name of a test: several words, no path.
+/// The texts between backticks that look like the name of a test: several words, no path.
 fn tests(line: &str) -> impl Iterator<Item = &str> {
     let is_name =
         |name: &&str| name.matches('_').count() > 2 && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());

@@ -28,13 +28,13 @@ fn check(document: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     findings
 }
 
-/// The crate that a line begins to speak of.
+/// The crate that a line begins to describe.
 fn subject(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix("**`")?.split_once('`')?;
     Some(name)
 }
 
-/// What stands between backticks and ends like a Rust file.
+/// The texts between backticks that end like a Rust file.
 fn file_names(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2).filter(|name| crate::repository::extension_of(name) == "rs")
 }

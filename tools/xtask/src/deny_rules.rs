@@ -1,7 +1,7 @@
 //! The rules of `.deny.toml`: which licences, sources and packages the workspace may depend on. cargo-deny reads the
 //! same file; here it is read strictly, so that no rule in it is silently ignored.
 //!
-//! The licences stand a second time in the supply-chain example, which needs cargo only; the two lists are compared.
+//! The supply-chain example, which needs only cargo, has a second list of licences; the two lists are compared.
 
 use crate::finding::Finding;
 use crate::manifest::{parse, texts};
@@ -12,7 +12,7 @@ use toml::{Table, Value};
 pub(crate) const DENY: &str = ".deny.toml";
 const ALLOWED: &str = "docs/examples/supply-chain/allowed-licences.txt";
 
-/// Rules that are decided here as they stand, and in no other way.
+/// Rules that must have exactly these values.
 const FIXED: [(&str, &str); 7] = [
     ("graph.all-features", "true"),
     ("licenses.unused-allowed-license", "\"allow\""),

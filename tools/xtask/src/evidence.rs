@@ -1,7 +1,7 @@
 //! Evidence: each numbered rule of the documents is cited by a test.
 //!
-//! A rule is defined where a table row, a list item or a heading begins with its id in bold, `**F-22**`, or where the id is
-//! all that a row's first cell holds; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or
+//! A rule is defined by a table row, list item or heading that begins with its id in bold, `**F-22**`, or by a row whose
+//! first cell has only the id; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or
 //! Python, or in the `#[cfg(test)]` part of a module. A document that is not there yet is skipped, and the matrix says so.
 //!
 //! Does not: judge whether the test that cites a rule shows it. The reviewer does that.
@@ -95,7 +95,7 @@ fn definitions(letter: char, text: &str) -> Vec<(RuleId, usize)> {
     text.lines().enumerate().filter_map(defined).collect()
 }
 
-/// The rule id that a string begins with, and its length. Only the letter `H` may stand without a dash.
+/// The rule id that a string begins with, and its length. Only the letter `H` needs no dash.
 fn id_at(letter: char, text: &str) -> Option<(RuleId, usize)> {
     let after = text.strip_prefix(letter)?;
     let digits = after.strip_prefix('-').or(Some(after).filter(|_| letter == 'H'))?;
@@ -119,7 +119,7 @@ fn citations(files: &[SourceFile]) -> BTreeMap<RuleId, Vec<Place>> {
     found
 }
 
-/// How many lines of a file stand before its tests: none in a test file, all in a file without tests.
+/// The number of lines before the tests of a file: 0 in a test file, all in a file without tests.
 fn first_test_line(file: &SourceFile) -> usize {
     let name = file.path.rsplit('/').next().unwrap_or(&file.path);
     let in_tests = file.path.starts_with("tests/") || file.path.contains("/tests/");

@@ -12,12 +12,12 @@ enum Part {
     Literal,
 }
 
-/// Only the code: comments, and what stands inside of string and character literals, are spaces.
+/// Only the code: comments, and the content of string and character literals, are replaced by spaces.
 pub(crate) fn code_only(text: &str) -> String {
     blanked(text, |part| part == Part::Code)
 }
 
-/// Code and comments: only what stands inside of literals is spaces.
+/// Code and comments: only the content of literals is replaced by spaces.
 pub(crate) fn without_literals(text: &str) -> String {
     blanked(text, |part| part != Part::Literal)
 }
@@ -100,7 +100,7 @@ fn raw_string_end(chars: &[char], start: usize, hashes: usize) -> usize {
     (start..chars.len()).find(closes).map_or(chars.len(), |at| at + 1 + hashes)
 }
 
-/// After a quote stands a character, or a lifetime's name.
+/// After a quote comes a character, or a lifetime's name.
 fn quote(chars: &[char], at: usize) -> (Part, usize) {
     match chars[at + 1..] {
         ['\\', _, ..] => {

@@ -1,7 +1,7 @@
-//! The lock files of workspaces beside ours, which no other check builds: they must lock what our manifests ask for, or
-//! the first person who builds there finds out.
+//! The lock files of workspaces beside ours, which no other check builds: they must lock what our manifests ask for.
+//! Otherwise the next build there fails.
 //!
-//! Does not: look at versions. Which of them fit is cargo's business, and needs a registry.
+//! Does not: look at versions. Only cargo, with a registry, can tell which versions fit.
 
 use crate::finding::Finding;
 use crate::manifest::{self, Dependencies};

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match run(&command, &mut io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
-            // Standard error is gone as well when this fails; the exit code remains.
+            // If this fails, standard error was closed too; the exit code remains.
             writeln!(io::stderr(), "error: {error}").unwrap_or_default();
             ExitCode::from(2)
         }

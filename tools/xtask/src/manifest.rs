@@ -1,4 +1,4 @@
-//! As much of `Cargo.toml` and `Cargo.lock` as the checks need.
+//! Reads the parts of `Cargo.toml` and `Cargo.lock` that the checks need.
 //!
 //! A text that is no TOML has no tables here. Cargo says so before any check runs.
 
@@ -79,7 +79,7 @@ pub(crate) fn dependencies(manifest: &str) -> Dependencies {
     Dependencies { normal: names(&["dependencies", "build-dependencies"]), tests: names(&["dev-dependencies"]) }
 }
 
-/// The package whose name is another one than that of its library: the name was taken.
+/// The package whose name differs from the name of its library, because the name was not free.
 const RENAMED: (&str, &str) = ("evlog-engine", "evlog");
 
 /// The name by which manifests and sources know a package.
@@ -104,8 +104,8 @@ pub(crate) fn needs_of_our_own(lock: &str) -> BTreeMap<String, BTreeSet<String>>
     own.map(|package| (package.name, package.needs.iter().map(name).collect())).collect()
 }
 
-/// What a package of the lock file needs, of these names, as the lock file writes it: with a version where several are
-/// locked, since another crate's tests may need an older one.
+/// Which of these names a package of the lock file needs, as the lock file writes them: with a version if several are
+/// locked, because another crate's tests may need an older one.
 pub(crate) fn locked_needs(lock: &str, package: &str, names: &BTreeSet<String>) -> BTreeSet<String> {
     let needs = locked(lock).into_iter().filter(|locked| locked.name == package).flat_map(|locked| locked.needs);
     needs.filter(|need| names.contains(need.split(' ').next().unwrap_or(need))).collect()

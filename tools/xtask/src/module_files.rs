@@ -1,4 +1,4 @@
-//! Which files the modules of a file stand in.
+//! The files of the modules of a file.
 //!
 //! Does not: know the attribute `path`, nor `build.rs` and `src/bin`, whose modules stand beside them. The repository does without.
 

@@ -47,8 +47,8 @@ some events.";
 
 /// Check the order of all events, by built-in rules and by yours
 ///
-/// The whole log is read in one pass. `evlog verify` checks bytes, roots and contracts; `evlog audit` checks what happened when:
-/// gaps, causes, clocks, sessions, losses, runs that name other runs, and the rules that you write.
+/// The whole log is read in one pass. `evlog verify` checks bytes, roots and contracts; `evlog audit` checks the order and
+/// times of events: gaps, causes, clocks, sessions, losses, runs that name other runs, and the rules that you write.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AuditArgs {
@@ -299,7 +299,8 @@ fn counted_rules(rules: &[Rule], report: &Report) -> String {
     format!("{} built-in, {} of yours{of_runs}", order::BUILT_IN.len(), rules.len())
 }
 
-/// The rules that users wrote, each with its name in reports: those of files, then those of contracts that runs brought.
+/// The rules that users wrote, each with its name in reports: first the rules of files, then the rules of contracts that
+/// runs define.
 fn written<'r>(rules: &'r [Rule], report: &'r Report) -> impl Iterator<Item = (&'r str, &'r Rule)> {
     let brought = report.brought.iter().map(|(name, rule)| (name.as_str(), rule));
     rules.iter().map(|rule| (rule.name(), rule)).chain(brought)

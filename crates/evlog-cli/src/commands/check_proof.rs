@@ -41,7 +41,7 @@ pub(crate) struct CheckProofArgs {
     /// The proof; `-` for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The checkpoint that the proof leads to
+    /// The checkpoint that the proof is for
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
     /// The older checkpoint; for a consistency proof

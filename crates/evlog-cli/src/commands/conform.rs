@@ -149,8 +149,8 @@ fn report(bundle: &Path, pipeline: &str, found: &Conformance) -> Report {
     report
 }
 
-/// Adds how the stages ended: a bundle that conforms can be that of a run that failed. It has no place in SARIF, which is for findings
-/// in files.
+/// Adds how the stages ended, because the bundle of a failed run can conform. It has no place in SARIF, which is for
+/// findings in files.
 fn add_stages(report: &mut Report, bundle: &Bundle, pipeline: &str, found: &Conformance) {
     let (run, status) = (found.run.as_deref().unwrap_or("unknown run"), found.status.as_deref());
     let ended = stages::Ended { run, pipeline, status, outcomes: &found.outcomes };

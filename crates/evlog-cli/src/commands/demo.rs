@@ -86,7 +86,7 @@ fn record(log: &Path) -> Result<(), CommandError> {
     CommandError::followed_by(recorded, writer.close().map_err(CommandError::from))
 }
 
-/// Changes one byte of the first segment, as somebody could who may write to the file.
+/// Changes one byte of the first segment, as anybody can who has permission to write to the file.
 fn forge(log: &Path) -> Result<(), CommandError> {
     let segment = Layout::new(log).segment(Position(0));
     let failed = |error: io::Error| CommandError::file("forge", segment.display(), &error);

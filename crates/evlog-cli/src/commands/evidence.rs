@@ -78,7 +78,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     Ok(Verdict::Yes)
 }
 
-/// Explains a run from its files alone: without the log, nobody knows what stands in the runs that it reused stages of.
+/// Explains a run from its files alone. Without the log, the runs whose stages it reused are not known.
 pub(crate) fn explained(bundle: &Bundle) -> Explanation {
     explanation(bundle, &file_json(bundle, RUN_FILE), &Lineage::default())
 }
@@ -126,7 +126,7 @@ fn commits(view: &View, run: &str) -> Result<Vec<(Seq, Seq)>, LogError> {
     Ok(commits)
 }
 
-/// Where the run's commits stand. All of them are covered by the checkpoint.
+/// The places of the run's commits. The checkpoint covers all of them.
 fn places(view: &View, commits: Vec<(Seq, Seq)>, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
     let mut places = Vec::new();
     for (commit, seq) in commits {

@@ -85,7 +85,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExportArgs) -> Result<V
     args.check_from(&view)?;
     let flat = args.flat(ui, &view)?;
     match args.export(ui, &view, flat) {
-        // What other commands print is read as far as somebody wants it. An export is all there, or is none.
+        // The reader of another command may stop early. An export that is not complete is an error.
         Err(_) if ui.has_lost_its_reader() => {
             Err(CommandError::user("--out -: the reader of stdout left before the end, so the export is not complete"))
         }
@@ -153,7 +153,7 @@ impl ExportArgs {
         outputs::check_or_stdout("--out", &self.out, &context.log, None)
     }
 
-    /// The columns of payloads: found in a pass of their own, because they stand before the first event.
+    /// The columns of payloads. They need their own pass over the log, because the file has them before the first event.
     fn flat(&self, ui: &Ui, view: &View) -> Result<Flat, CommandError> {
         let (mut flat, mut learnt) = (Flat::default(), 0_u64);
         if self.flattened.is_empty() {
@@ -195,7 +195,7 @@ impl ExportArgs {
         target.finish()
     }
 
-    /// Visits the events that are meant, in the order of the format.
+    /// Visits the selected events, in the order of the format.
     fn each(
         &self,
         view: &View,

@@ -1,7 +1,7 @@
 //! `evlog import`: a new log with the events of an export.
 //!
-//! Invariant: what the new log says is true of it. When it was recorded, who was authenticated, and seqs are facts about the new log;
-//! what the old log said of these is not repeated as if this log had seen it.
+//! Invariant: what the new log says is true. Recording times, principals and seqs are facts about the new log. It does not
+//! repeat the values of the old log.
 
 mod line;
 
@@ -72,7 +72,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<V
     // An unfinished log is removed when this is dropped.
     let draft = files::draft_dir(&context.log)?;
     let made = draft.path().join("log");
-    // Events without a correlation stay without: that of this command's caller is not theirs.
+    // Events without a correlation get none: the correlation of this command's caller does not belong to them.
     let options = Options { correlation: None, ..Context::options("import", true)? };
     let log = options.open(&made, contracts())?;
     let mut import = Import::new(&log);
@@ -197,8 +197,8 @@ impl<'l> Import<'l> {
         Ok(())
     }
 
-    /// The events of a log have rising seqs. Where they do not rise, another export begins, and the seqs of its causes are not those of
-    /// the events before.
+    /// The events of a log have rising seqs. If they do not rise, another export begins. Its causes do not refer to the
+    /// events of the first export.
     fn follow(&mut self, seq: u64) -> Result<(), CommandError> {
         match self.last.replace(seq) {
             Some(last) if seq <= last => {

@@ -138,7 +138,7 @@ impl Inspected<'_> {
         self.report_of(self.inspection.segments())
     }
 
-    /// The same of some segments.
+    /// Like [`report`](Self::report), for some of the segments.
     fn report_of(&self, segments: &[Segment]) -> Report {
         let mut report = empty(self.log);
         let of = |segment: &Segment| {

@@ -42,7 +42,7 @@ pub(crate) struct ProveArgs {
     /// Prove that the log extends this older checkpoint: a file, or the size of a checkpoint that the log keeps
     #[arg(long, value_name = "OLD")]
     from: Option<String>,
-    /// The checkpoint that the proof leads to: a file or a size, like --from [default: the newest that the log keeps]
+    /// The checkpoint that the proof is for: a file or a size, like --from [default: the newest that the log keeps]
     #[arg(long, value_name = "NEW", visible_alias = "checkpoint")]
     to: Option<String>,
     /// Write the proof to this file; `-` for stdout

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 const IN_FILE_MAX: usize = 100;
 /// The most runs that a directory has a page about.
 const IN_DIR_MAX: usize = 10_000;
-/// What stands at the end of each page.
+/// The text at the end of each page.
 const FOOTER: &str = "Made by `evlog report` from the log alone. The page has no time of its own: the same log, with the same options, gives \
     the same page. Times are in UTC. A page can be changed by anybody who has it; `evlog verify` and `evlog evidence` show what the log itself proves.";
 

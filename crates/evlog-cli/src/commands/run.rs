@@ -179,7 +179,7 @@ fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<En
         let interrupts = Arc::new(Interrupts::default());
         let caught = Caught::raising(interrupts.clone());
         let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
-        // A failed signing is reported at once; the exit code is that of the run.
+        // A failed signing is reported at once, and does not change the exit code.
         let (done, _signed) = signing::during(signer, &|| Some(&log), || {
             run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
         });

@@ -110,7 +110,7 @@ fn named(run: &RunSummary) -> String {
     }
 }
 
-/// The mark of a run: that of its last event, or else that of its first.
+/// The mark of a run: the mark of its last event, or else of its first event.
 fn marked(run: &RunSummary, policies: &Policies) -> Option<Vec<table::Cell>> {
     let last = run.last.mark(policies.apart_ns(run.last_seq)).map(|mark| ("last", mark));
     let first = run.first.mark(policies.apart_ns(run.first_seq)).map(|mark| ("first", mark));

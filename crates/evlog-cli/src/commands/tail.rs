@@ -154,7 +154,7 @@ impl Tail<'_> {
             return if from.is_some() { Ok(Verdict::Yes) } else { all.check(&view).map(|()| Verdict::Yes) };
         }
         let mut growth = view.follow();
-        // The reader may have gone. Without new events no write would fail, so check for it.
+        // The reader may have ended. Without new events no write fails, so check for this.
         while events.ui.is_read() && !listener::is_gone() {
             if view.refresh().map_err(|error| self.judged(error))? {
                 if !check(verifying.as_mut(), &view, &mut events)? {
@@ -205,8 +205,8 @@ impl Tail<'_> {
         self.needs_place().then(|| Place::after_last(view, fact)).flatten()
     }
 
-    /// Notes how far events were shown, if somebody needs that, and if they could be written. `last` is the place if an event
-    /// was read: otherwise the one before it is looked up.
+    /// Notes how far events were shown, if a place is kept and the events could be written. `last` is the place of the last
+    /// event that was read. Without it, the event before `next` is looked up.
     fn note(&mut self, view: &View, last: Option<Place>, next: Seq, events: &Events<'_>) -> Result<(), CommandError> {
         if !events.ui.is_read() || !self.needs_place() {
             return Ok(());

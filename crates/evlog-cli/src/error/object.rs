@@ -1,4 +1,4 @@
-//! The error of a command that was asked for JSON: a shape of version 1, as those of `json`.
+//! The error of a command that was asked for JSON: a shape of version 1, like the shapes of `json`.
 
 use super::CommandError;
 use serde::Serialize;

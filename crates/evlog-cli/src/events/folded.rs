@@ -1,13 +1,13 @@
 //! `tail --fold`: one line a run. On a terminal the line is drawn over; elsewhere each change of a run's status is a line.
 //!
-//! Invariant: the memory is bounded. A terminal keeps the rows that it shows, and elsewhere the statuses of a fixed number of runs
-//! are remembered: that of another run may be printed again.
+//! Invariant: the memory is bounded. For a terminal, the rows on the screen are kept. Otherwise, the last statuses of a
+//! fixed number of runs are kept, and the status of any other run may be printed again.
 
 use super::columns::{Columns, Fit, Row};
 use crate::ui::Ui;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Of how many runs the last status is remembered.
+/// The number of runs whose last status is remembered.
 const REMEMBERED_MAX: usize = 100_000;
 
 /// The runs so far.

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - Events of a run may be missing among those that are read: then the run is folded again from its first event.
-//! - The memory is that of the runs that were shown and have not ended.
+//! - The memory holds the runs that were shown and have not ended.
 
 use evlog::View;
 use evlog::history::LOG_STREAM;

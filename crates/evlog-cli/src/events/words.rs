@@ -20,7 +20,7 @@ const DIGEST_SHOWN: usize = 12;
 pub(crate) enum Extent {
     /// The members that have a value. Longer values are cut at this number of characters, and nested lists are counted.
     Short(usize),
-    /// The same, with each value in its full length.
+    /// Every value in its full length.
     Whole,
     /// Every member as it is.
     All,

@@ -32,13 +32,14 @@ pub(crate) struct Judged {
     pub(crate) has_ended: bool,
     /// Why it has this status, if the proven events can be folded.
     pub(crate) explanation: Option<Explanation>,
-    /// Of each proof that holds: the bytes of its commit, the seq of the first event in it, and how many there are.
+    /// For each proof that holds: the bytes of its commit, the seq of the commit's first event, and the number of its
+    /// events.
     pub(crate) commits: Vec<(Range<u64>, Seq, u64)>,
     /// Who signed the checkpoint, and the Unix seconds that a cosignature states. Not verified here.
     pub(crate) signatures: Vec<(String, Option<u64>)>,
     /// The files that the proven events give, with their texts.
     pub(crate) projections: Vec<(Projected, String)>,
-    /// The same files as earlier versions of their projections give them: a page can be older than this program.
+    /// The files as earlier versions of their projections make them, because a page can be older than this program.
     earlier: Vec<(Projected, String)>,
     /// Why the proven events cannot be folded.
     pub(crate) contract_finding: Option<String>,
@@ -219,7 +220,7 @@ impl Judged {
         )
     }
 
-    /// What ties the events to those of other runs, each text once, in order.
+    /// The correlations of the events, each text once, in order.
     pub(crate) fn correlations(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let texts = self.events.iter().filter_map(|event| event["correlation"].as_str());

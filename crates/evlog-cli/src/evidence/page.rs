@@ -11,7 +11,7 @@ use evlog_report::{
 };
 use serde_json::Value;
 
-/// What stands at the end of each page.
+/// The text at the end of each page.
 const FOOTER: &str = "This page does not check itself, and anybody can write a page. `evlog check-evidence FILE --key LOG.pub` checks all of it, \
     without a network and without the log: the signature by the log's public key, which you get from elsewhere; that each event stands in the \
     signed log; that the files follow from these events; and that this page shows what its data says. Nothing in it proves that the run has \

@@ -1,12 +1,12 @@
 //! How the stages of a run ended, as test cases: a stage that failed is a failure, and a stage that was skipped is skipped.
 //!
-//! Invariant: the report of a run that did not end as `success` or `partial` has a failure, whatever its stages say.
+//! Invariant: the report of a run that did not end as `success` or `partial` has a failure, even if no stage failed.
 
 use super::{Answer, Finding, Place, Report, Rule};
 use evlog_lifecycle::pipeline::{Outcome, StageStatus};
 use std::collections::BTreeMap;
 
-/// A run that was brought to its end, or was not.
+/// A run, and whether it could be completed.
 pub(crate) struct Ended<'a> {
     pub(crate) run: &'a str,
     pub(crate) pipeline: &'a str,
@@ -40,7 +40,7 @@ pub(crate) fn add(report: &mut Report, ended: &Ended<'_>, is_there: &dyn Fn(&str
     }
 }
 
-/// The test case of a run that could not be brought to its end.
+/// The test case of a run that could not be completed.
 pub(crate) fn add_error(report: &mut Report, run: &str, message: &str) {
     let help = "The message says what happened, and what to do.";
     let rule = report.rule(Rule::new("run_ends", "the run is brought to its end", help));

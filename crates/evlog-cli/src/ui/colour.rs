@@ -35,7 +35,7 @@ impl Colour {
         self.decide(&|name| std::env::var(name).ok(), moves(stream))
     }
 
-    /// The same, with this environment. `moves`: the stream is a terminal, and not a dumb one.
+    /// Like [`shows`](Self::shows), with this environment. `moves`: the stream is a terminal, and not a dumb one.
     fn decide(self, variable: &dyn Fn(&str) -> Option<String>, moves: bool) -> bool {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         match self {

@@ -8,7 +8,7 @@
 //! - The lines are drawn ten times a second, however much a stage prints: output is only kept until the next drawing.
 //! - A line is no wider than the terminal is when it is drawn, so that the next drawing covers it.
 //! - No control character of what a stage printed reaches the terminal.
-//! - When this is dropped, nothing of it is left on the screen.
+//! - When a region is dropped, its lines are removed from the screen.
 
 use super::{REGION, Tone, painted, talk, visible};
 use console::truncate_str;
@@ -24,7 +24,7 @@ const PADDED_COLUMNS_MIN: usize = 60;
 /// Only this many bytes of a line of output are considered: no terminal is wider.
 const LINE_LEN_MAX: usize = 2048;
 
-/// The moving lines. What is said on stderr meanwhile is written above them.
+/// The moving lines. Messages on stderr are written above them.
 pub(crate) struct Region {
     lines: MultiProgress,
     stages: Vec<Line>,
@@ -144,7 +144,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         self.stages.iter().for_each(|line| line.bar.disable_steady_tick());
         *slot() = None;
-        // If the terminal is gone, it needs no clearing.
+        // If the terminal was closed, it needs no clearing.
         let _gone = self.lines.clear();
     }
 }

@@ -1,5 +1,5 @@
-//! The terminal that moving lines are drawn on. If it is gone or does not accept output, that is no error: the command
-//! continues as it would without moving lines.
+//! The terminal that moving lines are drawn on. If it was closed or does not accept output, this is not an error: the
+//! command continues without moving lines.
 
 use super::talk;
 use indicatif::{ProgressDrawTarget, TermLike};

@@ -25,7 +25,7 @@ pub(crate) fn apart() -> io::Result<&'static File> {
     Ok(&APART.get_or_init(|| talk).file)
 }
 
-/// Nothing can be done about a standard error that is gone.
+/// If standard error was closed, the message is lost.
 pub(crate) fn write(text: &str) {
     let _gone = match APART.get() {
         Some(talk) => Waiting(&talk.file).write_all(text.as_bytes()),

@@ -17,7 +17,7 @@ const INDENT: usize = 4;
 /// What shows that text was cut.
 const CUT: &str = "…";
 
-/// The side of its column at which a cell stands.
+/// The side of its column to which a cell is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Left,

@@ -154,7 +154,7 @@ fn an_audit_is_recorded_with_the_root_of_what_it_read_and_the_digests_of_its_rul
     assert_eq!((audited["next_seq"].as_u64(), &audited["root"]), (Some(8), &verified));
     let blake3 = blake3::hash(FOUR_EYES.as_bytes()).to_hex().to_string();
     assert_eq!(audited["rules"], serde_json::json!([{"file": "rules.toml", "blake3": blake3}]));
-    // A part cannot stand for the whole, and what could not be judged is not recorded.
+    // An audit of a part of the log is not recorded, and neither is an audit that could not be carried out.
     room.ends(2, &["audit", "--record", "--actor", "ann"]).says("--record: expected an audit of all events");
     room.ends(2, &["audit", "--record", "--at", "3"]).says("cannot be used with");
     room.ends(2, &["audit", "--record", "--rules", "missing.toml"]);
@@ -318,7 +318,7 @@ fn the_golden_logs_of_each_version_of_format_and_projections_are_replayed_and_au
     }
 }
 
-/// A payment of the example lifecycle: approved, and executed, each by somebody.
+/// A payment of the example lifecycle, approved by one person and executed by another or the same.
 fn paid(room: &Room, run: &str, approved_by: &str, executed_by: &str) -> Vec<String> {
     let line = |what: &str, actor: &str| {
         format!("{{\"contract\":\"lifecycle\",\"run\":\"{run}\",\"actor\":\"{actor}\",{what}}}\n")
@@ -351,7 +351,7 @@ fn a_rule_of_a_contract_file_refuses_what_would_break_it_and_is_judged_without_t
     assert_eq!(refused.code, 1, "{refused:?}");
     let why = "rule `four-eyes` of the run's contract: expected: who approves a payment does not execute it";
     assert!(refused.out.contains(why), "{refused:?}");
-    // Nothing of it is recorded, and another person can go on, although no file says the rule any more.
+    // The refused command is not recorded, and another person can continue the run. No file has the rule any more.
     assert_eq!(room.ends(0, &["runs", "--run", "P2", "--json"]).json()["status"], "approved");
     // A run of the same lifecycle with rules that are not enforced is judged at the end.
     room.write("payment.toml", &payment.replace("enforce = true", "enforce = false"));

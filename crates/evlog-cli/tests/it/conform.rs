@@ -43,7 +43,7 @@ fn conform(room: &Room, code: i32, more: &[&str]) -> Done {
     room.ends(code, &[&["conform", &bundle()], more].concat())
 }
 
-/// Makes the bundle say something else.
+/// Changes a value in the bundle.
 fn spoil(room: &Room) {
     let path = room.path(&format!("{}/manifest.json", bundle()));
     let text = fs::read_to_string(&path).unwrap();
@@ -68,7 +68,7 @@ fn a_bundle_that_evlog_wrote_conforms_and_one_that_was_changed_does_not() {
 
 #[test]
 fn every_error_of_a_manifest_is_listed_however_many_values_it_has() {
-    // G-65: the bound is that of this document, not of any of its size.
+    // G-65: the bound is computed for this document, and not for all documents of its size.
     let room = room();
     let path = room.path(&format!("{}/manifest.json", bundle()));
     let mut manifest: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -198,7 +198,7 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     assert!(found.out.starts_with("check 1: manifest.json, at /team: expected type string"), "{found:?}");
     room.write("own.json", &definition.replace("\"manifest.schema.json\"", "true"));
     room.ends(0, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"]);
-    // The same as a contract file; with line and column of what is wrong in one.
+    // The same definition as a contract file. A mistake in the file is reported with line and column.
     room.write("own.toml", "name = \"own\"\nstages = [{ id = \"one\" }]\n");
     room.ends(0, &["conform", "runs/r", "--pipeline", "own.toml", "--plan", "plan.toml"]);
     room.write("own.toml", "name = \"own\"\nstages = [{ id = \"one\" }]\nmanifest_schema = \"x\"\n");

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: what was answered is in the log, whole and in order, and every projection of it agrees.
+//! `kill -9` at any moment: every answered command is in the log, whole and in order, and every projection matches.
 
 use crate::support::Room;
 use serde_json::Value;
@@ -74,7 +74,7 @@ impl Lines {
         self.lines.lock().unwrap().clone()
     }
 
-    /// All of them, once the writing end is closed.
+    /// All lines, once the writing end is closed.
     pub(crate) fn all(self) -> Vec<String> {
         self.reader.join().unwrap();
         std::mem::take(&mut *self.lines.lock().unwrap())

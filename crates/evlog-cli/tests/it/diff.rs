@@ -78,7 +78,7 @@ fn another_log_and_bundles_are_compared_with_the_log_at_the_same_point() {
     // The bundles are of an earlier state.
     let runs: Vec<Value> = room.ends(1, &["diff", "--other", "then", "--json"]).lines();
     assert!(runs.iter().any(|line| line["run"] == "order-7" && line["change"] == "removed"), "{runs:?}");
-    // One file was changed by hand, one is gone.
+    // One file was changed by hand, one was removed.
     let path = room.path("then/runs/RUN_0001/run.json");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("failed", "success")).unwrap();
     fs::remove_file(room.path("then/runs/RUN_0001/manifest.json")).unwrap();

@@ -1,5 +1,4 @@
-//! Machines that do not give what is asked for: disks that are read-only or full, memory that ends, and several writers at
-//! once.
+//! Machines with a shortage: disks that are read-only or full, too little memory, and several writers at once.
 
 use crate::support::{Done, READING, Room};
 use std::fs;

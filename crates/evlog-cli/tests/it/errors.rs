@@ -202,7 +202,7 @@ type Row = (&'static str, Result<&'static str, Reason>);
 const PARSER: Reason = "the parser of arguments refuses it first";
 const FAULT: Reason = "it takes a fault of the disk at one moment; tests of the crate cause it";
 
-/// The error types whose variants are compared, each with all of them.
+/// The error types whose variants are compared, each with all its variants.
 const VARIANTS: [(&str, &[Row]); 3] = [
     (
         "OpenError",
@@ -263,7 +263,7 @@ fn plan(last: &str) -> String {
     format!("name = \"small\"\n{}{}", stage("sum", "true"), stage("last", last))
 }
 
-/// A log of every contract, keys, plans, and what stands in the way of some commands.
+/// A log of every contract, keys, plans, and files that are in the way of some commands.
 pub(crate) fn room() -> Room {
     let room = Room::with_batch();
     room.write("plan.toml", &plan("false"));

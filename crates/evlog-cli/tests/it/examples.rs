@@ -1,4 +1,4 @@
-//! The plans under `docs/examples`, as the README tells to run them.
+//! The plans under `docs/examples`, run as the README says.
 
 use crate::support::{Done, Room};
 use serde_json::Value;
@@ -50,7 +50,7 @@ fn k13_the_plans_with_a_registry_end_as_they_say_and_conform() {
     assert_eq!(contract("measured/words/truth.json"), "word_list");
     let bundle = bundle.display().to_string();
     room.ends(0, &["conform", &bundle, "--plan", &plan("plan"), "--exit-code", "0"]);
-    // A stage that says success and whose bound file is gone does not conform (check 23).
+    // A stage with the outcome success whose bound file is missing does not conform (check 23).
     std::fs::remove_file(Path::new(&bundle).join("summed/total.json")).unwrap();
     let done = room.ends(1, &["conform", &bundle, "--plan", &plan("plan")]);
     assert!(done.out.contains("summed/total.json"), "{done:?}");

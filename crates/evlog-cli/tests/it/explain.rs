@@ -125,7 +125,8 @@ fn what_a_run_recorded_makes_no_markup() {
     }
 }
 
-/// Markdown has autolinks, which GitHub makes of text too: no character that could make one, or end an escape, stands as it is.
+/// Markdown has autolinks, which GitHub makes of text too: every character that could make a link, or end an escape, is
+/// escaped.
 #[test]
 fn a_summary_page_has_no_link_no_image_and_no_tag_of_what_a_run_recorded() {
     let room = Room::new();
@@ -290,7 +291,7 @@ fn why_shows_the_events_that_made_one_value_and_leaves_out_the_others() {
     assert_eq!((&last["value"], &last["event"]["payload"]["stage"]), (&json!("failed"), &json!("c")));
     let text = room.ends(0, &["explain", "r", "--why", "/stages/2/state"]).out;
     assert!(text.contains("value    \"failed\"\n") && text.contains("it last changed at the last of them"), "{text}");
-    // As of an earlier event it was another value.
+    // As of an earlier event, the value was another one.
     let at = events[0]["event"]["seq"].to_string();
     let earlier = room.ends(0, &["explain", "r", "--why", "/stages/2/state", "--at", &at, "--json"]).json();
     assert_eq!(earlier["value"], "pending");
@@ -403,7 +404,7 @@ fn a_run_names_the_runs_that_it_retries_and_those_that_retry_it() {
     assert_eq!(notes("A"), [said("run `B` retries it", 5)]);
     assert_eq!(notes("B"), [said("it retries run `A`, because of `operator`", 5), said("run `C` retries it", 8)]);
     assert_eq!(notes("C"), [said("it retries run `B`, because of `operator`; it is attempt 3, after `B`, `A`", 8)]);
-    // As it was before it was retried.
+    // The run as of a point before it was retried.
     let before = room.ends(0, &["explain", "A", "--at", "4", "--json"]).json();
     assert!(!before.to_string().contains("retries it"), "{before}");
 }
@@ -420,7 +421,7 @@ fn a_rejection_says_what_would_have_been_allowed() {
 {"contract":"machine","run":"M","do":"transition","to":"nowhere"}
 "#;
     let done = room.feed(&["submit", "--contract", order], lines.trim_start());
-    // The answer says it, too, and asks what was meant; it is the same when the command comes again.
+    // The answer also names the allowed statuses and the nearest one. A second delivery gets the same answer.
     assert!(done.out.contains("no such status; `created` may become `running`; did you mean `running`?"), "{done:?}");
     let refused = |run: &str| -> Vec<String> {
         let answer = room.ends(0, &["explain", run, "--json"]).json();

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// What may stand in the place of a file, in words, and how it gets there.
+/// What may be in the place of a file, in words, and the function that puts it there.
 type Harm = (&'static str, fn(&Path));
 
 const SPECIAL: [Harm; 4] = [
@@ -49,7 +49,7 @@ pub(crate) fn long_room() -> Room {
     room
 }
 
-/// How many events stand before a segment, as its header says.
+/// The number of events before a segment, from its header.
 fn before(whole: &Room, segment: usize) -> usize {
     let bytes = fs::read(&whole.segments()[segment]).unwrap();
     usize::try_from(SegmentHeader::decode(&bytes).unwrap().first_seq.0).unwrap()

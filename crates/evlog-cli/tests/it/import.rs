@@ -1,4 +1,4 @@
-//! `evlog import`: a new log from an export, which says only what is true of it.
+//! `evlog import`: a new log from an export, which says only what is true of the new log.
 
 use crate::export::names;
 use crate::support::Room;
@@ -96,7 +96,8 @@ fn an_import_that_cannot_keep_an_event_makes_no_log() {
     room.ends(0, &["--log", "copy", "import", "jsonl", "good.jsonl"]);
 }
 
-/// A chain of commands, each caused by the one before: the line of an error is that of its event, however many wait for the disk.
+/// A chain of commands, each caused by the one before: an error names the line of its event, even if many events wait for
+/// the disk.
 #[test]
 fn an_event_that_cannot_be_recorded_is_named_by_its_line_alone() {
     let room = Room::new();
@@ -125,7 +126,7 @@ fn a_line_longer_than_any_event_is_refused_before_it_is_read_to_its_end() {
     assert!(names(&room).is_empty());
 }
 
-/// The seqs of two exports say nothing about each other: that of a cause would be an event of the other log.
+/// The seqs of two exports are independent: a cause could refer to an event of the other log.
 #[test]
 fn two_exports_in_one_file_are_refused() {
     let room = Room::new();

@@ -1,4 +1,4 @@
-//! `evlog inspect`: what the files of a log are, whatever state they are in.
+//! `evlog inspect`: what the files of a log contain, in any state.
 
 use crate::forge;
 use crate::support::{BATCH, Room, files_below};

@@ -45,7 +45,8 @@ fn restate(room: &Room, signed: impl Fn(&Checkpoint, &str) -> String) {
     }
 }
 
-/// A log whose history and notes were forged, the notes with these signatures; none: those of the old notes.
+/// A log with forged history and notes. The notes have the given signature, or, without one, the signatures of the old
+/// notes.
 fn forged_room(signature: Option<&str>) -> Room {
     let room = signed_room();
     rewrite(&room.segments()[0], 0, other_number);

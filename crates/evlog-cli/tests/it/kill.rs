@@ -1,5 +1,5 @@
-//! `kill -9` of `evlog submit` in a loop, with eight threads that feed it and two `evlog tail -f` that follow through all its
-//! deaths: what was answered is in the log, and what a follower printed is not gone later.
+//! `kill -9` of `evlog submit` in a loop, with eight threads that feed it and two `evlog tail -f` that follow through all
+//! kills. Every answered command is in the log, and no event that a follower printed is lost later.
 //!
 //! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure; `EVLOG_KILLS=n` says how many: `just kill n`.
 
@@ -16,14 +16,14 @@ use std::time::Duration;
 const FEEDERS: u64 = 8;
 /// How often the command is killed in an ordinary run.
 const KILLS: u64 = 200;
-/// Starts a new log after this many, so that reading all of it stays cheap.
+/// Starts a new log after this many kills, so that reading the whole log stays cheap.
 const KILLS_OF_A_LOG: u64 = 20;
 
 fn number(name: &str, default: impl FnOnce() -> u64) -> u64 {
     std::env::var(name).map_or_else(|_| default(), |text| text.parse().unwrap())
 }
 
-/// Another one in each run: the moments are those of the machine anyway.
+/// Another seed in each run: the moments depend on the machine anyway.
 fn any_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) >> 32

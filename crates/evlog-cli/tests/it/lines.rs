@@ -70,7 +70,7 @@ fn a_line_shows_time_run_event_status_and_actor_before_the_payload() {
     );
     let last = out.lines().last().unwrap();
     assert_eq!(last.split_whitespace().nth(4), Some("failed"), "the status after the event: {out}");
-    // The same where the events before are not shown.
+    // The status is right even if the earlier events are not shown.
     assert_eq!(room.ends(0, &["tail", "-n", "1", "--run", "RUN_0001"]).out.split_whitespace().nth(4), Some("failed"));
     let log = room.ends(0, &["cat", "--run", "$log"]).out;
     assert!(log.lines().all(|line| line.split_whitespace().nth(4) == Some("-")), "the log has no status: {log}");

@@ -17,7 +17,7 @@ fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd")
 }
 
-/// Every page, by the name of its command: `key-new` is that of `evlog key new`.
+/// Every page, by the name of its command: `key-new` is the page of `evlog key new`.
 fn pages() -> Vec<(String, PathBuf)> {
     let files = files_below(&dir()).into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
     files.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()

@@ -44,15 +44,15 @@ schema = "any"
     room
 }
 
-/// Runs a command with little memory. With a trace of where it ended, which somebody may have asked for.
+/// Runs a command with little memory. A backtrace is asked for, because a user may do so.
 fn limited(room: &Room, limit: u32, arguments: &[&str]) -> Done {
     let script = format!("ulimit -c 0; ulimit -v {limit}; exec \"$0\" \"$@\"");
     let arguments = [&["-c", &script, env!("CARGO_BIN_EXE_evlog")], arguments].concat();
     room.command_of("bash", &arguments).env("RUST_BACKTRACE", "1").output().unwrap().into()
 }
 
-/// Runs a command with one limit after the other. Where memory ends it says so in this sentence, or that one thing could
-/// not be had, and nothing of the language that evlog is written in.
+/// Runs a command with one limit after the other. If memory runs out, evlog prints this sentence, or names the one thing
+/// that it could not get. It prints no message of Rust.
 #[track_caller]
 fn where_memory_ends(room: &Room, arguments: &[&str], sentence: &str, after: &dyn Fn(&Done)) {
     let mut said = 0;

@@ -1,5 +1,5 @@
-//! Standard streams that do not block (`O_NONBLOCK`), as a program that shares them may have set them: a reader or a writer
-//! that is slow costs no byte and changes no exit code.
+//! Standard streams that do not block (`O_NONBLOCK`), as another program that shares them may set them. A slow reader or
+//! writer loses no byte and changes no exit code.
 
 use crate::support::Room;
 use rustix::fs::{OFlags, fcntl_setfl};

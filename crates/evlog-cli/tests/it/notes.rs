@@ -28,7 +28,7 @@ pub(crate) fn cut(room: &Room) -> PathBuf {
     shorten(room, |path, size| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(size).unwrap())
 }
 
-/// The same; the file stays as long as it is, with zeros in the place of what was cut.
+/// Like [`cut`], but the file keeps its length, with zeros in the place of the cut bytes.
 pub(crate) fn blank(room: &Room) -> PathBuf {
     shorten(room, |path, size| {
         let mut bytes = fs::read(path).unwrap();

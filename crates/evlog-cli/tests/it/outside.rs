@@ -1,5 +1,5 @@
-//! What others do to a log's directory while a command works, and what is in the place of its files: nothing is
-//! accepted into nothing, nothing of anybody's is overwritten, nothing is waited for.
+//! Other programs change a log's directory while a command works, or put something in the place of its files. No command is
+//! accepted that is in no log, no other file is overwritten, and no command hangs.
 
 use crate::crash::Lines;
 use crate::support::{Done, Room};
@@ -16,10 +16,10 @@ pub(crate) fn line(run: &str, number: usize) -> String {
     format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n")
 }
 
-/// What somebody does to a log, in words.
+/// What another program does to a log, in words.
 pub(crate) type Happening<'a> = (&'a str, &'a dyn Fn(&Room));
 
-/// What somebody puts in the place of a file, in words.
+/// What another program puts in the place of a file, in words.
 type Put<'a> = (&'a str, &'a dyn Fn(&Path));
 
 /// A `submit` that is given one line after the other.
@@ -438,7 +438,7 @@ fn happens(room: &Room, what: &str) {
         "move" | "rotate" => fs::rename(room.path("evlog"), room.path("old")).unwrap(),
         "remove" => {
             fs::rename(room.path("evlog"), room.path("old")).unwrap();
-            // A writer that makes a segment meanwhile makes the directory one that is not empty.
+            // If a writer makes a segment at the same time, the directory is not empty.
             while let Err(error) = fs::remove_dir_all(room.path("old")) {
                 assert_eq!(error.kind(), std::io::ErrorKind::DirectoryNotEmpty, "{error}");
             }
@@ -507,7 +507,7 @@ fn whatever_happens_to_the_directory_at_any_moment_no_answer_is_of_an_event_that
     }
 }
 
-/// What the log at this path says was verified of it, and the root that it has up to there.
+/// The root of the verification that the log at this path records, and the root that the log has up to that position.
 fn verified(room: &Room, log: &str) -> Option<(String, String)> {
     let events = room.run(&["--log", log, "cat", "--run", "$log", "--json"]).lines();
     let event = events.iter().find(|event| event["kind"] == "log.verified")?;

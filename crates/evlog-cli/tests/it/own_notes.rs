@@ -1,5 +1,5 @@
-//! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own
-//! events say where notes are gone.
+//! What every command says about a log that its own notes contradict, or whose notes cannot be read. If notes are missing,
+//! the log's own events show it.
 
 use crate::disks::{NOBODY, as_user_whom_permissions_stop, is_root};
 use crate::forge::{other_number, rewrite};

@@ -1,4 +1,4 @@
-//! A log verified in parts, by the binary: interrupted and gone on with, and by a sample.
+//! A log that the binary verifies in parts: interrupted and resumed, and by a sample.
 
 use crate::forge::{mend_record, other_number, rewrite};
 use crate::notes::claimed;
@@ -121,7 +121,7 @@ fn a_sample_of_all_judges_runs_by_their_contracts_and_a_smaller_one_says_that_it
     let some = room.ends(0, &["verify", "--sample", "10%", "--json"]).json();
     assert_eq!((&some["runs"], &some["contract_findings"]), (&json!(null), &json!(null)));
     assert!(room.ends(0, &["verify", "--sample", "10%"]).out.contains("not judged: a sample has no complete runs"));
-    // What is well-formed and says nothing that can be read, only its contract tells.
+    // Only the contract finds an event that is well-formed and has an unreadable payload.
     append(&room, "$log", Kind::BuiltIn(1), b"\x00garbage");
     let found = room.ends(1, &["verify", "--sample", "100%", "--json"]).json();
     assert_eq!((&found["verdict"], &found["good"]), (&json!("clean"), &json!(false)), "{found}");
@@ -138,7 +138,7 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
     };
     let against = ["--checkpoint", "builds.note", "--key", "builds.pub"];
     assert_eq!(sample(0, &against), (json!("clean"), json!(null)));
-    // In the last segment, with a checksum that is right: no header tells, and the signed root does.
+    // A change in the last segment, with a correct checksum: no header shows it, but the signed root does.
     let segments = room.segments();
     let last = segments.last().unwrap();
     let sound = fs::read(last).unwrap();
@@ -150,7 +150,7 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
     assert_eq!(sample(0, &[]), (json!("clean"), json!(null)));
     assert_eq!(sample(1, &against), (json!("tampered"), json!("C-52")));
     fs::write(last, &sound).unwrap();
-    // In a sealed one: the header after it tells, unless its writer mends that too; the signed root does anyway.
+    // A change in a sealed segment: the next header shows it, unless that was changed too. The signed root always shows it.
     rewrite(&segments[3], 1, other_number);
     assert_eq!(sample(1, &[]), (json!("tampered"), json!("F-14")));
     assert_eq!(sample(1, &against).0, json!("tampered"));

@@ -1,4 +1,4 @@
-//! `evlog policy`, as people and programs meet it. The rules are those of `docs/policy.md`.
+//! `evlog policy`, as people and programs use it. The rules come from `docs/policy.md`.
 
 use crate::support::Room;
 use evlog::Options;
@@ -34,7 +34,7 @@ fn log() -> Room {
     room
 }
 
-/// The same, with a key that signs for it.
+/// A room with a log and a key that signs for it.
 fn log_with_key() -> Room {
     let room = log();
     room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
@@ -135,7 +135,7 @@ fn a_rule_that_did_not_see_what_came_before_it_says_since_when_it_is_in_force() 
          came before it"
     );
     assert!(done.out.contains(&said), "{done:?}");
-    // What an earlier event has used up is not there any more, whatever the rule has seen.
+    // A first event that an earlier event has used cannot be used again.
     set(&room, &rule.replace("\"precedence", "\"alternate_precedence"));
     let lines: String = ["approved", "executed", "executed"].map(|kind| record("o", kind, "a")).concat();
     let done = room.feed(&["submit"], &lines);
@@ -190,7 +190,7 @@ fn where_the_last_checkpoint_is_too_old_a_session_with_a_key_signs_one_and_its_r
     let line = |run| record(run, "note", "a");
     assert_eq!(codes(&room.feed(&["submit"], &line("o")).out), ["POLICY_CHECKPOINT"]);
     assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line("o")).out), ["accepted"]);
-    // One before the command and one of it.
+    // One checkpoint from before the command, and one from the command.
     assert_eq!(signed(&room), 2);
     assert_eq!(codes(&room.feed(&["submit"], &line("p")).out), ["accepted"]);
     room.ends(0, &["verify"]);

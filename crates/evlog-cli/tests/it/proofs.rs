@@ -258,7 +258,8 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     }
     let segment = &room.segments()[0];
     let sound = fs::read(segment).unwrap();
-    // Rewritten, with valid checksums: without its notes, and with its record of them changed to fit, the log alone is clean.
+    // A rewritten log with valid checksums is clean by itself, if its notes are removed and its records of them are changed
+    // to match.
     rewrite(segment, 15, other_number);
     let size_of = |note: &str| read(&room, note).lines().nth(1).unwrap().parse::<u64>().unwrap();
     let between = |start, end| format!("the first that differs is one of {start} to {end}");
@@ -275,7 +276,7 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     fs::rename(room.path("notes"), room.path("evlog/checkpoints")).unwrap();
     let found = verdict(1, "new.note");
     assert_eq!((&found["verdict"], &found["findings"][0]["rule"]), (&json!("tampered"), &json!("C-52")));
-    // The log's own checkpoints tell where: what old.note covers is as it was.
+    // The log's own checkpoints show the place: the bytes that old.note covers are unchanged.
     assert_eq!(found["findings"][0]["position"], size_of("old.note"));
     room.ends(1, &["verify", "--checkpoint", "new.note", "--key", "builds.pub"]).says(&within);
     let note = fs::read_to_string(kept("old.note")).unwrap();
@@ -313,7 +314,7 @@ fn a_log_that_gave_up_what_it_had_signed_goes_on_under_a_new_name() {
     bytes[size("old.note") + 1000] ^= 1;
     fs::write(segment, &bytes).unwrap();
     room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
-    // What the auditor sees: the log alone is clean, and tells; the checkpoint is not matched, for ever.
+    // What the auditor sees: the log alone is clean, and records the loss. It never matches the checkpoint again.
     let verify = |code: i32, note: &str, key: &str| room.ends(code, &["verify", "--checkpoint", note, "--key", key]);
     verify(0, "old.note", "builds.pub");
     let seen = verify(1, "new.note", "builds.pub");
@@ -417,7 +418,7 @@ fn a_checkpoint_of_an_unknown_key_is_refused_with_the_id_of_the_key_that_signed(
         room.ends(0, &["key", "new", "example.com/builds", "--out", key]);
     }
     room.ends(0, &["checkpoint", "--key", "a.key", "--out", "a.note"]);
-    // The two keys have the same name, and only their ids tell them apart.
+    // The two keys have the same name, and differ only in their ids.
     let [signed, asked] = ["a.pub", "b.pub"].map(|key| {
         let key = fs::read_to_string(room.path(key)).unwrap();
         key.split('+').take(2).collect::<Vec<_>>().join("+")

@@ -136,7 +136,7 @@ fn with_version(header: &[u8], version: u32) -> Vec<u8> {
     newer
 }
 
-/// Text whose bytes are a frame of the log, if they come to stand at this position.
+/// Text whose bytes are a frame of the log at this position.
 fn frame_as_text(codec: &FrameCodec, position: u64) -> String {
     let framed = |n: u32| {
         let payload = n.to_string();

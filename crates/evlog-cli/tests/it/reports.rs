@@ -338,7 +338,7 @@ fn a_finding_that_does_not_change_the_exit_code_makes_no_test_fail_and_is_report
     let audit = |code: i32, more: &[&str]| room.ends(code, &[&["audit", "--rules", "loose.toml"], more].concat()).out;
     let junit = audit(0, &["--format", "junit"]);
     let [tests, failed, skipped] = junit_counts(&junit);
-    // Of the built-in rules, that on unsigned time needs a time.
+    // Of the built-in rules, the rule on unsigned time needs a time.
     assert_eq!((failed, skipped), (0, 1), "{junit}");
     assert!(junit.contains("<system-out>warning: asked in `order-7`"), "{junit}");
     assert_eq!(junit_counts(&audit(1, &["--fail-on", "warning", "--format", "junit"])), [tests, 1, 1]);

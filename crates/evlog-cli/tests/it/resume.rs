@@ -193,7 +193,7 @@ fn of_two_processes_that_take_up_one_run_together_one_works_and_the_other_touche
         let room = left.again();
         let mut arguments = vec!["run", "--resume", "r", "plan.toml"];
         if round % 2 == 1 {
-            // As a crash leaves it.
+            // The state after a crash.
             fs::write(room.path("runs/.locks/r.lock"), "pid=2147483646\n").unwrap();
             arguments.push("--force-run-lock");
         }
@@ -252,7 +252,7 @@ fn a_lock_whose_holder_lives_is_not_set_aside() {
 const WAITS: &str =
     "[ -e go ] && exit 0; echo $$ $PPID > pid.new; mv pid.new pid; sleep 60; echo late > $EVLOG_STAGING_DIR/late";
 
-/// Whether a process is gone, or only waits to be reaped.
+/// Whether a process has ended, even if it is not reaped yet.
 fn is_gone(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
@@ -373,7 +373,7 @@ fn the_hint_takes_a_run_up_whose_plan_is_not_noted() {
         let begin = ["--log", "a log", "run", "the plan's.toml", "--run-id", "r", "--out", "an'out"];
         let child = room.spawn(&begin);
         wait_for(&room.path("working"));
-        // As after a crash between the run's first event and the note.
+        // The state after a crash between the run's first event and the note.
         fs::remove_file(room.path("an'out/runs/.locks/r.plan")).unwrap();
         signal(&child, "TERM");
         let mut done = ended(child);

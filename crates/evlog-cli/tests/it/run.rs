@@ -343,7 +343,7 @@ fn junit_says_how_each_stage_ended_and_is_not_green_before_the_run_has_ended() {
         "{found}"
     );
     assert!(found.contains("<property name=\"run status\" value=\"failed\"/>"), "{found}");
-    // What could not begin is not green, and the report of the run before it is gone.
+    // The report of a run that could not begin has a failure, and replaces the report of the earlier run.
     for (code, more) in [(20, &["--run-id", "a"][..]), (2, &["--retry", "nobody"])] {
         let found = report(code, more);
         assert_eq!(junit_counts(&found), [1, 1, 0], "{found}");

@@ -82,7 +82,7 @@ fn the_reader_in_python_and_cat_stop_at_the_same_place_of_a_log_that_was_harmed(
         fs::remove_file(room.path("evlog/HEAD")).unwrap();
         change(&room);
         let [cat, python] = shown(&room);
-        // No reader of events answers from a log whose first segment is gone.
+        // No command shows events of a log whose first segment is missing.
         if cat != python && room.path("evlog/segments/00000000000000000000.seg").exists() {
             differ.push(format!("{word}: cat {cat:?}, Python {python:?}"));
         }

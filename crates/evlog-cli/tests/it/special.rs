@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// What may stand there instead.
+/// What may be in the place of the file.
 const SPECIAL: [fn(&Path); 4] = [
     |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap(),
     |path| symlink("/dev/zero", path).unwrap(),
@@ -103,7 +103,7 @@ fn t13_what_is_no_regular_file_in_the_place_of_a_lock_is_set_aside_unrecorded_an
     for special in SPECIAL {
         let room = whole.again();
         put(special, &room.path("runs/.locks/r.lock"));
-        // As an earlier evlog set it aside.
+        // The name that an earlier evlog gave to a file that it set aside.
         put(special, &room.path("runs/.locks/r.lock.stale.0001"));
         ends(&room, 20, &["run", "--resume", "r", "plan.toml"]).says("is locked by");
         let done = ends(&room, 0, &["run", "--resume", "r", "plan.toml", "--force-run-lock"]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
-/// A log, a copy of it with one changed bit and one with spoilt sidecars, and input that is answered with a no.
+/// A log, a copy of it with one changed bit and one with damaged sidecars, and input that leads to exit code 1.
 fn room() -> Room {
     let room = Room::with_batch();
     room.ends(0, &["key", "new", "example.com/b", "--out", "log.key"]);

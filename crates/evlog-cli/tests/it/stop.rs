@@ -54,7 +54,7 @@ fn a_second_signal_close_behind_the_first_does_not_keep_the_log_from_being_close
         give(&mut input, 0..50);
         answers.wait_for(50, &mut child);
         let (pid, [first, second]) = (child.id(), [0, 1].map(|nth| pair.split(' ').nth(nth).unwrap()));
-        // The second one comes while the session signs and closes the log, or is gone with it.
+        // The second signal arrives while the session signs and closes the log, or after it has ended.
         let kill = format!("kill {first} {pid}; kill {second} {pid} || true");
         assert!(room.command_of("sh", &["-c", &kill]).status().unwrap().success());
         let done = ended(child, &pair);
@@ -102,7 +102,7 @@ fn a_signal_ends_submit_that_waits_for_its_reader_for_want_of_room() {
             stat.rsplit(')').next().unwrap().split(' ').filter_map(|field| field.parse().ok()).collect();
         fields[10] + fields[11]
     };
-    // It waits, and does nothing meanwhile.
+    // The process only waits.
     let mut last = ticks(&child);
     loop {
         std::thread::sleep(std::time::Duration::from_millis(500));

@@ -206,7 +206,7 @@ pub(crate) fn append(room: &Room, stream: &str, kind: Kind<'_>, payload: &[u8]) 
 
 #[test]
 fn an_event_of_the_log_itself_that_cannot_be_read_is_found_whatever_contract_its_kind_is_of() {
-    // F-39: on `$log` stand the log's own events, and refusals and rejections that no run could be named for.
+    // F-39: `$log` has the log's own events, and the refusals and rejections that belong to no run.
     for kind in [1, 6, 100, 101, 102, 104, 203, 301, 307, 400, 402, 404] {
         let room = Room::with_batch();
         append(&room, "$log", Kind::BuiltIn(kind), b"\x00garbage");
@@ -255,7 +255,7 @@ fn commands_to_runs_that_do_not_exist_may_share_a_key_and_the_same_one_twice_is_
         // Also in another session, which reads the keys from the log.
         let again = results(&room.feed(&["submit"], &first));
         if contract == "story" {
-            // Nothing of it is on record.
+            // The command is not recorded.
             assert_eq!((found, again), (vec!["refused".to_owned(); 3], vec!["refused".to_owned()]));
         } else {
             assert_eq!(found[0], found[1], "{contract}");
@@ -279,7 +279,7 @@ fn inspect_finds_wrong_what_no_writer_makes() {
     }
 }
 
-/// Of a stream whose events stand in several segments one file is open at a time.
+/// If a stream has events in several segments, one file is open at a time.
 #[test]
 fn twelve_descriptors_are_enough_for_a_log_of_many_segments() {
     let room = Room::new();

@@ -60,7 +60,7 @@ impl Room {
         room
     }
 
-    /// The same room again, so that it need not be made again.
+    /// A copy of the room, which is faster than to make it again.
     pub(crate) fn again(&self) -> Room {
         let copy = Room::new();
         for file in files_below(self.dir.path()) {
@@ -117,7 +117,7 @@ impl Room {
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
         let feeder = std::thread::spawn(move || {
-            // A command that ends early does not read all of it.
+            // A command that ends early does not read the whole input.
             let _gone = stdin.write_all(input.as_bytes());
         });
         let output = child.wait_with_output().unwrap();

@@ -1,5 +1,5 @@
-//! Processes of a stage that ended evlog and harmed its guard: what is left of them is ended when the run is resumed, and what
-//! cannot be seen is reported.
+//! Processes of a stage that ended evlog and harmed its supervisor. When the run is resumed, the processes that are left are
+//! ended. If they cannot be seen, this is reported.
 #![cfg(target_os = "linux")]
 
 use crate::outside::ended;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 /// Leaves a process without the stage's mark and outside of its group. It notes its number, and waits.
 const LEAVE: &str = "setsid env -i sh -c 'echo $$ > left.new; mv left.new left; exec sleep 300' > /dev/null 2>&1 & \
                      until test -e left; do sleep 0.01; done";
-/// The same, of a process that came from no process that still runs.
+/// Like the process above, but its parent has ended.
 const LEAVE_ORPHAN: &str = "(setsid env -i sh -c 'echo $$ > left.new; mv left.new left; exec sleep 300' > /dev/null 2>&1 &); \
      until test -e left; do sleep 0.01; done";
 /// Waits until the guard is stopped.

@@ -180,7 +180,7 @@ fn a_follower_of_a_quiet_log_ends_when_head_has_its_line_and_one_that_writes_to_
     end(nowhere);
 }
 
-/// Runs of which one goes on twice, and one not at all; the events of the third change no status.
+/// Three runs: one continues twice, one does not continue, and the events of the third change no status.
 fn folded_room() -> Room {
     let room = Room::new();
     let lines = [

@@ -35,7 +35,7 @@ fn an_event_says_when_it_was_recorded_and_when_it_happened_and_people_see_where_
     let line = |run: &str| people.lines().find(|line| line.contains(&format!(" {run} "))).unwrap().to_owned();
     assert!(line("old").contains("2001-02-03T04:05:06Z occurred, backdated "), "{people}");
     assert!(!line("now").contains("occurred"), "{people}");
-    // What contracts make of it is when it happened.
+    // Contracts use the time when the event happened.
     assert_eq!(room.ends(0, &["show", "old", "--json"]).json()["created_at_utc"], "2001-02-03T04:05:06.000Z");
 }
 
@@ -386,7 +386,7 @@ fn every_command_says_that_a_seq_within_a_commit_shows_the_log_before_that_commi
     for at in ["2", "4"] {
         assert!(!room.ends(0, &["show", "b", "--at", at]).err.contains("within"));
     }
-    // A policy judges a commit, so that any of its events stands for it.
+    // A policy judges the whole commit, so any of its events can be used here.
     assert!(!room.ends(0, &["policy", "show", "--at", "3"]).err.contains("within"));
     room.ends(2, &["policy", "show", "--at", "99"]).says("--at 99: there is no event with this seq");
 }

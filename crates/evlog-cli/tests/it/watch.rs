@@ -1,4 +1,4 @@
-//! What `evlog run` tells while it runs: on a terminal, in a pipe, as JSON; and `--init`.
+//! The output of `evlog run` while it runs: on a terminal, in a pipe, as JSON; and `--init`.
 
 use crate::support::{Done, Room};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! After a refusal there is a way on, which the hint names: copies of a log, clocks that were wrong, names that a restored
-//! log cannot sign under any more, disks that were full.
+//! The hint of a refusal says how to continue: with a copy of a log, after a wrong clock, if a restored log cannot sign
+//! under its name, after a full disk.
 
 use crate::crash::Lines;
 use crate::outside::line;

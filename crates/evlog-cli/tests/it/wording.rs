@@ -87,7 +87,7 @@ fn a_missing_run_has_the_same_words_in_every_command() {
     ] {
         says(&room, (1, typed), &words);
     }
-    // In these, exit code 1 is another answer: that something differs, or none at all.
+    // In these commands, exit code 1 means that something differs, or is not used.
     for typed in ["diff 1 4 nobody", "run plan.toml --resume nobody", "run plan.toml --retry nobody"] {
         says(&room, (2, typed), &words);
     }

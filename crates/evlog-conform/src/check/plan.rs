@@ -83,7 +83,7 @@ pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
         } else if definition.catalogue().own_row(&outcome.stage, code).is_some() {
             (usual, "as configured")
         } else {
-            (usual, "as the code is catalogued")
+            (usual, "the fail mode that the catalogue gives this code")
         };
         let stopped = outcome.is_fatal() && stopped_ones.contains(outcome.stage.as_str());
         if outcome.fail_mode != expected && !stopped && definition.code(&outcome.stage, code).is_some() {

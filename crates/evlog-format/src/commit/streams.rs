@@ -90,7 +90,7 @@ impl<'a> Streams<'a> {
         }
         let first = read_stream(cursor)?;
         let claimed = usize::try_from(count - 1).unwrap_or(usize::MAX);
-        // Never reserves room for more streams than the body can hold, whatever the count says.
+        // Never reserves room for more streams than the body can hold, even if the count is larger.
         let mut others: Vec<Stream<'a>> = Vec::with_capacity(claimed.min(cursor.remaining() / ROW_LEN_MIN));
         let mut before = first.name;
         for _ in 1..count {

@@ -99,7 +99,7 @@ fn steps(run: &Value, audit: &[Value]) -> Vec<Waiting> {
         })
     };
     let mut found: Vec<Waiting> = last.iter().filter_map(one).collect();
-    // The times of steps are in their moves. Any other time is that of the run.
+    // The times of steps are in their moves. Any other time belongs to the run.
     let due = run["next_due_utc"].as_str().filter(|due| found.iter().all(|step| step.due.as_deref() != Some(*due)));
     let since = last_seq(audit, |line| line["event"]["step"].is_null() && line["event"]["to"].is_string());
     found.extend(due.map(|due| Waiting {

@@ -66,7 +66,7 @@ pub struct Outcome {
 }
 
 impl StageStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: [StageStatus; 3] = [StageStatus::Success, StageStatus::Failed, StageStatus::Skipped];
 
     /// The word that manifests and commands use for it.
@@ -80,7 +80,7 @@ impl StageStatus {
 }
 
 impl FailMode {
-    /// Both of them.
+    /// Both fail modes.
     pub const ALL: [FailMode; 2] = [FailMode::FailClosed, FailMode::WarnAndSkip];
 
     /// The word that manifests and commands use for it.

@@ -22,7 +22,7 @@ pub(super) struct Created {
     /// BLAKE3 of the definition's canonical JSON text.
     #[serde(serialize_with = "readable::digest")]
     pub definition: [u8; 32],
-    /// That text, when the plan brought the definition; none for a built-in one.
+    /// The text of the definition, if the plan defines it; none for a built-in definition.
     #[serde(serialize_with = "readable::optional_text")]
     pub definition_text: Option<String>,
     /// Every stage, in canonical order.
@@ -178,7 +178,7 @@ pub(super) struct Refused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outputs {
-    /// None of them.
+    /// No outputs were found.
     None,
     /// All that are required, and valid.
     Valid,
@@ -202,7 +202,7 @@ pub(super) struct Found {
 }
 
 impl Outputs {
-    /// All of them, with the words of commands.
+    /// All values, with the words of commands.
     pub const WORDS: [(&'static str, Outputs); 5] = [
         ("none", Outputs::None),
         ("valid", Outputs::Valid),

@@ -26,7 +26,7 @@ const RUN: Projection = Projection::new("pipeline.run", 1);
 const MANIFEST: Projection = Projection::new("pipeline.manifest", 1);
 const HEALTH: Projection = Projection::new("pipeline.health", 1);
 const VALIDATION_REPORT: Projection = Projection::new("pipeline.validation_report", 1);
-/// All of them.
+/// All projections.
 pub(super) const PROJECTIONS: [Projection; 4] = [RUN, MANIFEST, HEALTH, VALIDATION_REPORT];
 
 /// All files except the audit. A history that still owes an event has no files, because it is not complete.

@@ -198,8 +198,8 @@ impl Diagnostic {
     }
 }
 
-/// The answer to a command that asked for an undefined transition: the sentence, the statuses that would have been allowed, and
-/// the one that was probably meant.
+/// The answer to a command that asked for an undefined transition: the sentence, the statuses that would have been allowed,
+/// and the status that is nearest to the requested one.
 pub(crate) fn undefined_answer(from: Option<RunStatus>, requested: &str) -> String {
     let message = undefined_message(from, requested);
     let Some(from) = from else { return message };

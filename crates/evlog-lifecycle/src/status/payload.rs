@@ -75,7 +75,7 @@ pub struct Transitioned {
     pub from: RunStatus,
     /// The status after.
     pub to: RunStatus,
-    /// What brought it about.
+    /// The cause of the transition.
     pub cause: TransitionCause,
     /// The caller's reason.
     pub reason: Option<String>,
@@ -160,7 +160,7 @@ pub struct Overridden {
 }
 
 words! {
-    /// What brought a transition about.
+    /// The cause of a transition.
     TransitionCause: "cause" {
         /// A request for this very transition.
         Requested = 0, "requested";

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 const RUN: Projection = Projection::new("status.run", 1);
 const MANIFEST: Projection = Projection::new("status.manifest", 1);
 const HEALTH: Projection = Projection::new("status.health", 1);
-/// All of them.
+/// All projections.
 pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files. A history that still owes an event has no files (check 6).

@@ -75,7 +75,8 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// Whether a path begins after this text, and not in the middle of another one. A dot may stand before the path's first name.
+/// Whether a path begins after this text, and not in the middle of another one. There may be a dot before the path's first
+/// name.
 fn is_root(before: &str) -> bool {
     let outer = before.strip_suffix('.').unwrap_or(before);
     !outer.bytes().last().is_some_and(|byte| is_name(byte) || matches!(byte, b'.' | b')' | b']'))
@@ -101,7 +102,7 @@ pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     let found = match said(text) {
         Some(flag) if !text.trim().is_empty() => return Ok(flag),
         _ if text.contains("{{") => resolve_text(text, scope)?,
-        // As in the contract's source, text without braces is text. evlog does not guess whether it was meant as code.
+        // As in the contract's source, text without braces is text. evlog does not guess whether it is code.
         _ => {
             return Err(Trouble::Unknown("expected a condition in `{{ }}`, or one that says true or false".to_owned()));
         }
@@ -148,7 +149,7 @@ pub fn value(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     reader.missing.map_or(Ok(value), |path| Err(Trouble::Missing(path)))
 }
 
-/// A template with every `{{ }}` replaced by its value. A value that stands alone keeps its type.
+/// A template with every `{{ }}` replaced by its value. If the template is only one `{{ }}`, the value keeps its type.
 pub fn resolve(template: &Value, scope: &dyn Scope) -> Result<Value, Trouble> {
     match template {
         Value::String(text) => resolve_text(text, scope),
@@ -363,7 +364,7 @@ fn unknown_path(text: &str) -> Trouble {
     Trouble::Unknown(format!("expected a path into `inputs`, `steps` or `output`, found `{shown}`"))
 }
 
-/// The names that a path can begin with, apart from a leading dot. Any other name may be that of a function.
+/// The names that a path can begin with, apart from a leading dot. Any other name may be the name of a function.
 const ROOTS: [&str; 3] = ["inputs", "steps", "output"];
 
 /// First names of paths with a leading dot that only an evaluator elsewhere knows. A path with any other name that evlog does

@@ -58,7 +58,7 @@ pub struct StepError {
     pub details: Option<String>,
 }
 
-/// The error type that a cause's text stands for: the type of the first pattern that matches.
+/// The error type of a cause's text: the type of the first pattern that matches.
 pub fn classify(cause: Option<&str>) -> ErrorType {
     const PARTS: [(&[&str], ErrorType); 4] = [
         (&["dehydrat", "storage"], ErrorType::Storage),
@@ -92,7 +92,7 @@ impl StepError {
         })
     }
 
-    /// The class that the error claims: its own class, or else the class that `retryable` stands for.
+    /// The class that the error claims: its own class, or else the class that follows from `retryable`.
     pub fn claimed_class(&self) -> Option<ExitClass> {
         let by_flag = |retryable| if retryable { ExitClass::Retry } else { ExitClass::Terminal };
         self.exit_class.or_else(|| self.retryable.map(by_flag))

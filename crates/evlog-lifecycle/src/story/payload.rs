@@ -31,7 +31,7 @@ words! {
 }
 
 words! {
-    /// What brought a phase of the run about.
+    /// The cause of a run's phase.
     MoveCause: "cause of a run's phase" {
         /// It was asked for.
         Requested = 0, "requested";
@@ -53,7 +53,7 @@ words! {
 }
 
 words! {
-    /// What brought a phase of a step about.
+    /// The cause of a step's phase.
     StepCause: "cause of a step's phase" {
         /// All that it waits for is there.
         Ready = 0, "ready";
@@ -119,7 +119,7 @@ words! {
         Create = 0, "create";
         /// Start the run.
         Start = 1, "start";
-        /// Report what became of a step.
+        /// Report the result of a step.
         Step = 2, "step";
         /// Record a phase of the run, or pause and resume it.
         Transition = 3, "transition";
@@ -188,7 +188,7 @@ pub struct Moved {
     pub from: Option<Phase>,
     /// The phase after.
     pub to: Phase,
-    /// What brought it about.
+    /// The cause of the new phase.
     pub cause: MoveCause,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
@@ -212,7 +212,7 @@ pub struct StepMoved {
     pub from: Option<Phase>,
     /// The phase after.
     pub to: Phase,
-    /// What brought it about.
+    /// The cause of the new phase.
     pub cause: StepCause,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,

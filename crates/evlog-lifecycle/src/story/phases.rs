@@ -2,7 +2,7 @@
 //!
 //! `run_transitions.tsv` and `step_transitions.tsv` are the relations. They have a row for each pair, and one for each phase
 //! that an entity without a phase may take. They are read when this crate is compiled: a table that is incomplete or out of
-//! order does not compile. A letter stands for a condition that the pair alone cannot answer: see [`Guard`].
+//! order does not compile. A letter is a condition that does not depend on the pair alone: see [`Guard`].
 
 use crate::members::quoted;
 use crate::words::words;
@@ -129,7 +129,7 @@ pub enum Guard {
 }
 
 impl Guard {
-    /// All of them, by letter.
+    /// All guards, by letter.
     pub const ALL: [Guard; 8] = [
         Guard::ClockStarted,
         Guard::NeverRan,
@@ -168,7 +168,7 @@ pub enum Verdict {
     Yes,
     /// Not allowed.
     No,
-    /// The same phase again.
+    /// The phase does not change.
     Same,
     /// Allowed if the guard holds.
     If(Guard),

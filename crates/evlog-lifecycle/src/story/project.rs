@@ -16,7 +16,7 @@ const STATUS: Projection = Projection::new("story.status", 1);
 const MANIFEST: Projection = Projection::new("story.manifest", 1);
 const HEALTH: Projection = Projection::new("story.health", 1);
 const RUN: Projection = Projection::new("story.run", 1);
-/// All of them.
+/// All projections.
 pub(super) const PROJECTIONS: [Projection; 4] = [STATUS, MANIFEST, HEALTH, RUN];
 
 /// The bundle's files.

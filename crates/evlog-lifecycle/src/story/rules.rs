@@ -87,7 +87,7 @@ impl State {
         let holds = |guard| match guard {
             Guard::Instantaneous => event.cause == StepCause::CacheHit || !step.kind.is_work() || is_observed,
             Guard::RetryLeft if is_observed => {
-                // A controller has its own default, and one report may stand for several retries.
+                // A controller has its own default, and one report may cover several retries.
                 let max = self.story().stated_max_retries(number);
                 event.reason == reasons::RETRY_SCHEDULED
                     && event.retries > state.retries

@@ -212,7 +212,7 @@ fn step_run(state: &State, definition: &Step, step: &StepState) -> Value {
     Value::Object(run)
 }
 
-/// The place where the run stands, for `run.json` and the health file.
+/// The progress of the run, for `run.json` and the health file.
 pub(super) fn standing(state: &State) -> Map<String, Value> {
     let run = state.run();
     let goes_on = !state.is_terminal() && state.mode() == Mode::Decided;

@@ -183,7 +183,7 @@ impl Steps {
         self.len == 0
     }
 
-    /// One of them.
+    /// The state of a step.
     pub fn get(&self, number: usize) -> &StepState {
         let (mut node, mut at, mut width) = (&self.root, number, self.width);
         loop {
@@ -194,17 +194,17 @@ impl Steps {
         }
     }
 
-    /// All of them, in order.
+    /// All steps, in order.
     pub fn iter(&self) -> impl Iterator<Item = &StepState> {
         (0..self.len).map(|number| self.get(number))
     }
 
-    /// Changes one of them.
+    /// Changes the state of a step.
     pub(super) fn update(&mut self, number: usize, change: impl FnOnce(&mut StepState)) {
         Node::update(&mut self.root, number, self.width, change);
     }
 
-    /// The next time at which a tick changes one of them.
+    /// The next time at which a tick changes a step.
     pub fn due_ns(&self) -> Option<i128> {
         self.root.due_ns
     }
@@ -237,7 +237,8 @@ impl Node {
         Arc::new(Node { below, due_ns: None, queued: 0 })
     }
 
-    /// Changes a step below this node. Its place is counted from the node's first; `width` steps stand below each child.
+    /// Changes a step below this node. Its place is counted from the node's first step; there are `width` steps below each
+    /// child.
     fn update(node: &mut Arc<Node>, at: usize, width: usize, change: impl FnOnce(&mut StepState)) {
         let node = Arc::make_mut(node);
         let (due_before, due_after, queued_before, queued_after);

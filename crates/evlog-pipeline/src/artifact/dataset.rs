@@ -1,8 +1,8 @@
 //! A dataset: the Parquet files beside the `_schema.json` that says which columns they have (pipeline.md 4.6,
 //! `parquet_dataset_v1`).
 //!
-//! Does: find the parts among what is staged, and compare the columns of each with those of `_schema.json`.
-//! Does not: look at data. The columns of a part are read from its footer. A part is hashed like every other file.
+//! Does: find the parts among the staged files, and compare the columns of each part with `_schema.json`. Does not: look at
+//! data. The columns of a part are read from its footer. A part is hashed like every other file.
 //!
 //! Invariants:
 //! - The memory holds the footer of one part at a time, and the findings on all parts that a report keeps.

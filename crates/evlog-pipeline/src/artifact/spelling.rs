@@ -14,7 +14,7 @@ const RULES: &str = "no space between tokens, members in order of their names, t
 /// How JSON must be spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
-    /// As its writer likes.
+    /// Any spelling.
     Any,
     /// In the bytes of RFC 8785: a document ends without a line feed, and every line of JSON Lines with one.
     Canonical,

@@ -49,7 +49,7 @@ enum End {
     OfFile,
 }
 
-/// Where the next byte stands, as line and column from 1, and whether its line has a finding already.
+/// The place of the next byte, as line and column from 1, and whether its line has a finding already.
 struct Place {
     line: u64,
     column: u64,

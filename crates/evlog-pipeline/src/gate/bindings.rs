@@ -1,5 +1,5 @@
-//! What the plan says of a staged path: which outputs it is, which stage it belongs to, and whether it is in a directory where
-//! the stage may leave files (pipeline.md 4.4, 4.5).
+//! What the plan says about a staged path: which outputs it matches, which stage it belongs to, and whether the stage may
+//! leave files in its directory (pipeline.md 4.4, 4.5).
 //!
 //! Does not: look at files.
 
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 const SCRATCH: &str = "logs/scratch/";
 
 /// The outputs of a stage that a path is, each with the words in which the plan names it. An unexpected file is no output. A
-/// path that the plan binds twice is more than one output. A path that is named exactly is that output only: a plan whose
-/// pattern says something else of the path is refused.
+/// path that the plan binds twice is more than one output. A path that is named exactly is that output only: a plan with a
+/// pattern that contradicts this is refused.
 pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item = (&'s str, &'s Output)> {
     let literal = stage.outputs.get_key_value(path).map(|(path, output)| (path.as_str(), output));
     let patterns = if literal.is_some() { &[][..] } else { stage.patterns.as_slice() };

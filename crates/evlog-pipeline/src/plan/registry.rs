@@ -46,7 +46,7 @@ pub struct Registry {
     pub bindings: Vec<Binding>,
     /// Its schemas, by id.
     pub schemas: BTreeMap<String, Registered>,
-    /// The same bindings, indexed by the fixed parts of their patterns.
+    /// The bindings, indexed by the fixed parts of their patterns.
     beside: beside::Beside,
 }
 
@@ -70,7 +70,7 @@ pub struct Registered {
 pub struct Binding {
     /// The paths.
     pub glob: Glob,
-    /// What each of them must fulfil.
+    /// The schema that each file must fulfil.
     pub schema: String,
     /// The stage that leaves them, or `orchestrator`.
     pub owner: String,

@@ -50,7 +50,7 @@ fn outputs(bundle: &Tree, known: &State, stage: &Stage, meter: &Meter<'_>) -> Ou
     }
 }
 
-/// Whether a file stands where the stage would leave one, and no stage has published it.
+/// Whether there is a file, which no stage has published, at a path of the stage.
 fn has_foreign(bundle: &Tree, known: &State, stage: &Stage) -> bool {
     if stage.outputs.keys().any(|path| bundle.has(path)) {
         return true;

@@ -38,8 +38,8 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Resumes an interrupted run with the plan that it was created with, and brings it to its end. A run that has ended with
-/// incomplete files is completed; a run that is complete is refused.
+/// Resumes an interrupted run with the plan that it was created with, and completes it. A run that has ended with incomplete
+/// files is completed; a run that is complete is refused.
 pub fn resume(
     plan: &Plan,
     session: Session<'_>,
@@ -223,8 +223,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Promotes the rest of a promotion whose intent is committed, if all of it is still what the gate has passed. The log
-    /// says so by digests. Returns how many artifacts were still staged.
+    /// Completes a promotion whose intent is committed, if every artifact, promoted or staged, has the digest that the log
+    /// states. Returns how many artifacts were still staged.
     fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
         let (intended, home) = (known.intended(&stage.id).unwrap_or_default(), self.home()?);
         let rest: Vec<_> = intended.iter().filter(|of| !findings::is(home, of, meter)).collect();

@@ -51,9 +51,9 @@ pub(super) struct Room {
     outcomes_path: String,
     /// The file of its captured output, as a path in the bundle.
     log_path: String,
-    /// The same file, as an absolute path.
+    /// The file of the captured output, as an absolute path.
     pub(super) log: PathBuf,
-    /// The same file, open.
+    /// The file of the captured output, open.
     pub(super) output: Option<Output>,
 }
 
@@ -269,7 +269,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The same, once staging and output are ready.
+    /// Makes the attempt, once staging and output are ready.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let (ended, kept) = self.process(stage, room)?;
         // Without this check, a file that cannot be opened would look like a fault of the stage. An interruption is not a

@@ -23,8 +23,8 @@ const COMPILED: u64 = 50;
 const COMPILED_CLASS: u64 = 12;
 const COMPILED_PROPERTY: u64 = 600;
 
-/// The same for a pattern that is not understood and has counted repetitions: as much work as the compiler does before it
-/// gives up.
+/// The work to compile a pattern that is not understood and has counted repetitions: the work that the compiler does before
+/// it gives up.
 const COMPILED_AT_MOST: u64 = 1_000_000;
 
 /// The work to compile the patterns of a schema, in steps.

@@ -253,7 +253,7 @@ fn g65_patterns_that_are_matched_in_one_pass_are_matched_against_long_texts() {
         let is_valid = check_schema(&json!({"pattern": pattern}), &json!(long)) == Checked::Valid;
         assert_eq!(is_valid, expected == 0, "{pattern}");
     }
-    // A string that stands beside it may have any length.
+    // A string beside it may have any length.
     let schema = json!({"properties": {"id": {"pattern": r"^(?:(?!--)[a-z-])+$"}}});
     let document = json!({"id": "a-b-c", "text": long});
     assert_eq!(listed(&schema, &document), []);

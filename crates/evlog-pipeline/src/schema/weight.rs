@@ -131,7 +131,7 @@ fn descents(keywords: &Map<String, Value>) -> u64 {
 struct Survey<'v> {
     root: &'v Value,
     anchors: BTreeMap<&'v str, &'v Value>,
-    /// By the address of a part, which does not move meanwhile; `None` while the part's value is computed.
+    /// By the address of a part, which does not move during the computation; `None` while the part's value is computed.
     known: BTreeMap<*const Value, Option<Spread>>,
 }
 

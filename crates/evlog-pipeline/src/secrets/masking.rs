@@ -107,7 +107,7 @@ impl Words {
         self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
     }
 
-    /// The place where the words stand in the source of a reading.
+    /// The places of the words in the source of a reading.
     fn found<'r>(&'r self, reading: &'r Reading) -> impl Iterator<Item = (usize, usize)> + 'r {
         let found = self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(reading.bytes()));
         found.map(|found| {

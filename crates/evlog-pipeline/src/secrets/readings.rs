@@ -6,7 +6,7 @@
 //! Invariants:
 //! - For every byte of a reading, it is known from which bytes it was read.
 //! - Bytes whose reading could change when more bytes come are not read yet. The reading says where they begin.
-//! - What stands between the characters of a base64 or hexadecimal text is left out, at most [`GAP_MAX`] bytes at once.
+//! - Other bytes between the characters of a base64 or hexadecimal text are left out, at most [`GAP_MAX`] bytes at once.
 
 use crate::terminal::{Shown, shown};
 use std::ops::Range;
@@ -77,12 +77,12 @@ impl Reading {
         self.undo(hides, |rest, out| Some(if hides(&rest[0]) { 1 } else { out.keep(1) }))
     }
 
-    /// With the escapes of JSON texts undone, and with them those of most programming languages.
+    /// With the escapes of JSON texts undone. These include the escapes of most programming languages.
     pub(super) fn json(&self) -> Option<Reading> {
         self.unescaped(|byte, out| out.put(&[byte], 4))
     }
 
-    /// The same, but `\xHH` stands for a character and not for a byte; `None` if that makes no difference.
+    /// Like [`json`](Self::json), but `\xHH` means a character and not a byte. `None` if this makes no difference.
     pub(super) fn json_by_characters(&self) -> Option<Reading> {
         let is_one = |four: &[u8]| four.starts_with(b"\\x") && four[2..].iter().all(u8::is_ascii_hexdigit);
         let differs = |four: &[u8]| is_one(four) && four[2] >= b'8';
@@ -124,7 +124,7 @@ impl Reading {
         self.undo(|byte| *byte == b'%', percent)
     }
 
-    /// The same for a form, in which a plus is a space.
+    /// Like [`percent`](Self::percent), for a form, in which a plus is a space.
     pub(super) fn form(&self) -> Option<Reading> {
         self.undo(
             |byte| *byte == b'+',
@@ -224,7 +224,7 @@ impl Out<'_> {
         len
     }
 
-    /// Puts what some bytes stand for.
+    /// Puts the decoded form of some bytes.
     fn put(&mut self, read: &[u8], len: usize) -> usize {
         let place = spot(&self.source.places(self.at..self.at + len));
         for byte in read {
@@ -252,7 +252,7 @@ fn byte_of(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// `\u` and four hex digits, or two of them that stand for one character.
+/// `\u` and four hex digits, or two such escapes for one character.
 fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
     let unit = |rest: &[u8]| match rest {
         [b'\\', b'u', a, b, c, d, ..] => {

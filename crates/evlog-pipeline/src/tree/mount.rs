@@ -1,8 +1,8 @@
 //! Opening a name in a directory without leaving the mount that the directory is on.
 //!
-//! A mount of the same file system (a bind mount) has the same device number. So the mount is compared and not the device, if
-//! the system tells which mount it is. Linux is asked to open nothing on another mount. If it cannot be asked, what was opened
-//! is compared with its directory.
+//! A mount of the same file system (a bind mount) has the same device number. So the mount is compared and not the device,
+//! if the system shows the mount. Linux is asked to open nothing on another mount. If it cannot be asked, what was opened is
+//! compared with its directory.
 
 use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, Result};

@@ -1,4 +1,4 @@
-//! Signed notes: ours are read by another implementation, and the specification's are read by ours.
+//! Signed notes: another implementation reads our notes, and our implementation reads the example of the specification.
 
 use crate::support::{log_key, witness_key};
 use evlog_proof::{Note, NoteError, SignatureError, VerifierKey};
@@ -15,7 +15,7 @@ fn a_note_of_the_specification_is_verified() {
 }
 
 #[test]
-fn a_note_of_ours_is_verified_by_an_implementation_that_is_not_ours() {
+fn our_note_is_verified_by_another_implementation() {
     // Rule C-11.
     let key = log_key();
     let mut note = Note::new("example.com/log\nsecond line\n".to_owned());
@@ -27,9 +27,12 @@ fn a_note_of_ours_is_verified_by_an_implementation_that_is_not_ours() {
     let (good, unknown) = theirs.verify(&verifiers).unwrap();
     assert_eq!((good.len(), unknown.len()), (1, 1));
     assert_eq!(good[0].name(), "example.com/log");
-    assert!(StandardSigner::new(&key.to_secret_text()).is_ok(), "the private part too is theirs to read");
+    assert!(
+        StandardSigner::new(&key.to_secret_text()).is_ok(),
+        "the other implementation can also read the private key"
+    );
     assert_eq!(theirs.text(), note.text().as_bytes());
-    // The check can fail: here with the same note and another text.
+    // The check can fail: the signature does not hold for a changed text.
     let other = note.to_string().replace("second", "2nd");
     assert!(signed_note::Note::from_bytes(other.as_bytes()).unwrap().verify(&verifiers).is_err());
 }

@@ -19,7 +19,7 @@ pub(crate) fn witness_key(n: u8) -> SignerKey {
     SignerKey::new(&format!("witness.example.com/{n}"), Algorithm::Cosignature, &[100 + n; 32]).unwrap()
 }
 
-/// A log's bytes, and where its frames stand.
+/// A log's bytes, and the positions of its frames.
 pub(crate) struct Log {
     pub(crate) bytes: Vec<u8>,
     pub(crate) frames: Vec<(Range<u64>, Seq)>,

@@ -33,7 +33,7 @@ impl Mark {
         Mark { seq: reading.fact.seq, is_selected, time_ns, same: None, different: None }
     }
 
-    /// The same mark with these values.
+    /// This mark, with the values that the rule compares.
     pub(super) fn compared(self, rule: &Rule, reading: &Reading<'_>) -> Mark {
         let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
         let different = rule.different.as_ref().and_then(|field| field.key(reading));
@@ -112,7 +112,7 @@ struct Times {
 pub(super) struct Forgotten;
 
 impl Past {
-    /// Adds an event, unless it lacks a value that the rule compares. Such an event fits no other one.
+    /// Adds an event, unless it lacks a value that the rule compares. Such an event matches no other event.
     pub(super) fn add(&mut self, rule: &Rule, mark: Mark) {
         if mark.same.is_none() || (rule.different.is_some() && mark.different.is_none()) {
             return;

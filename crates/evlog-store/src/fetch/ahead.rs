@@ -59,7 +59,7 @@ impl Helper {
             for (part, offset) in places.skip(1).step_by(2) {
                 let copied = copied(&mut fetch, files, codec, part, offset, name);
                 let is_last = copied.is_err();
-                // The receiver is gone when the visit has ended.
+                // The receiver is dropped when the visit has ended.
                 if give.send(copied).is_err() || is_last {
                     break;
                 }

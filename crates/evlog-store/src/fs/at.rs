@@ -47,7 +47,7 @@ fn kind_of(stat: &Stat) -> FileType {
 
 fn stamp_of(stat: &Stat) -> Stamp {
     let modified_ns = Some(i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec));
-    // What is no regular file has no bytes of a log, whatever the system gives as its size.
+    // Only a regular file has bytes of a log. The size that the system gives for any other file does not count.
     let len = if kind_of(stat) == FileType::RegularFile { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
     Stamp { id: FileId(stat.st_dev, stat.st_ino), len, modified_ns }
 }

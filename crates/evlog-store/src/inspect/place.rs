@@ -17,7 +17,7 @@ pub struct Place {
     pub path: PathBuf,
     /// Its kind.
     pub what: What,
-    /// The bytes from there on: those of the frame or of the header, or as many as a frame header states, if they are there.
+    /// The bytes from this position on: the frame, the header, or as many bytes as a frame header states, if they are there.
     pub bytes: Vec<u8>,
     /// The fields of a frame header, read from these bytes; `None` in a segment header, or if there are too few bytes.
     pub fields: Option<Fields>,

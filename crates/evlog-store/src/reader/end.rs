@@ -1,9 +1,9 @@
 //! How far a reader that opens a log may see it.
 //!
-//! That depends on whether a writer is at work. If a writer is, only `HEAD` says what is committed, and bytes beyond it may be
-//! gone after a crash. If there is no writer, the next writer will keep exactly what the recovery table keeps, so that may be
-//! shown. No writer goes on after a wrong number in a stream (V-17): a reader then shows the events that an audit counts,
-//! and reports the wrong number.
+//! If a writer is at work, only `HEAD` says what is committed, and a crash may remove bytes beyond it. If there is no
+//! writer, the reader may show exactly what the recovery table keeps, because the next writer will keep it. No writer goes
+//! on after a wrong number in a stream (V-17): a reader then shows the events that an audit counts, and reports the wrong
+//! number.
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
@@ -145,8 +145,8 @@ fn up_to(files: &Files, open: &OpenSegment, limit: Position, floor: Position) ->
     Ok((scan, streams, damage))
 }
 
-/// Used if a writer is at work whose `HEAD` is gone: scans up to the position that was synced according to the durable-before
-/// of the frames. All bytes before the last segment were synced too.
+/// Used if a writer is at work and `HEAD` is missing: scans up to the position that was synced according to the
+/// durable-before of the frames. All bytes before the last segment were synced too.
 fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> {
     let (scan, _) = scan_to(files, open, None)?;
     let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);

@@ -1,7 +1,7 @@
 //! Gives up synced bytes at the end of the last segment. This is the only operation here that removes acknowledged commits.
 //!
-//! Invariants: the bytes that are there are kept and synced before anything changes. Then `HEAD` claims everything that was
-//! synced, and only then the segment is cut. So if this is interrupted at any moment, the log is refused until the loss is
+//! Invariants: the existing bytes are copied and synced before anything changes. After that, `HEAD` claims everything that
+//! was synced. The segment is cut last. So if this is interrupted at any moment, the log is refused until the loss is
 //! recorded in it, and the same repair can be done again.
 
 use super::Loss;
@@ -137,7 +137,7 @@ pub(crate) mod broken {
         static SILENT: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// As long as this value exists, this thread gives up bytes without making `HEAD` claim them first.
+    /// While this value exists, this thread gives up bytes without making `HEAD` claim them first.
     pub(crate) struct NoWitness;
 
     impl NoWitness {

@@ -109,7 +109,7 @@ pub(super) fn tree(files: &Files, header: &SegmentHeader, entries: &[SegmentEntr
     }
 }
 
-/// Compares the index of a segment with the streams that a scan of it found.
+/// Compares the index of a segment with the streams that a scan of the segment found.
 pub(super) fn index(files: &Files, of: Of, streams: &mut Streams, entries: &[SegmentEntry]) -> Sidecar {
     let entry = SegmentEntry::Index(of.position);
     let made = streams.seal(of, &Before::NOTHING);

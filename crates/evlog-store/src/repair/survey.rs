@@ -131,7 +131,7 @@ impl Survey {
         }
     }
 
-    /// Whether a writer changed the log during every reading. Then the findings about its end may mix two moments.
+    /// Whether a writer changed the log during every reading. If so, the findings about the log's end may mix two moments.
     pub fn is_moving(&self) -> bool {
         self.is_moving
     }

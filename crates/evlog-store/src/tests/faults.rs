@@ -135,7 +135,7 @@ fn made(closed: bool, sidecars: bool) -> (SimFs, Played) {
     (fs, played)
 }
 
-/// Whether an error reports a failing read as such.
+/// Whether an error says that a read failed.
 fn is_reported(error: &ReadError) -> bool {
     matches!(error, ReadError::Io(failure) if failure.source.to_string() == "simulated")
 }

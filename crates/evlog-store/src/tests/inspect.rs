@@ -99,7 +99,7 @@ fn contradictions_are_reported_and_a_log_without_any_header_is_still_shown() {
     for path in &paths {
         blind.put(path, vec![7; 300]);
     }
-    assert!(inspection(&blind).log_id().is_some(), "HEAD tells it");
+    assert!(inspection(&blind).log_id().is_some(), "HEAD has the id");
     crate::Fs::remove(&blind, &dir().join("HEAD")).unwrap();
     let found = inspection(&blind);
     assert_eq!((found.log_id(), found.segments().len()), (None, 3));

@@ -1,5 +1,5 @@
 //! `kill -9` in a loop. Eight threads commit in a process that is killed at any moment, and two readers in another process
-//! follow all the time. Every acknowledged commit is there, and no event that a reader saw is gone later.
+//! follow all the time. Every acknowledged commit is there, and no event that a reader saw is lost later.
 //!
 //! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure. `EVLOG_KILLS=n` says how many: `just kill n`.
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 const THREADS: u64 = 8;
 /// The number of times that the process is killed in an ordinary run.
 const KILLS: u64 = 200;
-/// A new log is begun after this many kills, so that reading all of it stays cheap.
+/// A new log is begun after this many kills, so that reading the whole log stays cheap.
 const KILLS_OF_A_LOG: u64 = 25;
 
 /// The environment variables that give the child the log's path, and make it broken.

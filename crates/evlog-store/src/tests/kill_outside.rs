@@ -47,7 +47,7 @@ fn happen(outside: Outside, log: &Path, aside: &Path) {
         }
         Outside::Remove => {
             fs::rename(log, aside).unwrap();
-            // The writer may make a file in it meanwhile, until it notices.
+            // Until the writer notices, it may make a file in the directory.
             while aside.exists() {
                 let _again = fs::remove_dir_all(aside);
             }

@@ -12,7 +12,7 @@ use std::fs;
 const COMMON: usize = 12;
 const ALL: usize = 60;
 
-/// What another process does: `log` is the one that is read, `other` another one, `old` a free name.
+/// What another process does: `log` is the log that is read, `other` is another log, `old` is a free name.
 type Happening = (&'static str, fn(&Path, &Path, &Path));
 
 const HAPPENINGS: [Happening; 6] = [

@@ -208,7 +208,7 @@ fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audi
 
 #[test]
 fn a_wrong_number_is_tampering_for_readers_also_if_the_segment_behind_it_cannot_be_opened() {
-    // V-17: an audit judges likewise, whatever else is wrong with the log.
+    // V-17: an audit gives the same verdict, even if the log has other faults.
     let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
     let (second, end) = (Made::first().commit(FIRST).end(), made.end());
     let next = Made::new(end, 3, Root::EMPTY).commit(end).flip(end + 20);

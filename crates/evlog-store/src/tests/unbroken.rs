@@ -31,7 +31,7 @@ fn set(fs: &SimFs, path: &Path, at: usize, field: &[u8]) {
     fs.put(path, bytes);
 }
 
-/// How many events stand before a segment.
+/// The number of events before a segment.
 fn before(fs: &SimFs, path: &Path) -> usize {
     let bytes = fs.bytes(path).unwrap();
     let header = SegmentHeader::decode(&bytes).unwrap();
@@ -168,7 +168,7 @@ fn of_two_last_files_that_cannot_be_opened_the_worse_flaw_is_the_verdict_of_all(
 
 #[test]
 fn a_sealed_segment_that_is_too_short_or_too_long_is_refused_by_writers_and_reported_by_readers() {
-    // V-14, V-16: its index, which knows nothing of it, is still there, and the log was closed cleanly.
+    // V-14, V-16: the index of the segment, which does not have the change, is still there, and the log was closed cleanly.
     let (whole, truth) = log();
     let paths = segment_files(&whole);
     for (nth, path) in paths.iter().enumerate().take(paths.len() - 1) {

@@ -53,8 +53,8 @@ pub(crate) struct Committer {
     pub(crate) ahead: Ahead,
     /// How many short groups came one after the other.
     pub(crate) short_groups: u32,
-    /// How many bytes that no commit asked to sync are written before a sync is begun in advance, so that the next sync that a
-    /// caller waits for is short; 0 means never.
+    /// How many bytes are written, without a commit that asks for a sync, before a sync begins in advance; 0 means never. It
+    /// makes the next sync short that a caller waits for.
     pub(crate) begin_after: u64,
     /// The latest sync that was begun, if nothing has waited for it yet.
     pub(crate) begun: Option<Syncing>,

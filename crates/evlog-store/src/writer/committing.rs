@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - What is acknowledged was committed before.
-//! - After any failure the committer reports it and is gone. It does not try again: the sync that failed may have dropped
+//! - After any failure, the committer reports it and ends. It does not try again: the sync that failed may have dropped
 //!   bytes, and a second sync would succeed without them.
 
 use super::committer::{Committer, Task};
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How long commits of class `os` may wait for a sync when no other commit comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
-/// How often a committer lets other threads run, so that callers that were woken together come back together. After that the
-/// committer does not wait for callers that are still missing.
+/// How often a committer lets other threads run, so that callers that were woken together come back together. Then the
+/// committer no longer waits for callers that are still missing.
 const GATHER: usize = 16;
 
 /// Reports a panic of the committing thread, so that no other thread waits for ever.

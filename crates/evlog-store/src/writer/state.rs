@@ -24,7 +24,7 @@ use evlog_verify::Tree;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The reason why the committer is gone.
+/// The reason why the committer has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Poison {
     pub(crate) cause: Arc<Failure>,

@@ -57,8 +57,8 @@ impl Order {
         self.next_numbers.len() as u64
     }
 
-    /// Adds the next segment, which was read apart; false if it does not continue the events before it. After that this order
-    /// must not be used.
+    /// Adds the next segment, which was read apart. Returns false if it does not continue the events before it. After
+    /// `false`, this order must not be used.
     pub(super) fn join(&mut self, mut later: Order) -> bool {
         self.settle();
         later.settle();
@@ -132,7 +132,7 @@ impl Order {
         self.end(&place);
     }
 
-    /// Checks a commit that is not passed on, without holding all its events. Events that were read before an error have
+    /// Checks a commit that no visitor gets, without holding all its events. Events that were read before an error have
     /// already changed this order, so after an error it must not be used. Returns whether an event is one of the log's own.
     pub(super) fn walk(
         &mut self,

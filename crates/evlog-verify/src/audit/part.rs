@@ -32,10 +32,10 @@ pub(super) struct Apart {
 }
 
 impl Audit {
-    /// Begins with a segment whose name states `position`. It must be followed by another segment, or be the last one; the last
-    /// segment is a part only if it ends with a frame, like a sealed one. `previous_len` is the length of the file before it.
-    /// Only commits of the log's own events are passed on. Then call `bytes` as often as needed, and
-    /// [`end_part`](Self::end_part).
+    /// Begins an audit of one segment, whose name states `position`. The last segment is a part only if it ends with a
+    /// frame, like a sealed one. `previous_len` is the length of the previous segment's file. Then call `bytes` as often as
+    /// needed, and [`end_part`](Self::end_part). Of the commits, `bytes` gives its visitor only those with an event of the
+    /// log itself.
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
         audit.position = position.0;
@@ -57,8 +57,8 @@ impl Audit {
         Ok(is_whole.then_some(part))
     }
 
-    /// Joins the next part; false if it does not continue the segments before it, or if there were findings before. After that
-    /// this audit must not be used.
+    /// Joins the next part. Returns false if the part does not continue the segments before it, or if there were findings
+    /// before. After `false`, this audit must not be used.
     #[must_use]
     pub fn join(&mut self, part: Part) -> bool {
         let previous_len = self.previous_len;

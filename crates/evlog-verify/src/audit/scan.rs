@@ -65,7 +65,7 @@ impl Audit {
     fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<bool, Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
-            // After an error the part is dropped. Only commits of the log's own events are passed on, so the others are
+            // After an error the part is dropped. The visitor gets only commits of the log's own events, so the others are
             // checked without being kept.
             let commit = CommitReader::new(frame.body, at)?;
             self.check_roll(frame);

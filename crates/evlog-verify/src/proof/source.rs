@@ -13,8 +13,8 @@ use blake3::hazmat::ChainingValue;
 use core::ops::{Range, RangeInclusive};
 use evlog_format::Root;
 
-/// Passes on the bytes of a range of the log, in order, in pieces of any length. Missing bytes are left out: then the proof
-/// leads to another root, so its check fails.
+/// Gives the visitor the bytes of a range of the log, in order, in pieces of any length. Missing bytes are left out: then
+/// the proof leads to another root, so its check fails.
 pub type Read<'r, E> = dyn FnMut(Range<u64>, &mut dyn FnMut(&[u8])) -> Result<(), E> + 'r;
 
 /// Returns the latest tree over the bytes before a position in the range; `None` if there is none, or if it was returned

@@ -1,4 +1,4 @@
-//! The golden logs of format version 2: small, kept for ever, and read by every later version.
+//! The golden logs of format version 2: small, never changed, and read by every later version.
 //!
 //! `tests/golden/v2/NAME/` holds `segments/`, `expect.json` (what the audit must say) and `events.txt` (what a reader
 //! prints). With `EVLOG_BLESS=1` this module writes them. Otherwise it compares them with what it would write.
@@ -97,7 +97,7 @@ fn harbour(log: &mut Builder, occurred_ns: Option<i128>, correlation: Option<&st
     log.commit_as(&CommitHead { principal: Some("token:harbour"), ..head }, drafts);
 }
 
-/// Three segments; streams, kinds and options of every sort. The payloads are those of their kinds' tables.
+/// Three segments; streams, kinds and options of every sort. The payloads match their kinds' tables.
 fn healthy() -> Vec<File> {
     const CREATED: u8 = 0;
     const RUNNING: u8 = 1;

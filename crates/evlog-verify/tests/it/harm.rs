@@ -39,7 +39,7 @@ fn every_flipped_bit_is_noticed() {
 
 #[test]
 fn every_prefix_of_the_last_segment_keeps_its_whole_frames() {
-    // F-26: only a checkpoint or `HEAD` could show that whole frames are gone.
+    // F-26: only a checkpoint or `HEAD` could show that whole frames are missing.
     let files = log();
     let last = files.len() - 1;
     let places = frames_of(&files[last]);
@@ -98,7 +98,7 @@ pub(crate) fn swapped(file: &File, places: &[usize], i: usize, j: usize) -> Vec<
 
 #[test]
 fn whole_frames_behind_a_failing_place_are_not_called_bytes_that_are_no_frame() {
-    // F-26: after the failing frame stand two of its group, and one that says that all of them were synced.
+    // F-26: after the failing frame come two frames of its group, and a frame that says that all of these were synced.
     let mut builder = Builder::new();
     builder.commit(&[Draft::custom("run-1", "{}")]);
     let floor = builder.durable;

@@ -363,7 +363,7 @@ fn the_reader_in_python_knows_the_same_kinds_and_limits() {
         let (whole, less) = line.split_once(" - ").unwrap_or((line, "0"));
         Some(whole.replace('_', "").split(" * ").map(factor).product::<i128>() - less.parse::<i128>().unwrap())
     };
-    // The page's limits are those of the code, which its own test shows.
+    // Another test shows that the page has the limits of the code.
     let page = include_str!("../../../../docs/format.md");
     let limits = page.split("## 6. Limits").nth(1).unwrap().split("\n## ").next().unwrap();
     let mut compared = 0;

@@ -119,7 +119,7 @@ impl Builder {
         self.tree.update(bytes);
     }
 
-    /// The frame of a commit, as it would stand at this position.
+    /// The frame of a commit at this position.
     pub(crate) fn frame_at(
         &self,
         position: u64,

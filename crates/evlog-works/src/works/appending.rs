@@ -68,10 +68,11 @@ fn load_one(
     store.close()
 }
 
-/// The case of a work that is done while another thread writes.
+/// The case name of a workload that runs while another thread writes.
 const BUSY: &str = "busy disk";
 
-/// Does the works that wait for syncs: on the disk as it is, and if asked, while another thread writes.
+/// Runs the workloads that wait for syncs: once on a quiet disk and, if the plan asks for it, once while another thread
+/// writes.
 pub(super) fn durable(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let events = audit_events(plan.scale.events)?;
     let cases = if plan.scale.busy { vec!["", BUSY] } else { vec![""] };
@@ -152,7 +153,7 @@ fn durable_one(contender: &Contender, threads: usize, lasts: Duration, dir: &Pat
     Ok(figure)
 }
 
-/// Reading payloads as tables of contract `status`: runs of a creation, a start and a success.
+/// Reads payloads as tables of contract `status`. Each run has three events: created, started, succeeded.
 pub(super) fn typed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let count = plan.scale.events / NATURAL.len * NATURAL.len;
     let events = Events::new(Sizes::Natural, NATURAL, count)?;

@@ -27,7 +27,7 @@ const PORTION: u64 = 4 << 20;
 /// How many trees are kept.
 const SEEN_MAX: usize = 64;
 
-/// A checkpoint that the log records, and whose root is that of the bytes.
+/// A checkpoint that the log records, and whose root is the root of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// How many bytes it covers.
@@ -72,8 +72,8 @@ impl<'c> Live<'c> {
         }
     }
 
-    /// The same, and every run is judged by its contract, and by the policy that was in force at the time. That needs memory
-    /// for the state of every run.
+    /// Like [`new`](Self::new), but also judges every run by its contract and by the policy that was in force at the time.
+    /// This needs memory for the state of every run.
     pub fn with_runs(contracts: &'c Contracts) -> Live<'c> {
         Live { runs: Some(RunCheck::new(contracts, Policies::default(), None)), ..Live::new() }
     }
@@ -83,7 +83,7 @@ impl<'c> Live<'c> {
         self.next_seq
     }
 
-    /// The last checkpoint that the log records, if its root is that of the bytes.
+    /// The last checkpoint that the log records, if its root is the root of the bytes.
     pub fn recorded(&self) -> Option<Recorded> {
         self.recorded
     }
@@ -93,7 +93,8 @@ impl<'c> Live<'c> {
         &self.findings
     }
 
-    /// Judges what a view shows and was not judged yet, or a part of it. Returns whether all of it is judged now.
+    /// Judges what a view shows and was not judged yet, or a part of this. Returns whether everything that the view shows is
+    /// judged now.
     pub fn go_on(&mut self, view: &View) -> Result<bool, LogError> {
         let end = view.committed().0;
         if self.read >= end || !self.findings.is_empty() {
@@ -116,7 +117,7 @@ impl<'c> Live<'c> {
         if let Some(runs) = &self.runs {
             self.findings.extend(runs.findings.iter().map(ToString::to_string));
         }
-        // Bytes that are gone are not judged: the view's next look reports that the log was cut.
+        // Bytes that were removed are not judged: when the view is read next, it reports that the log was cut.
         Ok(self.read >= end || self.read == begun || !self.findings.is_empty())
     }
 
@@ -190,8 +191,8 @@ impl<'c> Live<'c> {
         Ok(())
     }
 
-    /// The root over the first bytes of the log; `None` if they are not all there. Bytes before the last portions are not read
-    /// again: the header of the segment that holds the end states the root over those before it, and that root was judged.
+    /// The root over the first bytes of the log; `None` if they are not all there. Bytes before the last portions are not
+    /// read again. The header of the last segment states the root over the bytes before it, and that root was judged.
     fn root_at(&self, raw: &RawLog, size: Position) -> Result<Option<Root>, LogError> {
         let holding = || raw.segments().iter().rfind(|segment| segment.position <= size);
         let seen = self.seen.iter().rfind(|tree| tree.size() <= size.0).cloned();

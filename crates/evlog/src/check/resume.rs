@@ -3,7 +3,8 @@
 //!
 //! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded again, and
 //! for this their commits are read again. Of the other bytes before the interruption only the last ones are read again, up to
-//! 16 KiB. Does not: give bytes to keep if something is wrong with the log's bytes. Those are read again, and reported.
+//! 16 KiB. Does not: save its state if something is wrong with the log's bytes. The next verification reads them again, and
+//! reports them.
 //!
 //! Invariants:
 //! - A verification that continues reports the same as a verification that was not interrupted, if the bytes before the
@@ -72,7 +73,7 @@ pub fn check_on(
     })
 }
 
-/// Checks that the log still begins with the bytes that were read. This is a partial check, which does not read all of them
+/// Checks that the log still begins with the bytes that were read. This is a partial check: it does not read all bytes
 /// again.
 fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
     let frontier = audit.frontier();

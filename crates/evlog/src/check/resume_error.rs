@@ -10,7 +10,7 @@ use std::fmt;
 pub enum ResumeError {
     /// The log cannot be read.
     Log(LogError),
-    /// The bytes are not those of a saved verification.
+    /// The bytes are not a saved verification.
     Foreign,
     /// The bytes have changed since they were kept.
     Spoilt,
@@ -21,7 +21,7 @@ pub enum ResumeError {
         /// The version that kept them.
         found: String,
     },
-    /// They belong to another log.
+    /// The bytes belong to another log.
     OtherLog {
         /// The log whose verification was begun.
         expected: LogId,

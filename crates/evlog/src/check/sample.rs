@@ -8,8 +8,8 @@
 //! If it finds anything, the whole log is read in order, and that pass reports the findings. Does not: judge runs, or the
 //! order across segments, unless it has read the whole log. A sample has no whole runs.
 //!
-//! It samples segments and not frames. Reading some frames would cost as much as reading all, because each frame is found from
-//! the one before, and the hash values that a proof of a frame needs are kept for segments only.
+//! It samples segments and not frames. Reading some frames would cost as much as reading all: each frame is found from the
+//! frame before it, and the hash values for a proof are kept only for segments.
 
 use super::{Check, Progress, Subject, in_order, newer, read, remains, with_subject};
 use crate::covered::compare_with;
@@ -34,24 +34,24 @@ const MILLION: u64 = 1_000_000;
 pub struct Sample {
     /// How many of a million sealed segments to take. At least one is taken if there is one.
     pub parts_per_million: u64,
-    /// The same seed takes the same segments of the same log.
+    /// With the same seed, the same segments of a log are taken.
     pub seed: u64,
 }
 
 /// The result of a sample.
 #[derive(Clone, Debug)]
 pub struct Sampled {
-    /// The findings in the segments that were taken, and how much these hold. End and next seq are those of the last segment,
-    /// even if segments before it were not read. The root is its root too, if the tree before that segment was available.
+    /// The findings in the segments that were taken, and how much these hold. End and next seq come from the last segment,
+    /// even if segments before it were not read. So does the root, if the tree before that segment was available.
     pub report: Report,
     /// The length of the log in bytes.
     pub log_bytes: u64,
     /// How many sealed segments it has.
     pub sealed: u64,
-    /// The number of them that were taken.
+    /// The number of segments that were taken.
     pub taken: u64,
-    /// How many of these have bytes that lead from the root in their own header to the root in the next header. For the others
-    /// no tree was available.
+    /// How many of these have bytes that lead from the root in their own header to the root in the next header. For the
+    /// other segments, no tree was available.
     pub rooted: u64,
     /// The findings in the runs, if the whole log was read.
     pub judged: Option<Judged>,
@@ -157,7 +157,7 @@ pub fn sample(
     })
 }
 
-/// The same sample with the verdict on the whole log, for a caller that has found something besides the sample.
+/// Replaces the report of the sample `found` by a report on the whole log, for a caller that has other findings too.
 pub fn judged_whole(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -250,8 +250,8 @@ impl Sampling<'_, '_> {
         report.findings.extend(&read.findings);
     }
 
-    /// Checks the bytes that were read against the signed root. Their hash values come from the bytes themselves; all other
-    /// hash values come from trees.
+    /// Checks the bytes that were read against the signed root. Their hash values come from the bytes; all other hash values
+    /// come from trees.
     fn lead(&mut self, read: &[usize], covered: &Covered, end: Position) -> Result<(), LogError> {
         let (Position(bytes), Position(size)) = (end, covered.size);
         let root = if bytes < size { None } else { Some(self.root(read, size)?) };

@@ -1,4 +1,5 @@
-//! The rules that a decision must satisfy before anything of it is recorded. A contract that breaks these rules has a defect.
+//! The rules that a decision must satisfy before any of its events is recorded. A contract that breaks these rules has a
+//! defect.
 //!
 //! Does not: judge the events' bytes; the module `net` does that for every decision.
 

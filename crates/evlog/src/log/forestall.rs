@@ -1,5 +1,5 @@
-//! The answers that the engine gives to a command before it asks the contract: the command was answered before, its run
-//! belongs to another contract, or the run is not in the state that the command expects.
+//! The answers that the engine gives without asking the contract. The command was answered before, its run belongs to
+//! another contract, or the run is not in the state that the command expects.
 
 use super::{Log, Session};
 use crate::answer::{Answer, AnswerOutcome};

@@ -54,8 +54,8 @@ impl Recorded {
         self.signed.iter().map(|signed| Position(signed.size)).collect()
     }
 
-    /// Whether the log records that it gave up bytes that a note of this size covers, and since then no checkpoint of this
-    /// size. Then the note shows nothing about the log any more.
+    /// Whether the log gave up bytes that a note of this size covers, and has recorded no checkpoint of this size since.
+    /// Such a note no longer shows anything about the log.
     pub(super) fn gave_up(&self, size: Position) -> bool {
         let is_signed_since = |before: usize| self.signed[before..].iter().any(|signed| signed.size == size.0);
         let mut losses = self.losses.iter();

@@ -27,9 +27,9 @@ pub struct OrderRule {
     pub at_most: u64,
     /// Whether another actor must have caused the first event.
     pub other_actor: bool,
-    /// How far the first event may be from it, by the recorded times, in nanoseconds.
+    /// How far the first event may be from the second, by the recorded times, in nanoseconds.
     pub within_ns: Option<i64>,
-    /// The same rule in the form in which it is judged.
+    /// This rule in the form in which it is judged.
     pub(super) judged: Rule,
 }
 
@@ -42,7 +42,7 @@ pub enum Template {
     Absence,
     /// The second event occurs only after the first.
     Precedence,
-    /// The same, and each second event needs a first event of its own.
+    /// Like `Precedence`, but each second event needs its own first event.
     AlternatePrecedence,
     /// The second event occurs only directly after the first.
     ChainPrecedence,
@@ -55,7 +55,7 @@ pub enum Template {
 }
 
 impl Template {
-    /// All of them.
+    /// All templates.
     pub const ALL: [Template; 8] = [
         Template::Init,
         Template::Absence,

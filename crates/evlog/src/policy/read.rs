@@ -61,8 +61,8 @@ impl Policy {
         raw(text).and_then(|raw| policy(&raw)).map_err(|flaw| located(text, flaw))
     }
 
-    /// Reads a text that is to become the policy. It also refuses texts that cannot be meant. A log that already holds such a
-    /// text is still judged by it.
+    /// Reads a text that is to become the policy. It also refuses valid texts that nobody can want. A log that already has
+    /// such a policy is still judged by it.
     pub fn read_new(text: &str) -> Result<Policy, PolicyError> {
         let read = raw(text).and_then(|raw| {
             let policy = policy(&raw)?;

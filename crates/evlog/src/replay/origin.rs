@@ -1,5 +1,5 @@
-//! Explains a file of a bundle that differs from what the log gives: after which event the file was like this, and which event
-//! set the value that it does not have.
+//! Explains a file of a bundle that differs from the projection of the log: after which event the projection was like this
+//! file, and which event set the value that the file lacks.
 
 use crate::error::LogError;
 use crate::view::View;

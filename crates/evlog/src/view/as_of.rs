@@ -1,7 +1,7 @@
 //! Where a view of an earlier seq or time ends.
 //!
-//! Invariant: as of a time, every commit is shown that was recorded at or before it, and no commit that was recorded after it.
-//! If the clock went back, such an end may not exist. Then there is an error, and the view does not guess.
+//! Invariant: as of a time, the view shows every commit that was recorded at or before it, and no other commit. If the clock
+//! went back, such an end may not exist. In this case, there is an error.
 
 use super::shown::Shown;
 use super::{Bound, View};
@@ -18,7 +18,7 @@ struct Edge {
 }
 
 impl View {
-    /// The same log as of an earlier seq; `None` means now.
+    /// A view of the log as of an earlier seq; `None` means now.
     pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
         self.bound = None;
         let Some(at) = at.filter(|at| *at < self.next_seq()) else {
@@ -48,7 +48,7 @@ impl View {
         Ok(head_and_left.map(|(first, events)| (first, Seq(first.0.saturating_add(events).saturating_sub(1)))))
     }
 
-    /// The same log with only the events before a seq. If the view ends there already, it stays as it is.
+    /// A view of only the events before a seq. A view that ends there already does not change.
     pub(crate) fn until(mut self, next_seq: Seq) -> Result<View, LogError> {
         if next_seq == self.next_seq() {
             return Ok(self);
@@ -60,8 +60,9 @@ impl View {
         Ok(self)
     }
 
-    /// The same log as of a time, Unix nanoseconds: with the commits that were recorded at or before it. If the clock went
-    /// back, such a commit may follow one that was recorded later. Then the error is [`LogError::TwoEnds`].
+    /// A view of the log as of a time, in Unix nanoseconds: it shows the commits that were recorded at or before that time.
+    /// If the clock went back, such a commit may follow a commit that was recorded later. In this case, the error is
+    /// [`LogError::TwoEnds`].
     pub fn as_of_time(mut self, time_ns: i128) -> Result<View, LogError> {
         self.bound = None;
         match self.edge(time_ns)? {

@@ -25,7 +25,7 @@ struct Good {
     name: String,
     kind: &'static str,
     blake3: String,
-    /// The same for people.
+    /// The result, as words for people.
     words: String,
 }
 

@@ -119,7 +119,7 @@ fn kind(definition: &Definition) -> &'static str {
     }
 }
 
-/// The same in a word for people.
+/// The kind of a definition, as a word for people.
 fn word(definition: &Definition) -> &'static str {
     match definition {
         Definition::Lifecycle(_) => "lifecycle",

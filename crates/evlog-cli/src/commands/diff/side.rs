@@ -112,8 +112,8 @@ impl Side {
         }
     }
 
-    /// The projected files of a run; `None` if it is not there. `beside` are those of the other side: a bundle on the disk does not
-    /// say which of its files are projected.
+    /// The projected files of a run; `None` if it is not there. `beside` are the files of the other side, because a bundle
+    /// on the disk does not say which of its files are projected.
     pub(super) fn files(&self, run: &str, beside: Option<&Files>) -> Result<Option<Files>, Unread> {
         match self {
             Side::Log(view) => {

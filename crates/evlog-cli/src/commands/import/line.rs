@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The one version of custom kinds.
 const KIND_VERSION: u64 = 1;
 
-/// The members that a new log keeps. Without one of them it would keep less than the old one had.
+/// The members that a new log keeps. If one of them was missing, the new log would have less than the old log.
 const MEMBERS: [&str; 6] = ["payload", "causation", "occurred", "actor", "correlation", "id"];
 
 /// An event of the old log.
@@ -27,7 +27,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Reads a line. An event that cannot be recorded as it is, is refused; those of `$log` are read, and left to the caller.
+    /// Reads a line. Refuses an event that cannot be recorded as it is. Events of `$log` are read, and the caller decides
+    /// about them.
     pub(super) fn parse(bytes: &[u8]) -> Result<Line, String> {
         let value = parse(bytes).map_err(|error| format!("not JSON: column {}: {}", error.column, error.message))?;
         let left_out = MEMBERS.iter().find(|name| value.get(**name).is_none());

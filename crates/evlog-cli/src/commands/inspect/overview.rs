@@ -41,7 +41,9 @@ fn print(ui: &mut Ui, log: &Path, inspection: &Inspection) {
     let (segments, bytes) = (inspection.segments(), total(inspection));
     let header = segments.iter().find_map(|segment| segment.header);
     let plain = |text: String| (text, Tone::Plain);
-    let log_id = inspection.log_id().map_or("no header and no HEAD tells it".to_owned(), |id| id.to_string());
+    let log_id = inspection
+        .log_id()
+        .map_or("unknown: no segment header and no HEAD can be read".to_owned(), |id| id.to_string());
     let format = header.map_or("no header can be read".to_owned(), |header| {
         format!("version {FORMAT_VERSION}, segments of {} bytes", header.segment_limit)
     });
@@ -96,7 +98,8 @@ pub(super) fn is_sound(inspection: &Inspection) -> bool {
     inspection.segments().iter().all(|segment| segment.wrong.is_empty())
 }
 
-/// What is wrong with `HEAD`, judged by the segment headers. A log that was opened for writing only once has no `HEAD`.
+/// What is wrong with `HEAD`, judged by the segment headers. A missing `HEAD` is wrong, because every log gets one when it
+/// is created.
 fn head_wrong(inspection: &Inspection) -> Option<String> {
     if let Some(failure) = inspection.head_failure() {
         return Some(failure.to_owned());

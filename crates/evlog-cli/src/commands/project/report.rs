@@ -70,7 +70,7 @@ impl Report {
         }
     }
 
-    /// Compares a file. Of one that differs, the result is what to look for in the log.
+    /// Compares a file. If it differs, returns what to look for in the log.
     pub(super) fn compare(&mut self, run: &str, file: &File, found: &[u8]) -> Option<Sought> {
         let Difference { line, pointer, expected, found: value } = first_difference(&file.path, &file.bytes, found)?;
         let line = line.map(|line| line as u64);
@@ -81,8 +81,8 @@ impl Report {
         Some(Sought { path: file.path.clone(), blake3: *blake3::hash(found).as_bytes(), pointer, line })
     }
 
-    /// Adds to the findings of a run's files, which begin at `from`, what the log says of them. A file that is as an earlier version of its
-    /// projection makes it of the same events is no finding.
+    /// Adds what the log shows to the findings of a run's files, which begin at `from`. A file that an earlier version of
+    /// its projection makes from the same events is not a finding.
     pub(super) fn explain(&mut self, from: usize, bundle: &Bundle, sought: &[Sought], origins: &[Origin]) {
         for (sought, origin) in sought.iter().zip(origins) {
             let is_it = |finding: &CheckFinding| finding.path.as_ref() == Some(&sought.path);

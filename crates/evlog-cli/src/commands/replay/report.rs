@@ -41,7 +41,8 @@ pub(super) fn report(log: &Path, view: &View, replayed: &Replayed) -> Result<Rep
     Ok(report)
 }
 
-/// Adds the recorded files that the replay reproduces. The files of runs that cannot be folded are left out. Returns how many there are.
+/// Adds the recorded files that the replay reproduces. The files of runs that cannot be folded are left out. Returns the
+/// number of files that were added.
 fn passed_files(report: &mut Report, rule: usize, view: &View, found: &Replay) -> Result<u64, LogError> {
     let broken: BTreeSet<&str> = found.errors.iter().map(|error| error.run.as_str()).collect();
     let differ = found.differences.iter();

@@ -58,7 +58,7 @@ pub(super) struct Gathered {
     pub(super) selection: String,
     /// How many runs the log has; some may not be selected.
     pub(super) all: u64,
-    /// The runs that are meant, in the order of their first events.
+    /// The selected runs, in the order of their first events.
     pub(super) runs: Vec<RunSummary>,
     /// Those of them that need attention.
     pub(super) troubled: Vec<Troubled>,

@@ -54,7 +54,7 @@ pub(super) fn take(context: &Context, args: &RunArgs) -> Result<Option<Claim>, C
     }
 }
 
-/// The same, with the log open; an existing lock is set aside.
+/// Like [`take`], but with the log open, so that an existing lock can be set aside.
 pub(super) fn force<'c>(
     claim: &'c mut Option<Claim>,
     view: &mut View,
@@ -266,7 +266,7 @@ pub(in crate::commands) fn resuming(plan: Option<&Path>, run: &str, out: &Path, 
     Some(format!("evlog run{plan} --resume {}{}", quoted(run), placed(out, log)))
 }
 
-/// The plan of a run: the one that was given, or the one that is noted.
+/// The plan of a run: the given plan, or the plan in the note beside the lock.
 fn known_plan(args: &RunArgs, run: &str) -> Option<PathBuf> {
     args.plan.clone().or_else(|| noted_plan(&args.out, run))
 }

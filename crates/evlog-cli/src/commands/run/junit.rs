@@ -1,7 +1,7 @@
 //! The report of a run for a CI job: a test case for each stage.
 //!
-//! Invariant: from the beginning of the command on, the file is not green unless the run has ended without failure. So a report of
-//! an earlier run is never taken for that of this one, even if evlog is killed.
+//! Invariant: from the beginning of the command on, the report has a failure unless the run has ended without one. So nobody
+//! takes the report of an earlier run for the new one, even if evlog is killed.
 
 use super::RunArgs;
 use super::claim::id;

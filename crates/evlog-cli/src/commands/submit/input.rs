@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::SyncSender;
 use std::thread::Builder;
 
-/// The longest line, in bytes: that of the longest commit.
+/// The longest line, in bytes: the longest commit fits in it.
 pub(super) const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
 /// The byte order mark that some editors and shells write before the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -111,7 +111,7 @@ impl Cursor {
             .hint(format!("{}; or name the log that this one is about with `--log`", files::ANEW)))
     }
 
-    /// Notes a place. The old file or the new one is there, whatever happens.
+    /// Notes a place. After a crash, the old file or the new one is there.
     pub(super) fn note(&mut self, place: &Place) -> Result<(), CommandError> {
         if self.noted.as_ref() != Some(place) {
             let text = serde_json::to_string(place).map_err(|error| CommandError::user(error.to_string()))?;

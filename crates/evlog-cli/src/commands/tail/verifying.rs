@@ -1,7 +1,7 @@
 //! `evlog tail --verify`: judges every commit before it is shown, and says how far that is.
 //!
-//! Invariant: nothing is called signed unless the log keeps the note, a key that the log records has signed it, and its root is
-//! that of the bytes.
+//! Invariant: nothing is called signed unless the log keeps the note, a key that the log records has signed it, and its root
+//! is the root of the bytes.
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -18,7 +18,7 @@ use evlog_store::{Checkpoints, StdFs};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A verification, and what was said of it.
+/// A verification, and what was printed about it.
 pub(super) struct Verifying<'c> {
     context: &'c Context,
     live: Live<'c>,
@@ -51,7 +51,7 @@ impl<'c> Verifying<'c> {
         self.findings.iter().for_each(|finding| ui.finding(finding));
     }
 
-    /// How far the log is verified and signed, if that was not said yet.
+    /// How far the log is verified and signed, if this was not printed yet.
     pub(super) fn news(&mut self) -> Option<String> {
         let verified = match self.live.next_seq().0.checked_sub(1) {
             Some(last) => format!("verified <= {last}"),

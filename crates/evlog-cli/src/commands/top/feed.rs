@@ -143,7 +143,7 @@ pub(super) fn event(fact: &Fact<'_>, status: Word) -> Event {
     }
 }
 
-/// The tone of a line as that of the screen.
+/// The tone of the screen for the tone of a line.
 pub(super) fn tone(tone: ui::Tone) -> Tone {
     match tone {
         ui::Tone::Plain | ui::Tone::Strong => Tone::Plain,

@@ -35,7 +35,7 @@ enum End {
     Asked,
     /// By a signal of this number.
     Signal(u8),
-    /// The terminal is gone.
+    /// The terminal was closed.
     Gone,
 }
 

@@ -85,7 +85,7 @@ pub(super) fn next_key(patience: Duration) -> io::Result<Option<Pressed>> {
     })
 }
 
-/// If the terminal is gone, there is nothing to give back.
+/// If the terminal was closed, there is nothing to restore.
 fn give_back() {
     execute!(streams::stdout(), LeaveAlternateScreen, Show).ok();
     disable_raw_mode().ok();

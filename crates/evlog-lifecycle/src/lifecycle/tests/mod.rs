@@ -1,4 +1,4 @@
-//! The contract's rules. Each is tested with what it accepts and what it refuses. Rule numbers are those of
+//! The contract's rules. Each is tested with what it accepts and what it refuses. The rule numbers come from
 //! `docs/lifecycle/machine.md`.
 
 mod commands;

@@ -36,7 +36,7 @@ pub const STORAGE_CODES: [&str; 7] = [
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// `schema_version` of a report.
 pub const SCHEMA_VERSION: &str = "pa:contract-validation-report:v1";
-/// The id that stands for the schema of files that have none (rule P-78). The document calls a schema a contract.
+/// The schema id of files without a schema (rule P-78). The document calls a schema a contract.
 pub const UNBOUND_SCHEMA: &str = "unbound";
 /// The version that goes with [`UNBOUND_SCHEMA`].
 pub const UNBOUND_SCHEMA_VERSION: &str = "0.0.0";
@@ -115,7 +115,7 @@ impl Finding {
         Finding { message: message.into(), line_number: Some(line_number), ..Finding::default() }
     }
 
-    /// The same finding, on a line.
+    /// This finding, with the number of a line.
     #[must_use]
     pub fn on_line(self, line_number: u64) -> Finding {
         Finding { line_number: Some(line_number), ..self }

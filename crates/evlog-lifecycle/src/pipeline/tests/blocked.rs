@@ -86,7 +86,7 @@ fn a_blocked_stage_needs_a_cause() {
     play.reject("BLOCKED_WITHOUT_CAUSE", "detection K/fc/blocked_by_upstream_failure");
     play.take("runner F/ws/action_timeout");
     play.reject("BLOCKED_WITHOUT_CAUSE", "detection K/fc/blocked_by_upstream_failure");
-    // A cause must stand earlier in the order, not later.
+    // A cause must be earlier in the order, not later.
     play.take("telemetry F/fc/egress_violation");
     play.reject("BLOCKED_WITHOUT_CAUSE", "lab_provider K/fc/blocked_by_upstream_failure");
     assert!(

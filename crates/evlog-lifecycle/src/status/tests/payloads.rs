@@ -1,4 +1,4 @@
-//! The bytes of each payload table: what stands in logs can never change its meaning.
+//! The bytes of each payload table: bytes that are already in logs must always decode to the same values.
 
 use super::diagnostic;
 use crate::status::payload::{
@@ -73,7 +73,8 @@ fn transitions_have_these_bytes() {
     check(&overridden, "010601540172");
 }
 
-/// A diagnostic, and its bytes: code `E`, category 7, `m`, `c`, `f`, retryable, severity 3.
+/// A diagnostic whose encoding is `SHORT`: code `E`, category 7, message `m`, likely cause `c`, suggested fix `f`,
+/// retryable, severity 3.
 fn short() -> Diagnostic {
     let mut short = Diagnostic::read(&diagnostic("TOOL_TIMEOUT", true), &[]).expect("valid");
     short.error_code = "E".into();
@@ -115,9 +116,9 @@ fn rejections_and_refusals_have_these_bytes() {
     check(&refused, &format!("00030c016d00000000{digest}"));
 }
 
-/// The numbers of the closed sets, with their words.
+/// The number and the name of each value of each enum.
 #[test]
-fn the_numbers_of_the_sets_never_change() {
+fn the_numbers_of_the_enums_never_change() {
     let causes: Vec<_> = TransitionCause::ALL.iter().map(|known| (u8::from(*known), known.word())).collect();
     assert_eq!(causes, [(0, "requested"), (1, "override"), (2, "cancel"), (3, "pins_missing")]);
     let reasons: Vec<_> = RejectionReason::ALL.iter().map(|known| (u8::from(*known), known.word())).collect();

@@ -54,7 +54,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The steps that run again: all that have a phase; or one step, and those of its group that depend on it.
+    /// The steps that run again: all steps that have a phase; or one step, and the steps of its group that depend on it.
     fn cleared(&self, from: Option<usize>) -> Vec<usize> {
         let has_phase = |number: &usize| self.step(*number).phase.is_some();
         let Some(from) = from else {

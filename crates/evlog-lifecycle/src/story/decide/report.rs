@@ -82,7 +82,7 @@ fn keeps_output(state: &StepState, report: &Report) -> bool {
     given.is_none() || given == state.output.as_deref()
 }
 
-/// The phase that an exit code or class stands for.
+/// The phase that follows from an exit code or class.
 fn ended_as(report: &Report) -> Phase {
     let class = report.exit_class.or(report.exit_code.map(classify));
     match (class, report.exit_code) {

@@ -129,7 +129,7 @@ fn s31_a_text_between_double_quotes_is_read_as_json_reads_it() {
         assert_eq!(value(text, &scope), Ok(json!(true)), "{text}");
     }
     assert_eq!(resolve(&json!("{{ \"a\\tb\" }}, {{ \"\\\"\" }}"), &scope), Ok(json!("a\tb, \"")));
-    // What is no JSON, or stands between quotes that JSON does not have, is left to others.
+    // A text that is not JSON, or is between quotes that JSON does not have, is left to other evaluators.
     for text in
         [r#""\x41" == "A""#, r#""\d" == "d""#, r#""\ud800" == "x""#, r#""\u00" == "x""#, r#""a\" == 1"#, r"'\n' == 'n'"]
     {

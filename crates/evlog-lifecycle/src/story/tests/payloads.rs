@@ -1,4 +1,4 @@
-//! The bytes of payloads and the numbers of closed sets: they stand in every log.
+//! The bytes of payloads and the numbers of enum values never change, because they are in logs.
 
 use crate::story::Phase;
 use crate::story::failure::{ErrorType, FailedStep, RunError, StepError};

@@ -44,7 +44,7 @@ pub(super) struct Shape {
     length: Option<i32>,
     /// How many are optional of the column itself and the groups around it.
     optional: usize,
-    /// The number of them that are repeated.
+    /// The number of repeated elements.
     repeated: usize,
 }
 
@@ -95,7 +95,7 @@ fn decoded<T>(result: polars_parquet_format::thrift::Result<T>) -> Result<T, Bro
     result.map_err(|_| "its bytes are not those of the Parquet format, or of a newer one")
 }
 
-/// Reads the schema's elements in `FileMetaData`, where they stand before everything that is long. What follows is not read.
+/// Reads the schema's elements in `FileMetaData`, which has them before everything that is long. The rest is not read.
 fn elements(footer: impl Read) -> Result<Vec<SchemaElement>, Broken> {
     let mut input = TCompactInputProtocol::new(footer, COLUMNS_LEN_MAX);
     decoded(input.read_struct_begin())?;
@@ -228,7 +228,7 @@ fn unit(unit: &TimeUnit) -> &'static str {
     }
 }
 
-/// The logical type that an older writer's converted type stands for, as the Parquet format defines it.
+/// The logical type for the converted type of an older writer, as the Parquet format defines it.
 fn converted_words(element: &SchemaElement) -> Option<String> {
     let word = match element.converted_type? {
         ConvertedType::UTF8 => "STRING",

@@ -15,7 +15,7 @@ use std::ops::Range;
 pub(super) struct Taken<'r> {
     paths: BTreeMap<&'r str, &'r str>,
     patterns: Vec<(Glob, &'r str)>,
-    /// The steps left to compare the patterns of the plan with those of its registry.
+    /// The steps left to compare the plan's patterns with the registry's patterns.
     steps: Steps,
 }
 

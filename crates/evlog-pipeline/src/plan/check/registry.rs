@@ -201,7 +201,7 @@ impl Named {
         !self.has(schema) || self.registry.bindings.iter().any(bound)
     }
 
-    /// The texts of the registries, and where their digests stand in the plan's content.
+    /// The texts of the registries, and the places of their digests in the plan's content.
     pub(super) fn texts(&self) -> Vec<(String, Texts)> {
         let of = |name: &str, registry: &Registry| (format!("/registries/{name}"), Texts(vec![registry.said.clone()]));
         let workspace = self.workspace.as_ref().map(|twin| of("workspace", twin));

@@ -55,7 +55,7 @@ fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
 fn g54_no_finding_report_note_or_event_shows_a_secret() {
     let rows = "mkdir $EVLOG_STAGING_DIR/rows; echo \"{\\\"a\\\":1}\" > $EVLOG_STAGING_DIR/rows/all.jsonl";
     let scripts = [
-        // The secret is a member that the schema does not know, or stands in a string that is not JSON.
+        // The secret is a member that the schema does not know, or is in a string that is not JSON.
         format!("mkdir $EVLOG_STAGING_DIR/rows; echo \"{{\\\"${SECRET}\\\":1}}\" > $EVLOG_STAGING_DIR/rows/all.jsonl"),
         // The secret is in the path of a staged file.
         format!("{rows}; touch \"$EVLOG_STAGING_DIR/rows/${SECRET}\""),

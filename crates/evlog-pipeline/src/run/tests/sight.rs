@@ -98,7 +98,7 @@ fn g25_what_a_stage_left_that_is_read_only_is_removed_and_its_own_outcome_stays(
 fn g56_no_digest_of_a_run_depends_on_the_value_of_a_secret() {
     let with = |value: &str| {
         let room = Room::new();
-        // The digest does not depend on a value that stands in a schema either.
+        // The digest does not depend on a value in a schema either.
         fs::write(room.path("row.json"), format!("{{\"const\":\"{value}\"}}")).unwrap();
         let keys = format!("env = {{ PIN = \"{value}\", URL = \"https://user:{value}@host\" }}");
         let plan = plan(&[(&format!("test {value}"), &keys)])

@@ -1,6 +1,6 @@
 //! A run whose process is ended before each of its steps, and that another process resumes: it ends as it would have ended.
 //!
-//! The process that ends is this test binary again, as [`CHILD`] tells it. Plans and steps are data. The checks return a
+//! The process that ends is this test binary again, with [`CHILD`] set. Plans and steps are data. The checks return a
 //! message instead of failing, so that tests can show that they detect orchestrators that are broken on purpose.
 
 mod checks;

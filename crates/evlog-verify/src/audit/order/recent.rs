@@ -57,7 +57,7 @@ impl Recent {
         Some(core::mem::replace(known_stream, stream))
     }
 
-    /// All of them.
+    /// All streams.
     pub(super) fn into_streams(self) -> impl Iterator<Item = Stream> {
         self.0.into_iter().flatten().map(|(_, stream)| stream)
     }

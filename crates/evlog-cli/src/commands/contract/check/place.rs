@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_has_the_place_of_what_it_is_missing_from() {
+    fn a_missing_value_has_the_place_of_the_value_that_should_contain_it() {
         for (pointer, place) in [("/a~1b/1/x", (2, 14)), ("/a~1b/9", (2, 10)), ("/x/y", (1, 1)), ("/e/0", (4, 19))] {
             assert_eq!(of(TEXT, pointer), place, "{pointer}");
         }

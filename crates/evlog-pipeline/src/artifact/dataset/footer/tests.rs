@@ -250,9 +250,9 @@ fn g21_a_footer_without_a_schema_that_can_be_read_is_refused() {
     // After the schema follow rows, row groups and the end.
     assert!(read_bytes(&file_of(&whole[..whole.len() - 5])).is_ok());
     refused(&whole[..whole.len() - 6], bytes);
-    // A string stands where the schema should be.
+    // A string is in the place of the schema.
     refused(&[0x15, 2, 0x18, 1, b'x', 0x16, 0, 0x19, 0x0c, 0], "it has no schema");
-    // A list of numbers stands where the schema should be; then a list that claims a billion columns.
+    // A list of numbers is in the place of the schema; then a list that claims a billion columns.
     refused(&[0x15, 2, 0x19, 0x15, 2], "its schema is no list of columns");
     refused(&[0x15, 2, 0x19, 0xfc, 0x80, 0x94, 0xeb, 0xdc, 0x03], bytes);
     // A name that claims two gigabytes.

@@ -8,7 +8,7 @@ use crate::limits::COMPARING_MAX;
 /// A large number of bindings.
 const MANY: usize = 4000;
 
-/// Patterns that do not meet, in shapes in which wildcards stand at the beginning, at the end, or at both.
+/// Patterns that do not meet, in shapes with wildcards at the beginning, at the end, or at both.
 const SHAPES: [fn(usize) -> String; 9] = [
     |n| format!("**/x{n:04}"),
     |n| format!("**/x{n:04}/*"),

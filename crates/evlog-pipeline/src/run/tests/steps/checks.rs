@@ -149,7 +149,7 @@ impl Ended {
         }
         for (path, bytes) in &whole.files {
             let (found, expected) = (plain(path, &self.files[path]), plain(path, bytes));
-            // Output is appended to a file: the output of an earlier attempt stands before it.
+            // Output is appended to a file: the output of an earlier attempt comes before it.
             let same = if path.strip_suffix(".log").is_some() { found.ends_with(&expected) } else { found == expected };
             if !same {
                 return Err(format!("`{path}`: expected {expected}, found {found}"));
