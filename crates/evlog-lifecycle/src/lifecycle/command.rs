@@ -2,17 +2,19 @@
 //!
 //! Invariant: a command that was read holds values of the right types, and a definition without flaws.
 
+mod described;
+
+pub(crate) use described::commands;
+
 use super::definition::Definition;
 use crate::fields::{Flaws, Origin};
-use crate::members::{Members, kind, malformed, quoted};
+use crate::members::{Members, kind, malformed, unknown_command};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// The words of `do`.
-pub(super) const ACTIONS: [&str; 2] = ["create", "transition"];
 /// The longest status that is accepted, in characters. Only its beginning is recorded.
-const TOKEN_CHARS_MAX: usize = 4096;
+pub(super) const TOKEN_CHARS_MAX: usize = 4096;
 
 /// A command, parsed.
 #[derive(Clone, Debug)]
@@ -54,10 +56,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
             reason_code: members.text("reason_code", 1, TOKEN_CHARS_MAX)?,
             data: data(&mut members)?,
         }),
-        other => {
-            let message = format!("expected one of `{}`, found `{}`", ACTIONS.join("`, `"), quoted(other));
-            return Err(malformed("/do", message));
-        }
+        other => return Err(unknown_command(other, &commands())),
     };
     members.end(action)?;
     Ok(command)
