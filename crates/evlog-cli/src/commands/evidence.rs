@@ -2,12 +2,12 @@
 
 use crate::args::At;
 use crate::commands::explain::{Lineage, explanation, json as file_json};
-use crate::commands::prove::{as_stated, same_log, unproven, write};
+use crate::commands::prove::{as_stated, no_checkpoint, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
 use crate::files::RUN_FILE;
-use crate::json::{payload_json, time};
+use crate::json::{WrittenEvidenceObject, payload_json, time};
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Ui, Unit};
@@ -74,7 +74,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     let mut evidence = Evidence::new(&args.run, text, signed(&view, &checkpoint)?, proofs);
     let judged = judge(&evidence, &contracts(), explained).map_err(CommandError::user)?;
     judged.complete(&mut evidence);
-    write(ui, &args.out, &evidence.to_page(&judged)?)?;
+    let page = evidence.to_page(&judged)?;
+    write(ui, &args.out, &page)?;
+    if context.json && args.writes() {
+        ui.json(&WrittenEvidenceObject {
+            run: &args.run,
+            out: &args.out.display().to_string(),
+            bytes: page.len() as u64,
+            origin: &checkpoint.origin,
+            size: checkpoint.size.0,
+            next_seq: checkpoint.next_seq.0,
+        });
+    }
     Ok(Verdict::Yes)
 }
 
@@ -105,9 +116,7 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
     } else {
         let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
         let newest = kept.sizes().map_err(|failure| LogError::from(OpenError::Io(failure)))?.pop();
-        let message = "the log keeps no checkpoint: expected one that the proofs can lead to";
-        let hint = "`evlog checkpoint --key FILE` signs one";
-        let newest = newest.ok_or_else(|| CommandError::user(message).hint(hint))?;
+        let newest = newest.ok_or_else(no_checkpoint)?;
         (kept.path(newest), notes::read_kept(&kept, newest)?)
     };
     let text = String::from_utf8(bytes).map_err(|_| {
