@@ -18,6 +18,9 @@ use std::sync::{Mutex, PoisonError};
 /// The forms, for messages.
 const FORMS: &str = "expected a time such as 2026-02-23T18:00:00Z, 2026-02-23, `yesterday`, or 2h (before now)";
 
+/// The words among them.
+const WORDS: [&str; 3] = ["now", "today", "yesterday"];
+
 /// The furthest distance from UTC of a time zone: no zone was ever further than 16 hours, and other programs take no more.
 const DISTANCE_MAX_HOURS: i32 = 18;
 
@@ -80,7 +83,16 @@ pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, S
 
 /// Reads a point in time that was given as an option.
 pub(crate) fn given(option: &str, text: &str, zone: &TimeZone) -> Result<i128, CommandError> {
-    moment(text, zone, SystemClock.now_ns()).map_err(|message| CommandError::user(format!("{option}: {message}")))
+    let refused = |message| CommandError::user(format!("{option}: {message}")).meant(text, WORDS);
+    moment(text, zone, SystemClock.now_ns()).map_err(refused)
+}
+
+/// Where a time is allowed, and a seq, too.
+fn or_seq(error: CommandError) -> CommandError {
+    if !error.message.contains(FORMS) {
+        return error;
+    }
+    error.hint("a whole number is a seq: `41` is the moment right after event 41")
 }
 
 /// A point in the history of a log.
@@ -113,7 +125,7 @@ impl Point {
                 Ok(view.as_of(Some(Seq(*at)))?)
             }
             Point::Time(text) => {
-                let time_ns = given(option, text, zone)?;
+                let time_ns = given(option, text, zone).map_err(or_seq)?;
                 view.as_of_time(time_ns).map_err(|error| CommandError::from(error).during(format!("{option} {text}")))
             }
         }
@@ -133,7 +145,10 @@ pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), 
 /// No such event is committed.
 pub(crate) fn uncommitted(option: &str, view: &View, at: u64) -> CommandError {
     let last = view.next_seq().0.checked_sub(1);
-    let found = last.map_or("no event in the log".to_owned(), |last| format!("none: the last event is seq {last}"));
+    let found = match last {
+        Some(last) => format!("a later one: the last event is seq {last}"),
+        None => "no event in the log".to_owned(),
+    };
     CommandError::unlike(format!("{option} {at}"), "the seq of a committed event", found)
 }
 

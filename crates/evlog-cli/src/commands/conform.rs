@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use clap::Args;
 use evlog_audit::Severity;
 use evlog_conform::{Bundle, Check, Checked, Conformance, Known};
-use evlog_pipeline::Plan;
+use evlog_pipeline::{Plan, in_words};
 use pipeline::Origin;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,13 @@ pub(crate) struct ConformArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
     let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
-    let open = |path: &PathBuf| Bundle::open(path).map_err(|error| CommandError::user(error.to_string()));
+    let open = |path: &PathBuf| {
+        Bundle::open(path).map_err(|error| {
+            let why = in_words(error.action, &error.source);
+            let failed = CommandError::user(format!("no bundle at `{}`: {why}", path.display()));
+            failed.hint("a bundle is the directory of one run, such as `runs/RUN`")
+        })
+    };
     let bundle = open(&args.bundle)?;
     let (yardstick, origin) = pipeline::yardstick(context, args, plan.as_ref(), &bundle)?;
     let against = args.against.as_ref().map(open).transpose()?;
