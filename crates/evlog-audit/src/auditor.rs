@@ -5,7 +5,7 @@
 
 use crate::finding::{Finding, Findings, Subject};
 use crate::order::{CHILD_MIRRORED, FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
-use crate::select::{Missing, Selection, Unknown};
+use crate::select::{Missing, Selection, Unknown, UnknownStatuses};
 use crate::states::{self, After, Earlier, Related, Run, States};
 use evlog_format::ids::LOG_STREAM;
 use evlog_format::kind;
@@ -44,6 +44,8 @@ pub struct Report {
     pub missing: Missing,
     /// Contracts that the selection or a rule names, but no run has.
     pub unknown: Unknown,
+    /// The statuses of the selection that no run had.
+    pub statuses: UnknownStatuses,
     /// For each rule, how many events wait for another event that may still come, because their run has not ended.
     pub open: BTreeMap<String, usize>,
     /// For each rule, how many events were not judged, because too many events of a case wait already.
@@ -92,7 +94,8 @@ impl Auditor {
         let order = Order::new(options.unsigned_max_ns);
         let of_rules = options.rules.iter_mut().filter_map(Rule::contract_mut);
         let unknown = Unknown::of(contracts, options.selection.contracts.iter_mut().chain(of_rules));
-        let report = Report { missing: Missing::of(&options.selection), unknown, ..Report::default() };
+        let (missing, statuses) = (Missing::of(&options.selection), UnknownStatuses::of(&options.selection));
+        let report = Report { missing, unknown, statuses, ..Report::default() };
         let by_value = options.rules.iter().map(|_| ByValue::default()).collect();
         let states = States::new(contracts);
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
@@ -149,6 +152,7 @@ impl Auditor {
         let is_selected = options.selection.holds(reading, Some(&after));
         report.missing.see(&options.selection, reading, Some(&after));
         report.unknown.see(&after);
+        after.status.into_iter().for_each(|status| report.statuses.see(status));
         of_values(options, by_value, report, reading, Some(&after), is_selected);
         Ok(is_selected)
     }

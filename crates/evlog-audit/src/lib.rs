@@ -20,7 +20,7 @@ pub use auditor::{Auditor, Options, Report};
 pub use evlog_rules::{Condition, Field, Kinds, Pattern, Reading, Rule, Severity, field, located};
 pub use finding::{Finding, Findings, Subject};
 pub use order::OrderRule;
-pub use select::{Missing, Selection, Unknown};
+pub use select::{Missing, Selection, Unknown, UnknownStatuses};
 pub use states::{After, States};
 
 use evlog_rules::rules;

@@ -6,6 +6,7 @@
 use crate::states::After;
 use evlog_projection::Contracts;
 use evlog_rules::{Condition, Field, Kinds, Pattern, Reading};
+use std::collections::BTreeSet;
 
 /// The range of times that is selected, and which time of a commit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Selection {
     pub actors: Vec<Pattern>,
     /// Contracts of runs.
     pub contracts: Vec<String>,
-    /// The status that the run has after the event.
+    /// The status that the run has after the event, in any case.
     pub statuses: Vec<String>,
     /// The correlation.
     pub correlation: Option<String>,
@@ -102,7 +103,8 @@ impl Selection {
     /// Whether a run in this state is selected; `None` for no run.
     pub fn holds_run(&self, after: Option<&After<'_>>) -> bool {
         let status = after.and_then(|after| after.status);
-        self.holds_contract(after) && any(&self.statuses, |wanted| status == Some(wanted))
+        let is_status = |wanted: &String| status.is_some_and(|status| is_same_status(status, wanted));
+        self.holds_contract(after) && any(&self.statuses, is_status)
     }
 
     /// Whether a run of this contract is selected, whatever its status.
@@ -165,6 +167,41 @@ impl Unknown {
     /// The first name that no run had.
     pub fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
+    }
+}
+
+/// Whether two statuses are the same, but for capitals: contracts spell theirs in different ways.
+fn is_same_status(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// The statuses that were asked for, and that no run had so far. They are probably misspelled.
+#[derive(Clone, Debug, Default)]
+pub struct UnknownStatuses {
+    unknown: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl UnknownStatuses {
+    /// Those of a selection.
+    pub fn of(selection: &Selection) -> UnknownStatuses {
+        UnknownStatuses { unknown: selection.statuses.clone(), known: BTreeSet::new() }
+    }
+
+    /// Looks at the status of a run.
+    pub fn see(&mut self, status: &str) {
+        if !self.unknown.is_empty() && !self.known.contains(status) {
+            self.unknown.retain(|wanted| !is_same_status(status, wanted));
+            self.known.insert(status.to_owned());
+        }
+    }
+
+    /// The statuses that no run had, and those that runs had.
+    pub fn rest(&self) -> (&[String], &BTreeSet<String>) {
+        (&self.unknown, &self.known)
     }
 }
 

@@ -76,21 +76,30 @@ pub(crate) struct Differs {
     pub(crate) found: Option<String>,
 }
 
+impl Differs {
+    /// The parts of a sentence `PLACE: expected A, found B`, in which all libraries say such things.
+    fn of_sentence(sentence: &str) -> Differs {
+        let (place, rest) = match sentence.rsplit_once(": expected ") {
+            Some((place, rest)) => (Some(place.to_owned()), Some(rest)),
+            None => (None, sentence.strip_prefix("expected ")),
+        };
+        match rest.and_then(|rest| rest.split_once(", found ")) {
+            Some((expected, found)) => {
+                Differs { place, expected: Some(expected.to_owned()), found: Some(found.to_owned()) }
+            }
+            None => Differs::default(),
+        }
+    }
+}
+
 impl CommandError {
     /// A request that cannot be carried out.
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
         let code = Verdict::CouldNot.code();
-        let differs = Box::default();
-        CommandError {
-            message: without_keys(&message.into()),
-            details,
-            hints,
-            code,
-            log_is_lost: false,
-            is_no_log: false,
-            differs,
-        }
+        let message = without_keys(&message.into());
+        let differs = Differs::of_sentence(&message).into();
+        CommandError { message, details, hints, code, log_is_lost: false, is_no_log: false, differs }
     }
 
     /// Something is not as expected. The message says it, and a program gets its parts.
@@ -144,7 +153,11 @@ impl CommandError {
 
     /// A file could not be used.
     pub(crate) fn file(action: &str, path: impl Display, error: &io::Error) -> CommandError {
-        CommandError::user(format!("could not {action} `{path}`: {}", in_words(action, error)))
+        let (file, found) = (format!("`{path}`"), in_words(action, error));
+        let message = format!("could not {action} {file}: {found}");
+        let expected = Some(format!("something that evlog can {action}"));
+        let differs = Differs { place: Some(file), expected, found: Some(found) };
+        CommandError { differs: differs.into(), ..CommandError::user(message) }
     }
 
     /// Adds advice.
@@ -232,8 +245,8 @@ impl CommandError {
         match error {
             OpenError::NoLog { path } => self.hint_for_no_log(path),
             OpenError::Locked { .. } => self
-                .hint("a log has one writer at a time: `--wait 30` waits for it up to 30 seconds")
-                .hint("commands that only read, such as `evlog tail -f`, work meanwhile"),
+                .hint("`--wait 30` waits for it, at most half a minute; nothing was recorded")
+                .hint("commands that only read, such as `evlog tail -f`, can run at the same time"),
             OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
                 // The failure names a file of the log; the file in the way is where the log, or a directory above it, should be.
                 let file = failure.path.ancestors().find(|path| path.is_file()).unwrap_or(&failure.path);
@@ -260,7 +273,7 @@ impl CommandError {
         let differs = Differs { place: Some(format!("`{shown}`")), expected, found };
         CommandError { message, differs: differs.into(), ..self }.hint(match log_beside(path) {
             Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
-            None => format!("`--log PATH` or EVLOG_LOG names a log; `evlog init{}` makes a new one", of_log(path)),
+            None => format!("`--log PATH` or EVLOG_LOG names another; `evlog init{}` makes one", of_log(path)),
         })
     }
 
@@ -272,8 +285,9 @@ impl CommandError {
             found: Some(found.clone()),
         };
         CommandError { differs: differs.into(), ..self }
+            .hint("`evlog verify` shows all findings, and changes nothing")
             .hint(refusal.hint.as_str())
-            .hint("run `evlog verify` for all findings")
+            .hint("without a copy: `evlog repair --dry-run` shows what is possible, and docs/repair.md explains it")
     }
 }
 

@@ -64,8 +64,7 @@ impl Evidence {
 
     /// The data of a page.
     pub(crate) fn of_page(page: &str) -> Result<Evidence, String> {
-        let (_, rest) =
-            page.split_once(BEGIN).ok_or("this is not a page of `evlog evidence`: it has no data of one")?;
+        let (_, rest) = page.split_once(BEGIN).ok_or("expected a page of `evlog evidence`, found another file")?;
         let (json, _) = rest.split_once(END).ok_or("the page is cut: expected the end of its data, found none")?;
         let read: Evidence = serde_json::from_str(json).map_err(|error| format!("the data of the page: {error}"))?;
         if read.shape != VERSION {

@@ -4,6 +4,7 @@ use crate::error::CommandError;
 use evlog_lifecycle::form::text_of;
 use evlog_pipeline::open_regular;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -100,8 +101,7 @@ pub(crate) fn open_lock(path: &Path) -> Result<File, CommandError> {
 }
 
 fn too_long(path: &Path, len_max: u64) -> CommandError {
-    let message = format!("`{}`: expected a file of at most {len_max} bytes, found a longer one", path.display());
-    CommandError::user(message)
+    CommandError::unlike(format!("`{}`", path.display()), format!("a file of at most {len_max} bytes"), "a longer one")
 }
 
 /// The text of a file that a person wrote, of bounded length.
@@ -233,12 +233,30 @@ pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::Na
 pub(crate) fn begin_draft(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile, CommandError> {
     let permissions = fs::Permissions::from_mode(mode);
     let draft = tempfile::Builder::new().prefix(".evlog-").permissions(permissions).tempfile_in(above(path));
-    draft.map_err(refuse("write", path))
+    draft.map_err(|error| without_random_name(&error)).map_err(refuse("write", path))
+}
+
+/// The cause alone. The library adds the path of its temporary file, which nobody named.
+fn without_random_name(error: &io::Error) -> io::Error {
+    let known = [
+        (io::ErrorKind::NotFound, Errno::NOENT),
+        (io::ErrorKind::NotADirectory, Errno::NOTDIR),
+        (io::ErrorKind::PermissionDenied, Errno::ACCESS),
+        (io::ErrorKind::ReadOnlyFilesystem, Errno::ROFS),
+        (io::ErrorKind::StorageFull, Errno::NOSPC),
+        (io::ErrorKind::InvalidFilename, Errno::NAMETOOLONG),
+    ];
+    let cause = known.iter().find(|(kind, _)| *kind == error.kind());
+    cause.map_or_else(|| error.kind().into(), |(_, errno)| (*errno).into())
 }
 
 /// A temporary directory beside the target, removed with its content.
 pub(crate) fn draft_dir(path: &Path) -> Result<tempfile::TempDir, CommandError> {
-    tempfile::Builder::new().prefix(".evlog-").tempdir_in(above(path)).map_err(refuse("make", path))
+    tempfile::Builder::new()
+        .prefix(".evlog-")
+        .tempdir_in(above(path))
+        .map_err(|error| without_random_name(&error))
+        .map_err(refuse("make", path))
 }
 
 /// Makes the name of a file survive a crash.

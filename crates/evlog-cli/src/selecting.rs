@@ -4,19 +4,19 @@ use crate::context::contracts;
 use crate::error::CommandError;
 use crate::json::payload_json;
 use crate::table::counted;
+use crate::ui::alert;
 use crate::when;
 use clap::Args;
 use evlog::history::LOG_STREAM;
 use evlog::view::RunSummary;
 use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
-use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown};
+use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown, UnknownStatuses};
 use evlog_format::Seq;
 use evlog_format::kind::BUILT_IN;
 use evlog_projection::nearest::meant;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Options that select events.
@@ -29,7 +29,7 @@ pub(crate) struct Selecting {
     /// Only events of this kind, such as status.created, `pipeline.*` or custom/paid. Can be given again
     #[arg(long = "kind", value_name = "KIND", value_parser = kinds)]
     kinds: Vec<Kinds>,
-    /// Only events after which their run has this status. Can be given again
+    /// Only events after which their run has this status, in any case. Can be given again
     #[arg(long = "status", value_name = "STATUS")]
     statuses: Vec<String>,
     /// Only events of runs of this contract. Can be given again
@@ -87,7 +87,7 @@ pub(crate) struct SelectingRuns {
     /// Only runs of this contract, built in or defined by a contract file. Can be given again
     #[arg(long = "contract", value_name = "NAME")]
     contracts: Vec<String>,
-    /// Only runs that have this status, in any case if only one is spelled so. Can be given again
+    /// Only runs that have this status, in any case (`running` is also `Running`). Can be given again
     #[arg(long = "status", value_name = "STATUS")]
     statuses: Vec<String>,
     /// Only runs that this actor began; patterns as for --run. Can be given again
@@ -113,14 +113,12 @@ impl SelectingRuns {
 
     /// The statuses that no run has, with the nearest known status.
     pub(crate) fn unknown_statuses(&self, runs: &[RunSummary]) -> Vec<String> {
-        let known: BTreeSet<String> = runs.iter().map(|run| run.status.to_lowercase()).collect();
-        let unknown = self.statuses.iter().filter(|status| !known.contains(&status.to_lowercase()));
-        let question = |typed: &str| meant(typed, runs.iter().map(|run| run.status.as_str()));
-        let said = |typed: &String| {
-            let question = question(typed).map(|question| format!("; {question}")).unwrap_or_default();
-            format!("no run has the status `{typed}`{question}")
-        };
-        unknown.map(said).collect()
+        let selection = Selection { statuses: self.statuses.clone(), ..Selection::default() };
+        let mut unknown = UnknownStatuses::of(&selection);
+        for run in runs {
+            unknown.see(&run.status);
+        }
+        sentences(&unknown)
     }
 
     /// The selected runs, in their order.
@@ -171,11 +169,6 @@ impl SelectingRuns {
             statuses: self.statuses.clone(),
             ..Selection::default()
         };
-        for status in &mut selection.statuses {
-            if let Some(spelled) = spelled(status, runs) {
-                *status = spelled;
-            }
-        }
         let mut unknown = Unknown::of(contracts, &mut selection.contracts);
         let is_meant = |run: &&RunSummary| {
             let begun_ns = if times.occurred { run.first.happened_ns() } else { run.first.recorded_ns.into() };
@@ -191,14 +184,15 @@ impl SelectingRuns {
     }
 }
 
-/// The status of runs that a typed one means in another case, if there is only one, and none in this case.
-fn spelled(typed: &str, runs: &[RunSummary]) -> Option<String> {
-    let alike = |run: &&RunSummary| run.status.to_lowercase() == typed.to_lowercase();
-    let found: BTreeSet<&str> = runs.iter().filter(alike).map(|run| run.status.as_str()).collect();
-    match found.first() {
-        Some(only) if found.len() == 1 => Some((*only).to_owned()),
-        _ => None,
-    }
+/// What is said of statuses that no run had.
+pub(crate) fn sentences(statuses: &UnknownStatuses) -> Vec<String> {
+    let (unknown, known) = statuses.rest();
+    let sentence = |typed: &String| {
+        let question = meant(typed, known.iter().map(String::as_str));
+        let question = question.map(|question| format!("; {question}")).unwrap_or_default();
+        format!("no run has the status `{typed}`{question}")
+    };
+    unknown.iter().map(sentence).collect()
 }
 
 /// The times of --since and --until.
@@ -239,11 +233,8 @@ pub(crate) fn check_contracts(unknown: &Unknown) -> Result<(), CommandError> {
     let Some(name) = unknown.first() else { return Ok(()) };
     let contracts = contracts();
     let known: Vec<&str> = contracts.names().collect();
-    let names = format!("the names are {}, and those of the contract files of these runs", known.join(", "));
-    Err(CommandError::unlike("contract", "the name of a contract", format!("`{name}`"))
-        .worded(format!("no contract has the name `{name}`"))
-        .meant(name, known)
-        .hint(names))
+    let expected = format!("one of `{}`, or the name in the contract file of a run", known.join("`, `"));
+    Err(CommandError::unlike("--contract", expected, format!("`{name}`")).meant(name, known))
 }
 
 /// Reports a run that is named, and that is not there: it is probably misspelt. A pattern may match none.
@@ -295,6 +286,7 @@ pub(crate) struct Selector {
     states: Option<States<()>>,
     missing: Missing,
     unknown: Unknown,
+    statuses: UnknownStatuses,
 }
 
 impl Selector {
@@ -302,8 +294,8 @@ impl Selector {
         let contracts = contracts();
         let unknown = Unknown::of(&contracts, &mut selection.contracts);
         let states = selection.needs_states().then(|| States::new(&contracts));
-        let missing = Missing::of(&selection);
-        Selector { selection, states, missing, unknown }
+        let (missing, statuses) = (Missing::of(&selection), UnknownStatuses::of(&selection));
+        Selector { selection, states, missing, unknown, statuses }
     }
 
     /// Reports a named run that the log does not have, and a field or contract that none of the events had. All of them must
@@ -314,7 +306,14 @@ impl Selector {
         check_contracts(&self.unknown)
     }
 
-    /// Visits the events that may be selected, from a seq on, as long as the visitor continues.
+    /// Says which statuses no run had. All events must have been read.
+    pub(crate) fn say_unknown_statuses(&self) {
+        for sentence in sentences(&self.statuses) {
+            alert(&sentence);
+        }
+    }
+
+    /// Visits the events that may be meant, from a seq on, as long as the visitor wants more.
     pub(crate) fn each(&mut self, view: &View, from: Seq, visit: &mut Visit<'_>) -> Result<(), CommandError> {
         let (only, span, start) = (self.only_run().map(str::to_owned), self.span(), self.start(from));
         let mut has_all = true;
@@ -330,7 +329,16 @@ impl Selector {
         } else {
             view.each(start, &mut show)?;
         }
-        if has_all { self.check(view) } else { Ok(()) }
+        self.end(view, has_all)
+    }
+
+    /// The end of a visit: what was misspelled, if everything was read.
+    fn end(&self, view: &View, has_all: bool) -> Result<(), CommandError> {
+        if !has_all {
+            return Ok(());
+        }
+        self.say_unknown_statuses();
+        self.check(view)
     }
 
     /// Like [`each`](Self::each), but visits only the events of runs, one run after the other.
@@ -347,7 +355,7 @@ impl Selector {
                 })?;
             }
         }
-        if has_all { self.check(view) } else { Ok(()) }
+        self.end(view, has_all)
     }
 
     /// Gives an event to `visit`. Events before `from` are not shown, but they can change the state of their run.
@@ -402,6 +410,7 @@ impl Selector {
         self.missing.see(&self.selection, &reading, after.as_ref());
         if let Some(after) = &after {
             self.unknown.see(after);
+            after.status.into_iter().for_each(|status| self.statuses.see(status));
         }
         Ok(self.selection.holds(&reading, after.as_ref()))
     }

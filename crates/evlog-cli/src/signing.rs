@@ -270,6 +270,18 @@ pub(crate) struct Signer {
     every: Option<Duration>,
 }
 
+impl Signer {
+    /// Refuses a key of another name than the log has, before anything is recorded.
+    pub(crate) fn check(&self, log: &Log) -> Result<(), CommandError> {
+        let (history, key) = (log.signing_history()?, self.key.verifier());
+        name::refuse_former(key, &history.former_names)?;
+        match name::recorded(&history, key, &history.former_names) {
+            Some(name) => Err(name::refused(&name, key).during("nothing was recorded")),
+            None => Ok(()),
+        }
+    }
+}
+
 impl SigningArgs {
     /// Reads the key, if one is given. `log` is the log's directory, in which nothing is published.
     pub(crate) fn signer(&self, log: &Path) -> Result<Option<Signer>, CommandError> {

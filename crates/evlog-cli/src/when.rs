@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 /// The forms, for messages.
 const FORMS: &str = "expected a time such as 2026-02-23T18:00:00Z, 2026-02-23, `yesterday`, or 2h (before now)";
 
-/// The words for a time.
+/// The words among them.
 const WORDS: [&str; 3] = ["now", "today", "yesterday"];
 
 /// The furthest distance from UTC of a time zone: no zone was ever further than 16 hours, and other programs take no more.
@@ -83,8 +83,16 @@ pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, S
 
 /// Reads a point in time that was given as an option.
 pub(crate) fn given(option: &str, text: &str, zone: &TimeZone) -> Result<i128, CommandError> {
-    moment(text, zone, SystemClock.now_ns())
-        .map_err(|message| CommandError::user(format!("{option}: {message}")).meant(text, WORDS))
+    let refused = |message| CommandError::user(format!("{option}: {message}")).meant(text, WORDS);
+    moment(text, zone, SystemClock.now_ns()).map_err(refused)
+}
+
+/// Where a time is allowed, and a seq, too.
+fn or_seq(error: CommandError) -> CommandError {
+    if !error.message.contains(FORMS) {
+        return error;
+    }
+    error.hint("a whole number is a seq: `41` is the moment right after event 41")
 }
 
 /// A point in the history of a log.
@@ -117,8 +125,7 @@ impl Point {
                 Ok(view.as_of(Some(Seq(*at)))?)
             }
             Point::Time(text) => {
-                let time_ns = given(option, text, zone)
-                    .map_err(|error| error.hint("a whole number is the seq of an event, such as 41"))?;
+                let time_ns = given(option, text, zone).map_err(or_seq)?;
                 view.as_of_time(time_ns).map_err(|error| CommandError::from(error).during(format!("{option} {text}")))
             }
         }
@@ -137,13 +144,12 @@ pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), 
 
 /// No such event is committed.
 pub(crate) fn uncommitted(option: &str, view: &View, at: u64) -> CommandError {
-    let place = format!("{option} {at}");
-    let found = match view.next_seq().0.checked_sub(1) {
-        Some(last) => format!("there is no event with this seq; the last one is seq {last}"),
-        None => "the log has no event yet".to_owned(),
+    let last = view.next_seq().0.checked_sub(1);
+    let found = match last {
+        Some(last) => format!("a later one: the last event is seq {last}"),
+        None => "no event in the log".to_owned(),
     };
-    CommandError::unlike(place.as_str(), "the seq of a committed event", found.as_str())
-        .worded(format!("{place}: {found}"))
+    CommandError::unlike(format!("{option} {at}"), "the seq of a committed event", found)
 }
 
 /// The last warning. A command that looks at the log a second time says it once.

@@ -7,11 +7,12 @@
 //! - A payload is JSON text in RFC 8785 form.
 //! - A run has events of custom kinds only.
 
-use crate::members::{Members, malformed, quoted};
+use crate::members::{Members, malformed, quoted, unknown_command};
 use crate::projected::{self, file};
 use evlog_format::json::check_canonical;
 use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
+use evlog_projection::described::{CommandForm, ValueForm, optional, required};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{
     Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome,
@@ -27,6 +28,9 @@ const RUN: Projection = Projection::new("custom.run", 1);
 const MANIFEST: Projection = Projection::new("custom.manifest", 1);
 const HEALTH: Projection = Projection::new("custom.health", 1);
 const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
+
+/// The most characters of a kind that are read. Its syntax has a stricter bound.
+const KIND_CHARS_MAX: usize = 200;
 
 /// The only status.
 const OPEN: &str = "open";
@@ -65,6 +69,17 @@ fn flaw(kind: &str) -> Option<String> {
     ))
 }
 
+/// The command, described.
+pub(crate) fn commands() -> Vec<CommandForm> {
+    let kind = format!("`custom/` and letters, digits, `.`, `_`, `-` or `/`; at most {KIND_NAME_LEN_MAX} bytes");
+    let data = format!("any JSON of at most {PAYLOAD_LEN_MAX} bytes");
+    let members = vec![
+        required("kind", ValueForm::Other(kind, r#""custom/paid""#), "what happened"),
+        optional("data", ValueForm::Other(data, "{}"), "more about it [default: null]"),
+    ];
+    vec![CommandForm { word: "record", meaning: "Record an event.", members }]
+}
+
 impl Custom {
     /// The command that records an event. Its kind begins with `custom/`.
     pub fn record(run: impl Into<String>, kind: impl Into<String>, data: impl Into<Given>) -> RequestBuilder {
@@ -86,10 +101,10 @@ impl Contract for Custom {
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         if action != "record" {
-            return Err(malformed("/do", format!("expected `record`, found `{}`", quoted(action))));
+            return Err(unknown_command(action, &commands()));
         }
         let mut members = Members::new(members);
-        let kind = members.needed("kind", 1, 200)?;
+        let kind = members.needed("kind", 1, KIND_CHARS_MAX)?;
         if let Some(message) = flaw(&kind) {
             return Err(malformed("/kind", message));
         }

@@ -2,6 +2,7 @@
 //!
 //! Does: say what a run of contract `status` ([`status`]), `story` ([`story`]), `pipeline` ([`pipeline`]) or `custom`
 //! ([`custom`]) may do, to which events an attempt leads, and into which files the run's events fold.
+//! It also describes what their commands take ([`commands`]).
 //! Does not: touch files, read the clock, know how events are stored.
 //!
 //! Invariants:
@@ -10,6 +11,7 @@
 //!   folds what was committed, or says why it cannot.
 #![forbid(unsafe_code)]
 
+pub mod commands;
 pub mod custom;
 pub mod explain;
 pub mod form;

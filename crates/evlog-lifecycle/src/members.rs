@@ -1,5 +1,7 @@
 //! The strict reader of members that all contracts share, and a helper for objects that are written here.
 
+use evlog_projection::Malformed;
+use evlog_projection::described::{CommandForm, words_of};
 pub(crate) use evlog_projection::members::{Members, check_run_id, cut, kind, malformed, pointer, quoted};
 use serde_json::{Map, Value};
 
@@ -9,4 +11,9 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
         Value::Object(members) => members,
         other => unreachable!("written as an object, not as {}", kind(&other)),
     }
+}
+
+/// The error about a word of `do` that the contract does not have.
+pub(crate) fn unknown_command(action: &str, known: &[CommandForm]) -> Malformed {
+    malformed("/do", format!("expected {}, found `{}`", words_of(known), quoted(action)))
 }

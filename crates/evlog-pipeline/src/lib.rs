@@ -57,7 +57,7 @@ pub use file_error::{FileError, in_words};
 pub use files::{measure_file, write_atomically};
 pub use interrupt::Interrupts;
 pub use limits::memory_of_json;
-pub use lock::{Claim, noted_plan};
+pub use lock::{Claim, LockState, lock_state, noted_plan};
 pub use names::time_in;
 pub use paths::captured as captured_path;
 pub use plan::{Plan, PlanError};

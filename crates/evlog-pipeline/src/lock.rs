@@ -315,6 +315,30 @@ fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
     free.ok_or_else(|| at("set aside", lock)(io::Error::other("all numbers up to 9999 are taken")).into())
 }
 
+/// How the lock of a run is, for a reader that does not take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// There is none.
+    Free,
+    /// Its holder has ended without releasing it.
+    Left,
+    /// A process of its holder's number runs here, or the holder is not known.
+    Held,
+}
+
+/// How the lock of a run is.
+pub fn lock_state(out_dir: &Path, run: &str) -> LockState {
+    let path = out_dir.join("runs/.locks").join(lock_name(run));
+    match (fs::symlink_metadata(&path), holder(&path)) {
+        (Err(_), _) => LockState::Free,
+        (Ok(_), holder) if holder.ends_with(NOT_RUNNING) => LockState::Left,
+        (Ok(_), _) => LockState::Held,
+    }
+}
+
+/// How a holder is described that does not run.
+const NOT_RUNNING: &str = ", no such process here";
+
 /// What a lock file says of its holder, for people, and whether that process runs here.
 fn holder(lock: &Path) -> String {
     let mut bytes = Vec::new();
@@ -327,8 +351,8 @@ fn holder(lock: &Path) -> String {
     }
     let pid = text.strip_prefix("pid=").and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0).and_then(Pid::from_raw);
     match pid.map(test_kill_process) {
-        Some(Err(Errno::SRCH)) => format!("{text}, no such process here"),
-        Some(_) => format!("{text}, a process of this number runs here"),
+        Some(Err(Errno::SRCH)) => format!("{text}{NOT_RUNNING}"),
+        Some(_) => format!("{text}, a process with this number runs here"),
         None => text,
     }
 }
@@ -361,7 +385,7 @@ mod tests {
         let claim = take(room.path(), "r").unwrap();
         match take(room.path(), "r") {
             Err(RunError::Locked { holder, .. }) => {
-                assert_eq!(holder, format!("pid={}, a process of this number runs here", std::process::id()));
+                assert_eq!(holder, format!("pid={}, a process with this number runs here", std::process::id()));
             }
             other => panic!("expected a held lock, found {other:?}"),
         }

@@ -5,7 +5,7 @@
 //! - fold a run's events into the files of its bundle ([`bundle`]) or into their digests ([`digests`]);
 //! - write, read and compare canonical JSON ([`mod@canonical`], [`strict`], [`difference`], [`patch`](mod@patch));
 //! - decide which numbers are accepted ([`mod@number`]);
-//! - read commands ([`request`], [`members`]);
+//! - read commands ([`request`], [`members`]), and describe what they take ([`described`]);
 //! - keep the contracts that a log knows ([`contracts`]);
 //! - find the known name that a mistyped one probably means ([`nearest`]).
 //!
@@ -21,6 +21,7 @@ pub mod bundle;
 pub mod canonical;
 pub mod contract;
 pub mod contracts;
+pub mod described;
 pub mod difference;
 pub mod digests;
 mod given;

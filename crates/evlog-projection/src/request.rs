@@ -6,6 +6,7 @@
 
 use crate::canonical::canonical;
 use crate::contract::Malformed;
+use crate::described::{MemberForm, ValueForm, optional, required};
 use crate::given::Given;
 use crate::members::{Members, check_run_id, kind, malformed, pointer};
 use crate::strict::parse;
@@ -18,6 +19,37 @@ use std::sync::OnceLock;
 
 /// The members that every contract shares.
 const SHARED: [&str; 9] = ["contract", "run", "do", "id", "at", "actor", "correlation", "causation", "expect"];
+
+/// The members that every contract shares, described. `contract` and `do` are words of the contracts.
+pub fn shared_members() -> Vec<MemberForm> {
+    vec![
+        required("contract", ValueForm::AnyText, "the contract of the run"),
+        required("run", ValueForm::RunId, "the run"),
+        required("do", ValueForm::AnyText, "the command"),
+        optional(
+            "id",
+            ValueForm::Bytes(IDEMPOTENCY_KEY_LEN_MAX),
+            "a key: the same command sent again gets the first answer",
+        ),
+        optional(
+            "at",
+            ValueForm::Time,
+            "when it occurred; from 1970 to 5 minutes ahead of the clock, unless a policy sets other bounds",
+        ),
+        optional("actor", ValueForm::Bytes(ACTOR_LEN_MAX), "who acts [default: the principal]"),
+        optional(
+            "correlation",
+            ValueForm::Bytes(CORRELATION_LEN_MAX),
+            "ties events of several runs together [default: EVLOG_CORRELATION, else TRACEPARENT]",
+        ),
+        optional("causation", ValueForm::count(), "the seq of the event that caused it"),
+        optional(
+            "expect",
+            ValueForm::count(),
+            "the number of events that the run has; the command is refused if it has another number",
+        ),
+    ]
+}
 
 /// A command that has passed all checks that do not need its contract.
 ///

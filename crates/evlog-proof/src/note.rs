@@ -90,7 +90,7 @@ impl fmt::Display for NoteError {
         match self {
             NoteError::Length { found } => write!(f, "expected a note of at most {NOTE_LEN_MAX} bytes, found {found}"),
             NoteError::Text => write!(f, "expected lines of text, found other bytes"),
-            NoteError::Unsigned => write!(f, "expected a signed text, found no signatures"),
+            NoteError::Unsigned => write!(f, "expected a signed checkpoint, found a text without signatures"),
             NoteError::Line { found } => write!(f, "expected a signature line `\u{2014} NAME BASE64`, found {found:?}"),
         }
     }

@@ -11,7 +11,17 @@ use sha2::{Digest, Sha256};
 
 /// A table with at most this many rows is not split between two sheets of paper.
 const SHORT_MAX: usize = 8;
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
+/// The SHA-256 of each style sheet that evlog had, in base64, today's first. None is ever removed: pages that were written with it
+/// are still checked.
+pub(crate) const STYLES: &[&str] = &[
+    "VC868nAOBimApiBF3GXhsS8y4io79IFcDqwtY7KokXM=",
+    "C5O/cWKdv3AFa5UBtVvBEwO6achQW4apcWKxHM5/H9A=",
+    "/Nqy/JTcVTccGbusExOTR/ffAE2fgqdyOtCepdtYRQc=",
+    "HoX5WoDMaBUAouZ+e+IWi+1+wgRkvu/ak4BawjCrkiQ=",
+    "DC4iNyVbH526hV2EQV+7xA77WMgKoCEGESGurRhG40w=",
+    "0iuyc353KxpfprzRvj/yHpSFOazgi2uNPfFN2IZdAnA=",
+];
 
 /// The bytes of a page.
 pub fn render(page: &Page) -> String {
@@ -47,8 +57,22 @@ fn head(title: &str) -> Markup {
 
 /// The Content-Security-Policy: only the page's own style sheet is allowed.
 fn policy() -> String {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let hash = hash_of(STYLE);
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+}
+
+pub(crate) fn hash_of(style: &str) -> String {
+    STANDARD.encode(Sha256::digest(style))
+}
+
+/// The page as it would be with the style sheet of this evlog. `None` if its own style sheet is none that an evlog had: such a
+/// style sheet could hide text or add some.
+pub fn with_present_style(page: &str) -> Option<String> {
+    let (head, rest) = page.split_once("<style>")?;
+    let (style, body) = rest.split_once("</style>")?;
+    let hash = hash_of(style);
+    let is_known = STYLES.contains(&hash.as_str());
+    is_known.then(|| format!("{}<style>{STYLE}</style>{body}", head.replacen(&hash, &hash_of(STYLE), 1)))
 }
 
 fn links(links: &[Link]) -> Markup {

@@ -14,7 +14,7 @@ mod page;
 mod tests;
 mod timeline;
 
-pub use html::render;
+pub use html::{render, with_present_style};
 pub use page::{
     Banner, Cell, Chapter, Column, Data, Fact, Figure, Form, Lane, Link, Page, Part, Section, Span, Table, Timeline,
     Tone,

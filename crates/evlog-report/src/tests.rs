@@ -1,8 +1,9 @@
 //! What holds for every page, with any texts.
 
+use crate::html::{STYLE, STYLES, hash_of};
 use crate::{
     Banner, Cell, Chapter, Column, Data, Fact, Figure, Form, Lane, Link, Page, Part, Section, Span, Table, Timeline,
-    Tone, render,
+    Tone, render, with_present_style,
 };
 
 const BEGIN: &str = "<script type=\"application/json\">";
@@ -89,6 +90,24 @@ fn the_policy_of_a_page_allows_its_style_sheet_and_nothing_else() {
     assert!(page.contains(&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">")), "{page}");
     for forbidden in ["<script", " style=", "http://", "https://", "url(", "@import", " src=", " onclick="] {
         assert!(!page.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn the_style_sheet_of_today_is_the_first_of_those_that_are_known() {
+    assert_eq!(
+        STYLES[0],
+        hash_of(STYLE),
+        "add the hash of the changed style sheet as the first of STYLES, and keep the others"
+    );
+}
+
+#[test]
+fn a_page_is_only_known_with_a_style_sheet_that_evlog_had() {
+    let page = render(&page("text"));
+    assert_eq!(with_present_style(&page).as_deref(), Some(page.as_str()));
+    for (from, to) in [("<style>", "<style>p { display: none }"), ("</style>", "p{}</style>"), ("<style>", "<b>")] {
+        assert_eq!(with_present_style(&page.replacen(from, to, 1)), None, "{to}");
     }
 }
 

@@ -334,9 +334,8 @@ fn recover(
     let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
         let floor = floor.max(scan.floor);
-        let expected = format!("whole commits up to position {floor}, which were synced");
-        let found = format!("a broken one ({})", scan.reason);
-        return Err(refusal(verdict, scan.end, &path, expected, found).into());
+        let expected = format!("whole commits up to position {floor}, up to which all was synced");
+        return Err(refusal(verdict, scan.end, &path, expected, scan.reason).into());
     }
     sealed.complete(&files, entries)?;
 

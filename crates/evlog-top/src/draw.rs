@@ -14,9 +14,17 @@ use ratatui::text::Line;
 /// The smallest terminal that the screen is drawn for.
 const COLUMNS_MIN: u16 = 60;
 const LINES_MIN: u16 = 16;
-/// From these widths on a run shows its contract, and also its age and its actor.
-const CONTRACT_MIN: usize = 72;
-const ACTOR_MIN: usize = 100;
+/// From these widths on a run shows its age, also its actor, and also its contract. The contract is dropped first: the first event of
+/// a run names it, and few logs have more than one.
+const AGE_MIN: usize = 70;
+const ACTOR_MIN: usize = 76;
+const CONTRACT_MIN: usize = 100;
+/// The width of an age, and of an actor where there is little room.
+const AGE_WIDTH: usize = 7;
+const ACTOR_WIDTH_MIN: usize = 12;
+const ACTOR_WIDTH: usize = 16;
+/// From this width on an event shows its payload beside the run.
+const PAYLOAD_MIN: usize = 72;
 /// From this width on an event shows the status of its run and its actor.
 const EVENT_ACTOR_MIN: usize = 120;
 const STATUS_WIDTH: usize = 11;
@@ -130,14 +138,18 @@ fn filters(screen: &Screen) -> String {
     filter + &status
 }
 
-/// The names of the columns of runs and their widths: the run has what the others leave.
-fn run_widths(columns: usize) -> (usize, usize, usize) {
-    let contract = if columns >= CONTRACT_MIN { 9 } else { 0 };
-    let actor = if columns >= ACTOR_MIN { 16 } else { 0 };
+/// The widths of the columns of runs that depend on the terminal: run, contract, age and actor. The run has what the others leave.
+fn run_widths(columns: usize) -> [usize; 4] {
+    let (contract, age, actor) = match columns {
+        CONTRACT_MIN.. => (9, AGE_WIDTH, ACTOR_WIDTH),
+        ACTOR_MIN.. => (0, AGE_WIDTH, ACTOR_WIDTH_MIN),
+        AGE_MIN.. => (0, AGE_WIDTH, 0),
+        _ => (0, 0, 0),
+    };
     let others = STATUS_WIDTH + 2 + TIME_WIDTH + 2 + TIME_WIDTH + 2;
     let of = |width: usize| if width > 0 { width + 2 } else { 0 };
-    let left = columns.saturating_sub(2 + others + of(contract) + of(actor) + of(if actor > 0 { 7 } else { 0 }));
-    (left.min(RUN_WIDTH_MAX), contract, actor)
+    let left = columns.saturating_sub(2 + others + of(contract) + of(age) + of(actor));
+    [left.min(RUN_WIDTH_MAX), contract, age, actor]
 }
 
 fn runs(screen: &Screen, area: Rect, palette: Palette) -> Vec<Line<'static>> {
@@ -175,15 +187,18 @@ fn one_run(run: &Run, now_ns: i64, mark: char, columns: usize, palette: Palette)
 
 fn run_row(mark: char, texts: [&str; 7], tone: Tone, columns: usize, palette: Palette) -> Line<'static> {
     let [name, contract, status, events, changed, age, actor] = texts;
-    let (name_width, contract_width, actor_width) = run_widths(columns);
+    let [name_width, contract_width, age_width, actor_width] = run_widths(columns);
     let mut cells = vec![Cell::left(name, Tone::Plain, name_width)];
     if contract_width > 0 {
         cells.push(Cell::left(contract, Tone::Plain, contract_width));
     }
     cells.push(Cell::left(status, tone, STATUS_WIDTH));
     cells.extend([Cell::right(events, TIME_WIDTH), Cell::right(changed, TIME_WIDTH)]);
+    if age_width > 0 {
+        cells.push(Cell::right(age, age_width));
+    }
     if actor_width > 0 {
-        cells.extend([Cell::right(age, 7), Cell::left(actor, Tone::Faint, actor_width)]);
+        cells.push(Cell::left(actor, Tone::Faint, actor_width));
     }
     row(mark, &cells, palette)
 }
@@ -248,7 +263,7 @@ fn one_event(screen: &Screen, event: &Event, columns: usize, palette: Palette) -
     let is_wide = columns >= EVENT_ACTOR_MIN;
     let (run_width, kind_width) = match columns {
         EVENT_ACTOR_MIN.. => (36, 28),
-        CONTRACT_MIN.. => (columns / 4 - 4, KIND_WIDTH),
+        PAYLOAD_MIN.. => (columns / 4 - 4, KIND_WIDTH),
         // The payload gets no room beside the run.
         _ => (columns - KIND_WIDTH - 21, KIND_WIDTH),
     };

@@ -54,8 +54,8 @@ impl Verdict {
     pub fn advice(self) -> &'static str {
         match self {
             Verdict::Tampered => "compare with a copy or a checkpoint that was kept elsewhere",
-            Verdict::Truncated => "bring the missing bytes back from a copy",
-            Verdict::Damaged => "bring the file back from a copy, or see what `evlog repair --dry-run` would keep",
+            Verdict::Truncated => "bring the missing bytes back from a copy of the log (docs/copying.md)",
+            Verdict::Damaged => "bring the damaged file back from a copy of the log (docs/copying.md)",
             Verdict::TornTail => "nothing is lost: the next writer cuts the tail and keeps it in quarantine",
             Verdict::Clean => "nothing to do",
         }

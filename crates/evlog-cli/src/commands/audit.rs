@@ -7,7 +7,7 @@ use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
 use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Place};
-use crate::selecting::{Selecting, check_contracts, check_fields, earlier};
+use crate::selecting::{Selecting, check_contracts, check_fields, earlier, sentences};
 use crate::table::{counted, facts};
 use crate::turn::Turn;
 use crate::ui::{Tone, Ui, Unit};
@@ -109,6 +109,9 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     let view = context.view(&args.at)?;
     args.selecting.check_runs(&view)?;
     let report = audit(ui, &view, options)?;
+    for sentence in sentences(&report.statuses) {
+        ui.talk(sentence.as_str());
+    }
     check_fields(&report.missing)?;
     let named = rules.iter().zip(&places).find(|(rule, _)| rule.contract() == report.unknown.first());
     check_contracts(&report.unknown).map_err(|error| match named {

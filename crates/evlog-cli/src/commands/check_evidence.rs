@@ -61,7 +61,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
 fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let unread = |what: String| CommandError::user(format!("evidence `{}`: {what}", args.file.display()));
     let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
-    let page = files::read_text(&args.file, LEN_MAX)?;
+    let page = files::read_text(&args.file, LEN_MAX).map_err(|error| error.during("evidence"))?;
     keys::refuse_private("evidence", "a page of `evlog evidence`", &args.file, page.as_bytes())?;
     let evidence = Evidence::of_page(&page).map_err(|what| {
         unread(what).hint(
@@ -75,7 +75,9 @@ fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Resul
     // Generate the page again from the judged data: a page that shows anything else has other bytes.
     let mut sound = evidence.clone();
     judged.complete(&mut sound);
-    if judged.findings.is_empty() && sound.to_page(&judged)? != page {
+    // The style sheet is that of the evlog that wrote the page, so only its look can differ from today's (E-53).
+    let shown = evlog_report::with_present_style(&page);
+    if judged.findings.is_empty() && shown.as_deref() != Some(sound.to_page(&judged)?.as_str()) {
         judged.findings.push(
             "the page does not show what its data says: it was changed, or another version of evlog wrote it"
                 .to_owned(),
@@ -144,6 +146,10 @@ fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&W
         ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
     ];
+    rows.extend(evidence.signed.as_ref().map(|time| {
+        let text = format!("the page says that the checkpoint was signed by {time}; nothing proves this time");
+        ("unproven", text, Tone::Warning)
+    }));
     rows.extend(correlations(judged).map(|text| ("correlation", text, Tone::Plain)));
     rows.extend(mark(judged).map(|text| ("mark", text, Tone::Warning)));
     rows.extend(witnesses.map(Witnesses::row));
@@ -194,6 +200,7 @@ fn object(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&
         last: judged.times.last().map(|(_, times)| TimesMembers::new(*times, APART_NS)),
         marked: judged.times.iter().filter_map(marked).collect(),
         limit: judged.limit(),
+        signed: evidence.signed.as_deref(),
         files: judged.projections.len() as u64,
         origin: &checkpoint.origin,
         log_id: checkpoint.log_id.to_string(),

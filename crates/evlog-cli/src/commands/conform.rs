@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use clap::Args;
 use evlog_audit::Severity;
 use evlog_conform::{Bundle, Check, Checked, Conformance, Known};
-use evlog_pipeline::Plan;
+use evlog_pipeline::{Plan, in_words};
 use pipeline::Origin;
 use std::path::{Path, PathBuf};
 
@@ -62,14 +62,12 @@ pub(crate) struct ConformArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
-    let plan = plan.map_err(|error| {
-        CommandError::listed(error.sentences())
-            .during("--plan, nothing was checked")
-            .hint("docs/plan.md describes plans")
-    })?;
+    let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
     let open = |path: &PathBuf| {
         Bundle::open(path).map_err(|error| {
-            CommandError::user(error.to_string()).hint("a bundle is the directory of a run, such as `runs/RUN`")
+            let why = in_words(error.action, &error.source);
+            let failed = CommandError::user(format!("no bundle at `{}`: {why}", path.display()));
+            failed.hint("a bundle is the directory of one run, such as `runs/RUN`")
         })
     };
     let bundle = open(&args.bundle)?;

@@ -120,7 +120,16 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &DiffArgs) -> Result<Ver
             };
             compare(ui, context, (&a, &b), names, run.as_deref())
         }
-        (_, a, ..) => Err(misused(args, a.as_deref())),
+        (None, a, None, _) => {
+            let found = a.as_ref().map_or("none".to_owned(), |a| format!("only `{a}`"));
+            Err(CommandError::unlike("diff", "two points, A and B", found)
+                .hint("`evlog diff 1 now` shows what changed after seq 1; a point is a seq or a time")
+                .hint("`evlog diff --other LOG|DIR` compares this log with another, or with bundles"))
+        }
+        (None, ..) => Err(CommandError::unlike("--at", "`--other LOG|DIR`, which it applies to", "A and B")
+            .hint("`evlog diff A B` names both points; `evlog diff --help` shows examples")),
+        (Some(_), ..) => Err(CommandError::unlike("diff --other", "at most a run beside it", "more arguments")
+            .hint("`--at` names the point; `evlog diff --help` shows examples")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
 use crate::files::RUN_FILE;
-use crate::json::{payload_json, time};
+use crate::json::{WrittenEvidenceObject, payload_json, time};
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Ui, Unit};
@@ -74,7 +74,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     let mut evidence = Evidence::new(&args.run, text, signed(&view, &checkpoint)?, proofs);
     let judged = judge(&evidence, &contracts(), explained).map_err(CommandError::user)?;
     judged.complete(&mut evidence);
-    write(ui, &args.out, &evidence.to_page(&judged)?)?;
+    let page = evidence.to_page(&judged)?;
+    write(ui, &args.out, &page)?;
+    if context.json && args.writes() {
+        ui.json(&WrittenEvidenceObject {
+            run: &args.run,
+            out: &args.out.display().to_string(),
+            bytes: page.len() as u64,
+            origin: &checkpoint.origin,
+            size: checkpoint.size.0,
+            next_seq: checkpoint.next_seq.0,
+        });
+    }
     Ok(Verdict::Yes)
 }
 

@@ -6,7 +6,7 @@ mod why;
 pub(crate) use lineage::{Lineage, retried_in};
 
 use crate::args::At;
-use crate::commands::run::retried_by_hand;
+use crate::commands::run::{next_step, retried_by_hand};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::RUN_FILE;
@@ -92,6 +92,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         Format::Json => ui.json(&object(&args.run, &found, &times)),
         Format::Own(Page::Markdown) => ui.file(markdown(&args.run, &found, &times).as_bytes()),
     }
+    // A process that was killed could not record that the run has stopped.
+    if let Some(step) = next_step(context, &args.run).filter(|_| is_in_progress(&bundle, &found)) {
+        ui.advise(&step);
+    }
     if can_be_retried(&bundle, &found) {
         ui.advise(&format!("after the fix, {} reuses what succeeded, and runs the rest", retried_by_hand(&args.run)));
     }
@@ -146,10 +150,20 @@ pub(crate) fn explanation(bundle: &Bundle, run: &Value, lineage: &Lineage) -> Ex
     })
 }
 
-/// Whether the run is one of `evlog run` and ended without success.
-fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
+/// Whether the run is one of `evlog run`, with this status.
+fn is_planned(bundle: &Bundle, found: &Explanation, statuses: &[&str]) -> bool {
     let has_plan = json(bundle, "manifest.json")["extensions"]["orchestrator"]["plan"].is_object();
-    found.contract == "pipeline" && has_plan && ["failed", "partial"].contains(&found.status.as_str())
+    found.contract == "pipeline" && has_plan && statuses.contains(&found.status.as_str())
+}
+
+/// Whether the run has not ended.
+fn is_in_progress(bundle: &Bundle, found: &Explanation) -> bool {
+    is_planned(bundle, found, &["in_progress"])
+}
+
+/// Whether the run ended without success.
+fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
+    is_planned(bundle, found, &["failed", "partial"])
 }
 
 fn object<'a>(run: &'a str, found: &'a Explanation, times: &TimesBySeq) -> ExplainObject<'a> {

@@ -3,6 +3,7 @@
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::json::ProvedObject;
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Ui, Unit};
@@ -80,7 +81,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Ve
     };
     drop(bar);
     as_stated(context, &to)?;
-    write(ui, &args.out, &file.to_string())?;
+    let text = file.to_string();
+    write(ui, &args.out, &text)?;
+    if context.json && args.writes() {
+        ui.json(&ProvedObject {
+            proof: file.kind(),
+            out: &args.out.display().to_string(),
+            bytes: text.len() as u64,
+            origin: &to.origin,
+            size: to.size.0,
+            next_seq: to.next_seq.0,
+        });
+    }
     Ok(Verdict::Yes)
 }
 
@@ -108,10 +120,11 @@ pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Chec
     notes::claimed_kept(kept, size)
 }
 
-/// A log that was never signed.
+/// The log keeps no checkpoint, and a proof needs one.
 pub(crate) fn no_checkpoint() -> CommandError {
-    CommandError::user("the log has no checkpoint yet, and a proof needs one")
-        .hint("`evlog checkpoint --key FILE` signs one; `evlog key new NAME` makes the key")
+    CommandError::user("the log keeps no checkpoint, and a proof needs one").hint(
+        "`evlog checkpoint --key FILE` signs one; `evlog key new NAME` makes the key of a log that was never signed",
+    )
 }
 
 pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {
@@ -148,9 +161,9 @@ fn included(
         return Err(uncommitted("--seq", view, seq.0));
     };
     if place.frame.end > to.size.0 {
-        let message = format!("--seq {seq}: the checkpoint covers only the events before seq {}", to.next_seq);
-        return Err(CommandError::user(message)
-            .hint("`evlog checkpoint --key FILE` signs a new one, which covers all events; then repeat this command"));
+        let covered = format!("a seq below {}, as the checkpoint covers the events up to there", to.next_seq);
+        return Err(CommandError::unlike(format!("--seq {seq}"), covered, "a later event")
+            .hint("`evlog checkpoint --key FILE` signs one that covers it; then repeat this command"));
     }
     let frames = std::slice::from_ref(&place.frame);
     let slices = prover.inclusion(to.size, &to.root, frames, progress).map_err(unproven)?;

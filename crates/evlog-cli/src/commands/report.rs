@@ -30,6 +30,9 @@ const IN_DIR_MAX: usize = 10_000;
 const FOOTER: &str = "Made by `evlog report` from the log alone. The page has no time of its own: the same log, with the same options, gives \
     the same page. Times are in UTC. A page can be changed by anybody who has it; `evlog verify` and `evlog evidence` show what the log itself proves.";
 
+/// What `--out` can be.
+const FORMS: &str = "`FILE.html`, `FILE.pdf`, or a directory without an extension";
+
 const EXAMPLES: &str = "\
 Examples:
   evlog report --out report.html
@@ -45,12 +48,12 @@ an error. A run that failed as its contract allows does not change it.";
 /// Write a report for people: what was examined, the verdict, figures, and a page for each run that needs attention
 ///
 /// The log is verified and audited by the built-in rules, as `evlog verify` and `evlog audit` do, whatever the options select. A run
-/// gets a page if it failed, was forced, or broke a rule. The pages open in a browser without a network; on paper they have
+/// gets a page if it failed, was forced, was refused a request, or broke a rule. The pages open in a browser without a network; on paper they have
 /// numbers. A PDF is made by Chromium, which must be installed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReportArgs {
-    /// The report: a file that ends with `.html` or `.pdf`, which is replaced, or a directory, which must not exist
+    /// The report: a file that ends in `.html` or `.pdf`, which is replaced, or a directory, which must not exist
     #[arg(long, value_name = "FILE.html|FILE.pdf|DIR")]
     out: PathBuf,
     #[command(flatten)]
@@ -68,11 +71,20 @@ enum Target {
 }
 
 impl Target {
-    fn of(out: &Path) -> Target {
-        match out.extension().and_then(|extension| extension.to_str()) {
-            Some("html") => Target::File,
-            Some("pdf") => Target::Paper,
-            _ => Target::Directory,
+    /// By the extension, in any case. Nothing is written to a path that looks like a file of another kind.
+    fn of(out: &Path) -> Result<Target, CommandError> {
+        let is_directory = out.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("html") if !is_directory => Ok(Target::File),
+            Some("pdf") if !is_directory => Ok(Target::Paper),
+            None => Ok(Target::Directory),
+            Some(extension) => {
+                let found = if is_directory { "a directory whose name ends in" } else { "the extension" };
+                let place = format!("--out `{}`", out.display());
+                Err(CommandError::unlike(place, FORMS, format!("{found} `.{extension}`"))
+                    .hint("nothing was written; name a file of one of these kinds, or a directory"))
+            }
         }
     }
 
@@ -82,7 +94,7 @@ impl Target {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReportArgs) -> Result<Verdict, CommandError> {
-    let target = Target::of(&args.out);
+    let target = Target::of(&args.out)?;
     check(context, args, target)?;
     let browser = if target == Target::Paper { Some(paper::browser()?) } else { None };
     let gathered = Gathered::new(ui, context, &args.at, &args.selecting)?;
@@ -104,13 +116,18 @@ fn check(context: &Context, args: &ReportArgs, target: Target) -> Result<(), Com
             .hint("a report is one page or several: name `FILE.html`, `FILE.pdf` or a directory"));
     }
     outputs::check("--out", &args.out, &context.log, None)?;
-    if target == Target::Directory && args.out.symlink_metadata().is_ok() {
-        let message = format!("--out `{out}`: expected no file or directory, found one: a directory is never replaced");
-        return Err(
-            CommandError::user(message).hint("name a new directory, or a file that ends with `.html` or `.pdf`")
-        );
+    match (target, args.out.metadata()) {
+        (Target::Directory, Ok(found)) => {
+            let found = match () {
+                () if found.is_dir() => "one that exists",
+                () if found.is_file() => "a file",
+                () => "something that is neither a file nor a directory",
+            };
+            Err(CommandError::unlike(format!("--out `{out}`"), "a directory that does not exist yet", found)
+                .hint("name a new directory, or a file that ends in `.html` or `.pdf`"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// All of it as one page.

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
 
-pub(super) use claim::{resuming, retried_by_hand};
+pub(super) use claim::{next_step, resuming, retried_by_hand};
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -174,6 +174,9 @@ fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<En
             Attempt::Locked(error) => Ok(Attempt::Locked(claim::not_taken(error, claim.as_ref()))),
         }
     })?;
+    if let Some(Err(refused)) = signer.as_ref().map(|signer| signer.check(&log)) {
+        return CommandError::followed_by(Err(refused), log.close().map_err(CommandError::from));
+    }
     let watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
     let (done, closed) = desk::beside(watch, |desk| {
         let interrupts = Arc::new(Interrupts::default());

@@ -61,7 +61,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
             ui.json(&line(run, &policies));
         }
     } else if runs.is_empty() {
-        ui.talk(format_args!("no runs"));
+        ui.talk(if damage.is_ok() {
+            "no runs"
+        } else {
+            "no runs before the damage; whether there are runs after it is not known"
+        });
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
         let headings = ["RUN", "CONTRACT", "STATUS", "EVENTS", "LAST RECORDED", "DURATION", "ACTOR"];

@@ -23,6 +23,8 @@ use answers::Answers;
 use clap::Args;
 use evlog::{AppendError, Log, LogError};
 use evlog_lifecycle::form::Definition;
+use evlog_projection::described::Need;
+use evlog_projection::request::shared_members;
 use offer::{Offering, offer_all};
 use std::fs::File;
 use std::io::{self, Read};
@@ -48,17 +50,10 @@ const EXAMPLES: &str = r#"Examples:
       | evlog submit
   EVLOG_CORRELATION=req-7 evlog submit commands.jsonl
       give all of them one correlation
+"#;
 
-Optional members of every command:
-  id           a key: the same command sent again gets the first answer
-  at           when it occurred; from 1970 to 5 minutes ahead of the clock,
-               unless a policy sets other bounds
-  actor        who acts
-  correlation  ties events of several runs together
-               [default: EVLOG_CORRELATION, else TRACEPARENT]
-  causation    the seq of the event that caused it
-  expect       the number of events that the run has; the command is refused
-               if it has another number
+const MORE: &str = "
+docs/submit.md has every member that each contract takes, with an example of each command.
 
 EVLOG_CORRELATION must be text of at most 256 bytes, else it is an error. TRACEPARENT is set for other programs, too: it is ignored if it does not have the form of W3C Trace Context.
 
@@ -76,7 +71,30 @@ Exit codes:
       - a checkpoint could not be signed: every answered command is recorded;
       - memory ran out: every answered command is recorded. Commands without
         an answer may or may not be recorded; those with an `id` can safely be
-        sent again"#;
+        sent again";
+
+/// The columns of the list of members, and of the help.
+const NAME_COLUMNS: usize = 13;
+const HELP_COLUMNS: usize = 78;
+
+/// The text below the options.
+fn after_help() -> String {
+    let mut help = format!("{EXAMPLES}\nOptional members of every command:\n");
+    let optional = shared_members().into_iter().filter(|member| member.need == Need::Optional);
+    for member in optional {
+        let mut line = format!("  {:NAME_COLUMNS$}", member.name);
+        let indent = line.len();
+        for word in member.meaning.split(' ') {
+            if line.len() + word.len() > HELP_COLUMNS {
+                help.extend([line.trim_end(), "\n"]);
+                line = " ".repeat(indent);
+            }
+            line.extend([word, " "]);
+        }
+        help.extend([line.trim_end(), "\n"]);
+    }
+    help + MORE
+}
 
 /// Record commands from JSON Lines, and print one result line for each
 ///
@@ -85,7 +103,7 @@ Exit codes:
 /// skipped. A slow reader of the results does not delay recording: unread results wait in memory, and beyond 16 MiB in
 /// a temporary file (below TMPDIR). If that file cannot be written, recording waits for the reader.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = after_help())]
 pub(crate) struct SubmitArgs {
     /// The file with the commands; `-` for stdin
     #[arg(value_name = "FILE", default_value = "-")]
@@ -107,6 +125,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     // An existing or required log is opened before the first line, so that a refusal does not wait for input.
     if args.writing.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
+    }
+    if let (Some(signer), Some(opened)) = (&signer, log.get())
+        && let Err(refused) = signer.check(opened)
+    {
+        let closed = log.into_inner().map_or(Ok(()), Log::close).map_err(CommandError::from);
+        return CommandError::followed_by(Err(refused), closed);
     }
     let let_go = ui.spool().map_err(|error| no_thread("writes answers", &error))?;
     let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
@@ -218,7 +242,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64), CommandError> {
     if path == Path::new("-") {
         return Ok((Box::new(streams::stdin()), 0));
     }
-    let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
+    let refused = |error: io::Error| CommandError::file("read", path.display(), &error).during("commands");
     let file = File::open(path).map_err(refused)?;
     let found = file.metadata().map_err(refused)?;
     if found.is_dir() {

@@ -146,6 +146,9 @@ impl Tail<'_> {
             last = self.place_after(&view, fact);
         })?;
         looked?;
+        if from.is_none() {
+            all.say_unknown_statuses();
+        }
         self.note(&view, last.take(), next, &events)?;
         damage.map_err(|error| self.judged(error))?;
         say(verifying.as_mut(), &mut events);

@@ -341,9 +341,14 @@ fn contract_findings(ui: &Ui, findings: &[FoldError]) {
     }
 }
 
+/// How many runs were judged. Nothing is known of runs beyond the first bytes that are not as they must be.
+fn judged_runs(found: &Check) -> String {
+    let (runs, end) = (counted(found.runs, "run"), found.report.end);
+    if end.0 < found.report.size { format!("{runs} before position {end}") } else { runs }
+}
+
 /// The number of judged runs, and how many of them, and of the log's own events, break a contract or a policy.
-fn contracts_row(runs: u64, policies: u64, findings: &[FoldError]) -> (&'static str, String, Tone) {
-    let runs = counted(runs, "run");
+fn contracts_row(runs: &str, policies: u64, findings: &[FoldError]) -> (&'static str, String, Tone) {
     let own = findings.iter().filter(|finding| finding.run == LOG_STREAM).count();
     let said = match (findings.len() - own, policies) {
         (0, 0) => format!("{runs}, each follows its contract"),
@@ -380,7 +385,7 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
     if !found.losses.is_empty() {
         rows.push(("losses", losses(found), Tone::Warning));
     }
-    rows.push(contracts_row(found.runs, found.policies, &found.contract_findings));
+    rows.push(contracts_row(&judged_runs(found), found.policies, &found.contract_findings));
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
     let read = format!("{events} in {commits} of {streams}; {} bytes in {segments}", report.size);

@@ -35,7 +35,8 @@ pub(crate) use inspect::{
 pub(crate) use payload::value_of as payload_json;
 pub(crate) use policy::{PolicyAt, PolicyObject, PolicyRule};
 pub(crate) use proofs::{
-    CheckpointObject, EvidenceObject, KeyObject, MarkedEvent, ProofObject, WitnessObject, WitnessesObject,
+    CheckpointObject, EvidenceObject, KeyObject, MarkedEvent, ProofObject, ProvedObject, WitnessObject,
+    WitnessesObject, WrittenEvidenceObject,
 };
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use report::ReportObject;

@@ -43,6 +43,28 @@ pub(crate) struct ProofObject<'a> {
     pub(crate) witnesses: Option<WitnessesObject<'a>>,
 }
 
+/// `prove`, if it writes a file.
+#[derive(Serialize)]
+pub(crate) struct ProvedObject<'a> {
+    pub(crate) proof: &'a str,
+    pub(crate) out: &'a str,
+    pub(crate) bytes: u64,
+    pub(crate) origin: &'a str,
+    pub(crate) size: u64,
+    pub(crate) next_seq: u64,
+}
+
+/// `evidence`, if it writes a file.
+#[derive(Serialize)]
+pub(crate) struct WrittenEvidenceObject<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) out: &'a str,
+    pub(crate) bytes: u64,
+    pub(crate) origin: &'a str,
+    pub(crate) size: u64,
+    pub(crate) next_seq: u64,
+}
+
 /// Who cosigned, by a witness policy.
 #[derive(Serialize)]
 pub(crate) struct WitnessesObject<'a> {
@@ -90,6 +112,7 @@ pub(crate) struct EvidenceObject<'a> {
     pub(crate) last: Option<TimesMembers>,
     pub(crate) marked: Vec<MarkedEvent>,
     pub(crate) limit: String,
+    pub(crate) signed: Option<&'a str>,
     pub(crate) files: u64,
     pub(crate) origin: &'a str,
     pub(crate) log_id: String,

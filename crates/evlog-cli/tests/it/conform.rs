@@ -229,7 +229,8 @@ fn the_pipeline_is_the_one_that_the_manifest_names_as_the_log_has_it() {
     assert_eq!((from(&[]), from(&["--plan", "plan.toml"])), (json!("log"), json!("plan")));
     // What is missing is said, and nothing else takes its place.
     room.ends(2, &["conform", "runs/r", "--log", "elsewhere"])
-        .says("the manifest names the pipeline `own`, and its definition is needed: expected it in the log `elsewhere`, found no log there\nhint: `--log PATH` names the log that recorded the run");
+        .says("no log at `elsewhere`: the bundle names the pipeline `own`, whose definition is in the log of the run")
+        .says("hint: `--log PATH` names that log");
     assert_eq!(
         room.feed(&["submit", "--log", "other"], r#"{"contract":"custom","run":"r","do":"record","kind":"custom/x"}"#)
             .code,
@@ -242,7 +243,7 @@ fn the_pipeline_is_the_one_that_the_manifest_names_as_the_log_has_it() {
     fs::write(&path, manifest.replace("\"pipeline\":\"own\"", "\"pipeline\":\"purple-axiom\"")).unwrap();
     room.ends(2, &["conform", "runs/r"])
         .says("the manifest names the pipeline `purple-axiom`")
-        .says("found `own` with BLAKE3 ");
+        .says("expected the name that its definition has in the log, `own`, found `purple-axiom`");
     // A bundle of another program names none, and one of a built-in pipeline needs no log.
     fs::write(&path, manifest.replace("\"evlog\":{", "\"other\":{")).unwrap();
     assert!(room.ends(1, &["conform", "runs/r"]).out.contains("purple-axiom (the manifest names none)"));
@@ -281,13 +282,13 @@ fn an_unusable_input_is_reported_with_exit_code_2() {
     room.write("loop.json", r#"{"name":"x","stages":[{"id":"a"}],"manifest_schema":{"type":"objekt"}}"#);
     room.write("bad.toml", "name = 1");
     let cases: [(&[&str], &str); 7] = [
-        (&["conform", "absent"], "could not find `absent`"),
+        (&["conform", "absent"], "no bundle at `absent`"),
         (&["conform", "bad.json"], "bad.json"),
         (&["conform", &bundle(), "--pipeline", "absent"], "the built-in one is `purple-axiom`"),
         (&["conform", &bundle(), "--pipeline", "bad.json"], "not JSON"),
         (&["conform", &bundle(), "--pipeline", "loop.json"], "manifest_schema"),
-        (&["conform", &bundle(), "--plan", "bad.toml"], "--plan, nothing was checked: "),
-        (&["conform", &bundle(), "--against", "absent"], "could not find `absent`"),
+        (&["conform", &bundle(), "--plan", "bad.toml"], "the plan cannot be used"),
+        (&["conform", &bundle(), "--against", "absent"], "no bundle at `absent`"),
     ];
     for (arguments, message) in cases {
         let done = room.ends(2, arguments);

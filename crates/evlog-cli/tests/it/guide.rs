@@ -214,7 +214,10 @@ fn an_installation_has_the_program_its_man_pages_and_its_completions() {
     let expected =
         ["bin/evlog", "share/bash-completion/completions/evlog", "share/fish/vendor_completions.d/evlog.fish"];
     assert!(
-        expected.iter().chain(&["share/zsh/vendor-completions/_evlog"]).all(|name| names.contains(name)),
+        expected
+            .iter()
+            .chain(&["share/zsh/vendor-completions/_evlog", "share/evlog/evlog_reader.py"])
+            .all(|name| names.contains(name)),
         "{names:?}"
     );
     let installed = Command::new(room.path("two/bin/evlog")).arg("--version").output().unwrap();

@@ -90,6 +90,7 @@ mod resume;
 mod retry;
 #[cfg(test)]
 mod run;
+mod said;
 #[cfg(test)]
 mod screen;
 #[cfg(test)]

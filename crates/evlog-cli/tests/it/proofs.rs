@@ -159,11 +159,11 @@ fn an_event_is_proven_to_someone_without_the_log() {
     room.ends(1, &["check-proof", "3.proof", "--checkpoint", "old.note", "--key", "builds.pub"])
         .says("the proof is for another checkpoint");
     fs::rename(room.path("gone"), room.path("evlog")).unwrap();
-    room.ends(2, &["prove", "--seq", "999"]).says("there is no event with this seq; the last one is seq");
+    room.ends(2, &["prove", "--seq", "999"]).says("found a later one: the last event is seq");
     grow(&room, 1);
     let last = room.ends(0, &["cat", "--json"]).lines().len() - 2;
     room.ends(2, &["prove", "--seq", &last.to_string()])
-        .says("the checkpoint covers only the events before seq")
+        .says("as the checkpoint covers the events up to there")
         .says("evlog checkpoint");
 }
 
@@ -190,7 +190,7 @@ fn growth_is_proven_and_a_proof_of_another_log_is_not_taken() {
     check(&room, 2, "cut.proof", &["--from", "old.note"]).says("of the proof: expected");
     check(&room, 2, "new.note", &[]).says("expected `evlog-proof/v1`");
     room.ends(2, &["check-proof", "grown.proof", "--checkpoint", "builds.pub", "--key", "builds.pub"])
-        .says("found no signatures");
+        .says("found a text without signatures");
 }
 
 #[test]
@@ -380,6 +380,8 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
         assert_eq!(found["events"], room.ends(0, &["cat", "--run", run]).out.lines().count());
     }
     room.ends(0, &["evidence", "RUN_0001", "--out", "page.html"]);
+    let checked = room.ends(0, &["check-evidence", "page.html", "--key", "builds.pub"]);
+    assert!(checked.out.contains("nothing proves this time"), "{checked:?}");
     let page = read(&room, "page.html");
     let changed = |code: i32, from: &str, to: &str, says: &str| {
         assert!(page.contains(from), "{from}");
@@ -388,12 +390,14 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
     };
     // What people read, a projection, an event's place, the checkpoint, the run, the data's form.
     changed(1, "<code>agent:intake ", "<code>agent:outlaw ", "the page does not show what its data says");
+    // A style sheet that no evlog had could hide text, or add some.
+    changed(1, "<style>", "<style>td { display: none }\n", "the page does not show what its data says");
     changed(1, "\"path\": \"run.json\"", "\"path\": \"ran.json\"", "projection `run.json` is missing");
     changed(1, "\\nfirst-seq 3\\n", "\\nfirst-seq 5\\n", "the proven bytes are not the commit");
     changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");
     changed(1, "\"run\": \"RUN_0001\"", "\"run\": \"RUN_0002\"", "holds no event of the run");
     changed(2, "\"evidence\": 2", "\"evidence\": 3", "expected evidence of version 2");
-    changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "it has no data of one");
+    changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "found another file");
     room.ends(0, &["key", "new", "example.com/other"]);
     room.ends(1, &["check-evidence", "page.html", "--key", "other.pub"]).says("expected a signature by the key");
     room.ends(1, &["evidence", "nobody", "--out", "none.html"]).says("no run `nobody`");
@@ -439,4 +443,19 @@ fn a_page_whose_projections_have_an_earlier_version_holds_and_no_change_of_it_do
     room.ends(0, &["check-evidence", "o-7.html", "--key", "k.pub"]);
     room.write("changed.html", &page.replacen("\"projection\": \"machine.run\"", "\"projection\": \"machine.ran\"", 1));
     room.ends(1, &["check-evidence", "changed.html", "--key", "k.pub"]).says("the proven events give other bytes");
+}
+
+#[test]
+fn a_page_with_an_earlier_style_sheet_of_evlog_holds_and_no_other_style_sheet_does() {
+    // Rule E-53.
+    let room = Room::new();
+    let page = include_str!("../golden/evidence-1/o-7-former-style.html");
+    room.write("o-7.html", page);
+    room.write("k.pub", include_str!("../golden/evidence-1/k.pub"));
+    assert!(page != include_str!("../golden/evidence-1/o-7.html"));
+    room.ends(0, &["check-evidence", "o-7.html", "--key", "k.pub"]);
+    for (from, to) in [("</style>", "td{}</style>"), ("style-src 'sha256-", "style-src 'unsafe-inline' 'sha256-")] {
+        room.write("changed.html", &page.replacen(from, to, 1));
+        room.ends(1, &["check-evidence", "changed.html", "--key", "k.pub"]).says("does not show what its data says");
+    }
 }

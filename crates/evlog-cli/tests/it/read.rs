@@ -329,12 +329,12 @@ fn runs_shows_the_last_ones_with_their_duration_and_actor() {
 }
 
 #[test]
-fn a_status_is_found_in_another_case_unless_two_runs_spell_it_differently() {
+fn a_status_is_found_in_any_case_and_a_contract_tells_two_spellings_apart() {
     let room = Room::with_batch();
     let status = |typed: &str| room.ends(0, &["runs", "--json", "--status", typed]).lines();
     assert!(!status("failed").is_empty());
     assert_eq!(status("Failed"), status("failed"));
-    // With runs of both spellings, each means itself.
+    // With runs of both spellings, each means both.
     let made = [
         r#"{"contract":"machine","run":"low","do":"create","machine":"small"}"#,
         r#"{"contract":"story","run":"high","do":"create","story":{"steps":[{"name":"fetch"}]}}"#,
@@ -348,6 +348,10 @@ fn a_status_is_found_in_another_case_unless_two_runs_spell_it_differently() {
     let done = room.feed(&["submit", "--contract", "small.toml"], made[0]);
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(status_of("low"), json!(high.to_lowercase()), "the test needs both spellings");
-    assert_eq!((runs_of(&high), runs_of(&high.to_lowercase())), (vec![json!("high")], vec![json!("low")]));
-    assert!(runs_of(&high.to_uppercase()).is_empty(), "nothing is guessed");
+    let both = vec![json!("high"), json!("low")];
+    for typed in [high.clone(), high.to_lowercase(), high.to_uppercase()] {
+        assert_eq!(runs_of(&typed), both, "{typed}");
+        let one = room.ends(0, &["runs", "--json", "--status", &typed, "--contract", "story"]).lines();
+        assert_eq!(one.iter().map(|run| &run["run"]).collect::<Vec<_>>(), [&json!("high")]);
+    }
 }

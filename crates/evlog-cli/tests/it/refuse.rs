@@ -23,7 +23,7 @@ const READERS: [&[&str]; 10] = [
 fn where_there_is_no_log_readers_say_so_and_make_none() {
     let room = Room::new();
     for arguments in READERS {
-        room.ends(2, arguments).says("no log").says("`evlog init` makes a new one");
+        room.ends(2, arguments).says("no log").says("`evlog init` makes one");
     }
     assert!(!room.path("evlog").exists());
     room.write("file", "");
@@ -78,7 +78,7 @@ fn an_earlier_seq_must_be_there() {
     let room = Room::with_batch();
     room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: there is no event with this seq");
     room.ends(2, &["runs", "--contract", "x"]).says(
-        "no contract has the name `x`\nhint: the names are status, story, pipeline, machine, custom, and those of the contract files of these runs",
+        "expected one of `status`, `story`, `pipeline`, `machine`, `custom`, or the name in the contract file of a run, found `x`",
     );
 }
 

@@ -210,7 +210,10 @@ fn a_lock_that_a_crash_left_is_set_aside_by_force_alone_and_that_is_recorded() {
     let lock = room.path("runs/.locks/r.lock");
     fs::write(&lock, "pid=2147483646\n").unwrap();
     let refused = room.ends(20, &["run", "--resume", "r"]);
-    refused.says("run `r` is locked by").says("pid=2147483646, no such process here").says("`--force-run-lock`");
+    refused
+        .says("run `r` is locked by")
+        .says("pid=2147483646, no such process here")
+        .says("--force-run-lock` sets it aside");
     assert_eq!(fs::read(&lock).unwrap(), b"pid=2147483646\n");
     room.ends(0, &["run", "--resume", "r", "--force-run-lock"])
         .says("a lock was set aside; it is kept in runs/.locks/r.lock.stale.0001");

@@ -83,17 +83,17 @@ fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
     assert!(note.is_file());
     for special in SPECIAL {
         put(special, &note);
-        ends(&room, 2, &["run", "--resume", "r"]).says("`.` has no note of the plan that run `r` was started with");
+        ends(&room, 2, &["run", "--resume", "r"]).says("the plan of run `r` is not known");
     }
     // Nor is a plan that is none waited for, where a note names it.
     put(|_| {}, &note);
     SPECIAL[0](&room.path("pipe"));
     for plan in ["pipe", "/dev/zero", "."] {
         fs::write(&note, format!("{plan}\n")).unwrap();
-        ends(&room, 2, &["run", "--resume", "r"]).says("`.` has no note of the plan that run `r` was started with");
+        ends(&room, 2, &["run", "--resume", "r"]).says("the plan of run `r` is not known");
     }
     fs::write(&note, vec![b'x'; 100_000]).unwrap();
-    ends(&room, 2, &["run", "--resume", "r"]).says("`.` has no note of the plan that run `r` was started with");
+    ends(&room, 2, &["run", "--resume", "r"]).says("the plan of run `r` is not known");
 }
 
 #[test]

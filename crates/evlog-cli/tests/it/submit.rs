@@ -156,7 +156,7 @@ fn a_file_that_is_not_there_is_refused_before_a_log_is_made() {
 fn no_create_makes_no_log() {
     let room = Room::new();
     let line = r#"{"contract":"status","run":"A","do":"create"}"#;
-    assert_eq!(room.feed(&["submit", "--no-create"], line).says("`evlog init` makes a new one").code, 2);
+    assert_eq!(room.feed(&["submit", "--no-create"], line).says("`evlog init` makes one").code, 2);
     assert!(!room.path("evlog").exists());
     room.ends(0, &["init"]);
     assert_eq!(room.feed(&["submit", "--no-create"], line).code, 0);
@@ -337,4 +337,25 @@ fn lines_that_were_not_appended_are_not_said_to_be_perhaps_recorded() {
     assert_eq!(done.status.code(), Some(2), "{said}");
     assert!(recorded >= answered && answered < 41, "{recorded} {answered} {said}");
     assert_eq!(said.contains("may have been recorded"), !said.contains("was not appended"), "{said}");
+}
+
+/// The block of JSON lines below a heading.
+fn examples_below<'p>(page: &'p str, heading: &str) -> &'p str {
+    let (_, rest) = page.split_once(heading).unwrap();
+    rest.split_once("```json\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0
+}
+
+#[test]
+fn the_examples_of_each_contract_on_the_page_about_commands_are_accepted_by_a_new_log() {
+    let page = include_str!("../../../../docs/submit.md");
+    let order = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts/order.toml");
+    let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## Contract ")).collect();
+    assert_eq!(headings.len(), 5);
+    for heading in headings {
+        let examples = examples_below(page, heading);
+        let done = Room::new().feed(&["submit", "--contract", order], examples);
+        assert_eq!(done.code, 0, "{heading}: {done:?}");
+        assert_eq!(done.out.lines().count(), examples.lines().count());
+        assert!(done.lines().iter().all(|line| line["result"] == "accepted"), "{heading}: {done:?}");
+    }
 }

@@ -124,8 +124,8 @@ fn a_missing_file_is_named_with_its_option_and_without_numbers_of_the_system() {
             "checkpoint: could not read `missing.note`: there is no such file",
         ),
         ("check-proof missing --checkpoint n --key log.pub", "proof: could not read `missing`: there is no such file"),
-        ("run missing.toml", "there is no plan `missing.toml`; nothing was started"),
-        ("conform missing", "could not find `missing`: there is no such file or directory"),
+        ("run missing.toml", "missing.toml: could not be read: there is no such file"),
+        ("conform missing", "no bundle at `missing`: there is no such file or directory"),
         ("conform runs/old --pipeline missing.toml", "could not be read: there is no such file"),
     ] {
         says(&room, (2, typed), &[words]);

@@ -2,18 +2,20 @@
 //!
 //! Invariant: a command that was read holds values of the right types, and a definition without flaws.
 
+mod described;
+
+pub(crate) use described::commands;
+
 use super::definition::Definition;
 use crate::fields::{Flaws, Origin};
-use crate::members::{Members, kind, malformed};
+use crate::members::{Members, kind, malformed, unknown_command};
 use evlog_projection::Malformed;
 use evlog_projection::nearest::one_of;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// The words of `do`.
-pub(super) const ACTIONS: [&str; 2] = ["create", "transition"];
 /// The longest status that is accepted, in characters. Only its beginning is recorded.
-const TOKEN_CHARS_MAX: usize = 4096;
+pub(super) const TOKEN_CHARS_MAX: usize = 4096;
 
 /// A command, parsed.
 #[derive(Clone, Debug)]
@@ -55,9 +57,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
             reason_code: members.text("reason_code", 1, TOKEN_CHARS_MAX)?,
             data: data(&mut members)?,
         }),
-        other => {
-            return Err(malformed("/do", one_of(&ACTIONS, other)));
-        }
+        other => return Err(unknown_command(other, &commands())),
     };
     members.end(action)?;
     Ok(command)

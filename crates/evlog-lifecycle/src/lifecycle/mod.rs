@@ -23,6 +23,7 @@ mod state;
 mod tests;
 
 pub use command::Command;
+pub(crate) use command::commands;
 pub use definition::{ANY_STATUS, DataType, Definition, OrderRule, StatusDefinition, StatusId, Undefined};
 pub use payload::payload_json;
 pub(crate) use read::read;

@@ -4,13 +4,17 @@
 //!
 //! Invariant: a command that was read holds values of the right types, and known words only.
 
+mod described;
+
+pub(crate) use described::commands;
+
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
 use super::payload::{
     Artifact, Behavior, Found, How, Input, InputContent, LimitExceeded, LockForced, Origin, Outputs, ProcessEnded,
     TakenOver,
 };
-use crate::members::{Members, malformed, pointer, quoted};
+use crate::members::{Members, malformed, pointer, quoted, unknown_command};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -19,25 +23,6 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
     [("fail_closed", FailMode::FailClosed), ("warn_and_skip", FailMode::WarnAndSkip)];
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
-/// The words of `do`.
-pub(super) const ACTIONS: [&str; 15] = [
-    "create",
-    "inputs",
-    "begin",
-    "take_over",
-    "process_ended",
-    "judge",
-    "intend",
-    "publish",
-    "report",
-    "captured",
-    "outcome",
-    "reconcile",
-    "lock_forced",
-    "limit_exceeded",
-    "finalize",
-];
-
 /// A command, parsed.
 #[derive(Clone, Debug)]
 pub struct Command(pub(super) Do);
@@ -161,10 +146,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "limit_exceeded" => Do::LimitExceeded(limit_exceeded(&mut members)?),
         "finalize" => Do::Finalize,
-        other => {
-            let list: Vec<String> = ACTIONS.iter().map(|word| format!("`{word}`")).collect();
-            return Err(malformed("/do", format!("expected {}, found `{}`", list.join(", "), quoted(other))));
-        }
+        other => return Err(unknown_command(other, &commands())),
     };
     members.end(action)?;
     Ok(Command(command))

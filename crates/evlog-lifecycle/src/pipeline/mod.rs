@@ -31,6 +31,7 @@ mod state;
 mod tests;
 
 pub use command::Command;
+pub(crate) use command::commands;
 pub use definition::{
     ANY_STAGE, Catalogue, Coupling, Definition, Must, NAMES, ORCHESTRATOR, ORDER_RULES_MAX, OrderKey, OrderRule,
     REASON_CODES_MAX, ReasonCode, STAGES_MAX, SUBSTAGES_MAX, Severity, StageDefinition, SubstageDefinition, built_in,

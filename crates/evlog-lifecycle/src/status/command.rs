@@ -3,12 +3,15 @@
 //! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded (status.md 1.3 step 1).
 //! An invalid diagnostic is the exception: it is kept as offered, because its refusal is audited (H10).
 
+mod described;
+
+pub(crate) use described::commands;
+
 use super::diagnostic::Diagnostic;
 use super::payload::{Action, OFFERED_LEN_MAX};
 use super::record::Data;
 use super::transitions::RunStatus;
-use crate::members::{Members, malformed, pointer, quoted};
-use evlog_projection::nearest::one_of;
+use crate::members::{Members, malformed, pointer, quoted, unknown_command};
 use evlog_projection::{Malformed, canonical};
 use serde_json::{Map, Value};
 
@@ -17,7 +20,7 @@ pub(crate) const REASON_CHARS_MAX: usize = 200;
 /// The longest ticket or approval, in characters.
 pub(crate) const TICKET_CHARS_MAX: usize = 120;
 /// The longest status token that is accepted, in characters. Only its beginning is recorded (H5).
-const TOKEN_CHARS_MAX: usize = 4096;
+pub(crate) const TOKEN_CHARS_MAX: usize = 4096;
 
 /// A command of contract `status`.
 #[derive(Clone, Debug)]
@@ -115,10 +118,7 @@ impl Command {
             Some(Action::Transition) => Command::transition(&mut members)?,
             Some(Action::Override) => Command::overriding(&mut members)?,
             Some(Action::Cancel) => Command::cancel(&mut members)?,
-            None => {
-                let known: Vec<_> = Action::ALL.iter().map(|known| known.word()).collect();
-                return Err(malformed("/do", one_of(&known, action)));
-            }
+            None => return Err(unknown_command(action, &commands())),
         };
         members.end(action)?;
         Ok(command)

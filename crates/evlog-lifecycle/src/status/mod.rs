@@ -28,6 +28,7 @@ pub(crate) mod record;
 pub mod transitions;
 
 pub use command::Command;
+pub(crate) use command::commands;
 pub use diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
 pub use fold::{Counts, State};
 pub use next_action::{NextAction, next_action};

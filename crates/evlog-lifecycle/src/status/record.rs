@@ -48,6 +48,8 @@ pub(crate) struct Member {
     #[serde(default)]
     pub(crate) pinned: bool,
     pub(crate) shape: Shape,
+    /// Its meaning, as a sentence without a period.
+    pub(crate) meaning: String,
 }
 
 /// The members of a run record.

@@ -2,13 +2,16 @@
 //!
 //! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded.
 
+mod described;
+
+pub(crate) use described::commands;
+
 use super::definition::{Definition, STEP_NAME_LEN_MAX};
 use super::failure::{MESSAGE_LEN_MAX, StepError};
 use super::payload::{Action, CancelMode, GateState, Mode};
 use super::reasons::REASON_CHARS_MAX;
 use super::retry::ExitClass;
-use crate::members::{Members, kind, malformed, pointer, quoted};
-use evlog_projection::nearest::one_of;
+use crate::members::{Members, kind, malformed, pointer, quoted, unknown_command};
 use evlog_projection::{Malformed, canonical, time::from_rfc3339};
 use serde_json::{Map, Value};
 
@@ -17,10 +20,10 @@ pub(super) const STORY_LEN_MAX: usize = 6 * 1024 * 1024;
 /// The longest output of a step, in bytes of RFC 8785 text.
 pub(super) const OUTPUT_LEN_MAX: usize = 1024 * 1024;
 /// The longest message of a command that is not an error's, in characters.
-const NOTE_CHARS_MAX: usize = 2048;
+pub(super) const NOTE_CHARS_MAX: usize = 2048;
 /// The longest phase that is accepted, in characters. Only its beginning is recorded.
-const TOKEN_CHARS_MAX: usize = 4096;
-const ID_CHARS_MAX: usize = 256;
+pub(super) const TOKEN_CHARS_MAX: usize = 4096;
+pub(super) const ID_CHARS_MAX: usize = 256;
 
 /// A command of contract `story`.
 #[derive(Clone, Debug)]
@@ -140,15 +143,14 @@ pub(crate) enum StopOutcome {
     Cancel,
 }
 
+/// The outcomes by their words.
+pub(super) const STOP_OUTCOMES: [(&str, StopOutcome); 3] =
+    [("success", StopOutcome::Success), ("failure", StopOutcome::Failure), ("cancel", StopOutcome::Cancel)];
+
 impl StopOutcome {
     /// The outcome of this word.
     pub(crate) fn from_word(word: &str) -> Option<StopOutcome> {
-        match word {
-            "success" => Some(StopOutcome::Success),
-            "failure" => Some(StopOutcome::Failure),
-            "cancel" => Some(StopOutcome::Cancel),
-            _ => None,
-        }
+        STOP_OUTCOMES.iter().find(|(known, _)| *known == word).map(|(_, outcome)| *outcome)
     }
 }
 
@@ -170,10 +172,7 @@ impl Command {
     /// Reads the members of the action.
     pub(crate) fn parse(action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         let mut members = Members::new(members);
-        let Some(known) = Action::from_word(action) else {
-            let known: Vec<_> = Action::ALL.iter().map(|known| known.word()).collect();
-            return Err(malformed("/do", one_of(&known, action)));
-        };
+        let known = Action::from_word(action).ok_or_else(|| unknown_command(action, &commands()))?;
         let command = Command::read(known, &mut members)?;
         members.end(action)?;
         Ok(command)
@@ -382,7 +381,8 @@ fn outcome(members: &mut Members) -> Result<StopOutcome, Malformed> {
     match members.text("outcome", 0, TOKEN_CHARS_MAX)? {
         None => Ok(StopOutcome::default()),
         Some(text) => StopOutcome::from_word(&text).ok_or_else(|| {
-            let message = one_of(&["success", "failure", "cancel"], &text);
+            let known = STOP_OUTCOMES.map(|(word, _)| word).join("`, `");
+            let message = format!("expected one of `{known}`, found `{}`", quoted(&text));
             malformed("/outcome", message)
         }),
     }

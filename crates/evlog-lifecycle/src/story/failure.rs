@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub const MESSAGE_LEN_MAX: usize = 8192;
 /// The longest `details`, in bytes of RFC 8785 text.
 const DETAILS_LEN_MAX: usize = 64 * 1024;
-const CODE_LEN_MAX: usize = 256;
+pub(super) const CODE_LEN_MAX: usize = 256;
 
 words! {
     /// The type of a step's error.
@@ -143,7 +143,7 @@ impl StepError {
             None => None,
             Some(code) => {
                 let code = code.as_str().filter(|code| code.len() <= CODE_LEN_MAX);
-                Some(code.ok_or_else(|| wrong("code", "text of at most 256 bytes"))?.to_owned())
+                Some(code.ok_or_else(|| wrong("code", &format!("text of at most {CODE_LEN_MAX} bytes")))?.to_owned())
             }
         };
         Ok(StepError {

@@ -50,6 +50,7 @@ mod status;
 pub mod steps;
 
 pub use command::Command;
+pub(crate) use command::commands;
 pub use payload::payload_json;
 pub use phases::Phase;
 pub use state::{Cancel, Counts, Run, State};

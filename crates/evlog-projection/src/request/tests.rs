@@ -128,3 +128,9 @@ fn a_member_is_nested_as_deep_as_a_line_can_be_and_no_deeper() {
         assert_eq!(built.map(drop).map_err(|error| error.to_string()), expected, "{levels}");
     }
 }
+
+#[test]
+fn every_member_that_contracts_share_is_described_in_its_order() {
+    let described: Vec<_> = shared_members().into_iter().map(|member| member.name).collect();
+    assert_eq!(described, SHARED);
+}

@@ -28,8 +28,10 @@ impl Last {
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
             (Action::Refuse(verdict), None) => {
                 let by = self.claimed.as_ref().filter(|(size, _)| *size == floor);
-                let by = by.map_or("was synced".to_string(), |(_, note)| format!("`{}` covers", note.display()));
-                let expected = format!("commits up to position {floor} at least, which {by}");
+                let by = by.map_or("up to which all was synced".to_string(), |(_, note)| {
+                    format!("which `{}` covers", note.display())
+                });
+                let expected = format!("whole commits up to position {floor}, {by}");
                 (verdict, self.scan.end, expected, self.scan.reason.clone(), Some(row.id))
             }
             (action, mended) => {
@@ -88,7 +90,7 @@ pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Los
     let found =
         scan(&file, &header, len, Numbers::Dense, &mut streams, Some(&mut tree)).map_err(Failure::of("read", path))?;
     if found.end != last.scan.end {
-        let expected = format!("commits up to position {}", last.scan.end);
+        let expected = format!("whole commits up to position {}", last.scan.end);
         return Err(refusal(Verdict::Damaged, found.end, path, expected, found.reason).into());
     }
     let sealed = Sealed::new(header.identity(), Keep::Sidecar, &segments);

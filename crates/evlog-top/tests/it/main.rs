@@ -158,7 +158,7 @@ fn keys_move_filter_sort_open_and_go_back() {
     let mut screen = screen();
     let first = |screen: &Screen| {
         let text = drawn(screen, (80, 24));
-        text.lines().skip_while(|line| !line.contains("CONTRACT")).nth(1).unwrap().to_owned()
+        text.lines().skip_while(|line| !line.contains("CHANGED")).nth(1).unwrap().to_owned()
     };
     assert!(first(&screen).contains("nightly"), "the newest event is first");
     press(&mut screen, "s");

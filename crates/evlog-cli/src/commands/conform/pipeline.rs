@@ -84,12 +84,19 @@ fn of_manifest(context: &Context, named: &NamedPipeline) -> Result<(Yardstick, O
         return Ok((Yardstick::of_definition(definition), Origin::BuiltIn));
     }
     let found = match (&named.run, context.has_log()?) {
-        (_, false) => Err("no log there".to_owned()),
+        (_, false) => return Err(no_log(context, named)),
         (None, true) => Err("a manifest without the run's id".to_owned()),
         (Some(run), true) => recorded(context, run)?,
     };
     match found {
         Ok(definition) if is_it(&definition) => Ok((Yardstick::of_definition(definition), Origin::Log)),
+        // The manifest has the digest of this definition beside another name.
+        Ok(other) if named.blake3.as_ref() == Some(&hex(&other.digest())) => {
+            let place = format!("the manifest names the pipeline `{}`", named.name);
+            let expected = format!("the name that its definition has in the log, `{}`", other.name());
+            Err(CommandError::unlike(place, expected, format!("`{}`", named.name))
+                .hint("the definitions are the same; `--pipeline FILE` or `--plan FILE` gives the one to compare with"))
+        }
         Ok(other) => {
             Err(not_found(context, named, &format!("`{}` with BLAKE3 {}", other.name(), hex(&other.digest()))))
         }
@@ -110,6 +117,16 @@ fn recorded(context: &Context, run: &str) -> Result<Result<Arc<Definition>, Stri
         Ok(ControlFlow::Break(()))
     })?;
     Ok(found)
+}
+
+fn no_log(context: &Context, named: &NamedPipeline) -> CommandError {
+    let place = format!("no log at `{}`", context.log.display());
+    let name = &named.name;
+    CommandError::user(format!(
+        "{place}: the bundle names the pipeline `{name}`, whose definition is in the log of the run"
+    ))
+    .hint("`--log PATH` names that log")
+    .hint("`--plan FILE` gives the plan of the run instead, and `--pipeline FILE` a file with the definition")
 }
 
 fn not_found(context: &Context, named: &NamedPipeline, found: &str) -> CommandError {

@@ -18,10 +18,22 @@ pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conforma
         ui.line(format_args!("check {}: and {more} more", checked.check.number));
     }
     summary(ui, bundle, pipeline, found);
+    if !has_manifest(bundle) {
+        ui.flush();
+        ui.advise(&format!(
+            "there is no file `{}`: a bundle is the directory of one run, such as `runs/RUN`",
+            bundle.join("manifest.json").display()
+        ));
+    }
     if let Some(other) = &found.other_pipeline {
         ui.flush();
         ui.advise(&format!("the manifest names the pipeline `{other}`: give it with `--plan` or `--pipeline`"));
     }
+}
+
+/// Whether anything is where the manifest of a bundle should be.
+fn has_manifest(bundle: &Path) -> bool {
+    bundle.join("manifest.json").symlink_metadata().is_ok()
 }
 
 fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) {

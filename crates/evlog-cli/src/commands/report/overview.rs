@@ -124,7 +124,7 @@ fn attention(gathered: &Gathered, shown: usize, page: impl Fn(&str) -> String) -
         ));
     }
     let table = Table {
-        caption: "Runs that failed, were forced, or broke a rule".to_owned(),
+        caption: "Runs that failed, were forced, were refused a request, or broke a rule".to_owned(),
         columns: vec![
             Column::new("run", Form::Code),
             column("status"),
@@ -136,7 +136,10 @@ fn attention(gathered: &Gathered, shown: usize, page: impl Fn(&str) -> String) -
         left_out: left_out.join(" "),
     };
     let (note, parts) = match all.len() {
-        0 => ("No run that was selected failed, was forced, or broke a rule.".to_owned(), Vec::new()),
+        0 => (
+            "No run that was selected failed, was forced, was refused a request, or broke a rule.".to_owned(),
+            Vec::new(),
+        ),
         _ => (String::new(), vec![Part::Table(table)]),
     };
     Section { heading: "What needs attention".to_owned(), note, parts }

@@ -10,7 +10,9 @@ use crate::error::CommandError;
 use crate::shell::{of_log, option, quoted};
 use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::RunStatus;
-use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
+use evlog_pipeline::{
+    Claim, LockState, RunError, RunReport, Steps, is_in_progress, lock_state, noted_plan, stale_locks,
+};
 use evlog_projection::nearest::meant;
 use std::path::{Path, PathBuf};
 
@@ -35,9 +37,11 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Ok(()) | Err(RunError::Ended { .. }), Some(plan)) => Ok(plan),
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
-            let dir = args.out.display();
-            let message =
-                format!("the plan is missing: `{dir}` has no note of the plan that run `{run}` was started with");
+            let runs = args.out.join("runs");
+            let message = format!(
+                "the plan of run `{run}` is not known: expected PLAN.toml, as `{}` does not name it",
+                runs.display()
+            );
             Err(CommandError::user(message)
                 .hint("give the plan that it was started with, besides `--resume`")
                 .hint("if it was started with `--out DIR`, add the same `--out DIR`"))
@@ -142,11 +146,7 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         take_up(run).map(|command| format!("{before}`{command}` {after}")).into_iter().collect()
     };
     match error {
-        RunError::Locked { .. } => vec![
-            "look at the process of this number: if it is `evlog run`, wait until it ends".to_owned(),
-            "if it is another program, or there is none, a crash left the lock: `--force-run-lock` sets it aside, and records that"
-                .to_owned(),
-        ],
+        RunError::Locked { run, .. } => locked(context, args, run),
         RunError::BundleExists { run, .. } => {
             [ANOTHER_NAME.to_owned()].into_iter().chain(in_progress(context, args, run)).collect()
         }
@@ -200,6 +200,42 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
             ]
         }
         _ => Vec::new(),
+    }
+}
+
+/// What can be done about the lock of a run. A run that the log has goes on by `--resume`.
+fn locked(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
+    let command = match recorded(context, run) {
+        Ok(()) => resuming(args.plan.as_deref(), run, &args.out, &context.log),
+        Err(_) => None,
+    };
+    let forced = match command {
+        Some(command) => format!("`{command} --force-run-lock` sets it aside, records that, and continues the run"),
+        None => "the same command with `--force-run-lock` sets it aside, and records that".to_owned(),
+    };
+    match lock_state(&args.out, run) {
+        LockState::Left => vec![format!("the process that held the lock has ended; {forced}")],
+        LockState::Free | LockState::Held => vec![
+            "if that process is `evlog run` of this run (`ps -p NUMBER`), wait until it ends".to_owned(),
+            format!("if it is another program, a crash left the lock: {forced}"),
+        ],
+    }
+}
+
+/// What a run needs that is in progress, and that no process seems to work on: the next command. `None` if it is in progress
+/// elsewhere, or its plan is not known.
+pub(in crate::commands) fn next_step(context: &Context, run: &str) -> Option<String> {
+    let here = Path::new(".");
+    let command = resuming(None, run, here, &context.log)?;
+    match lock_state(here, run) {
+        LockState::Free => {
+            Some(format!("the run is still in progress, and no process holds its lock: `{command}` continues it"))
+        }
+        LockState::Left => Some(format!(
+            "the run is still in progress, and the process that held its lock has ended: `{command} --force-run-lock` sets the lock \
+             aside, and continues it"
+        )),
+        LockState::Held => None,
     }
 }
 

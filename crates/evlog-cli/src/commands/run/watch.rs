@@ -204,9 +204,9 @@ impl<'u> Watch<'u> {
         for line in std::mem::take(&mut self.tail) {
             self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
-        // A stage that never began has no log, and one that printed nothing has an empty one.
+        // A stage that never began has no log, and one whose program could not be started printed nothing.
         let log = self.bundle.join(format!("logs/{stage}.log"));
-        if fs::metadata(&log).is_ok_and(|found| found.is_file() && found.len() > 0) {
+        if log.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
             self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));
         }
     }

@@ -133,7 +133,9 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
         ),
         ("missed", missed(found), Tone::Plain),
         match &found.judged {
-            Some(judged) => super::contracts_row(judged.runs, judged.policies, &judged.contract_findings),
+            Some(judged) => {
+                super::contracts_row(&counted(judged.runs, "run"), judged.policies, &judged.contract_findings)
+            }
             None => ("contracts", "not judged: a sample has no complete runs".to_owned(), Tone::Plain),
         },
     ]);
