@@ -133,24 +133,6 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &DiffArgs) -> Result<Ver
     }
 }
 
-/// Neither two points of this log, nor another log or bundles.
-fn misused(args: &DiffArgs, a: Option<&str>) -> CommandError {
-    let message = match (&args.other, a) {
-        (Some(_), _) => {
-            "--other compares with another log or with bundles, and takes at most one run besides".to_owned()
-        }
-        (None, _) if args.at.is_given() => "--at is for `--other`: without it, give the two points A and B".to_owned(),
-        (None, Some(a)) => {
-            format!("`evlog diff` compares two points in the history of a log, and found only one: `{a}`")
-        }
-        (None, None) => "`evlog diff` compares two points in the history of a log, and found none".to_owned(),
-    };
-    let from = a.filter(|_| args.other.is_none()).unwrap_or("41");
-    CommandError::user(message)
-        .hint(format!("`evlog diff {from} now` shows what changed since then; a point is a seq or a time"))
-        .hint("`evlog diff --other LOG|DIR` compares with another log, or with bundles")
-}
-
 /// The runs that have events between the ends of two views of one log: no other run can differ.
 fn runs_between(a: &View, b: &View) -> Result<BTreeSet<String>, LogError> {
     let (shorter, longer) = if a.next_seq() < b.next_seq() { (a, b) } else { (b, a) };

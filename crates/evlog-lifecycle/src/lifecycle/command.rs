@@ -10,7 +10,6 @@ use super::definition::Definition;
 use crate::fields::{Flaws, Origin};
 use crate::members::{Members, kind, malformed, unknown_command};
 use evlog_projection::Malformed;
-use evlog_projection::nearest::one_of;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

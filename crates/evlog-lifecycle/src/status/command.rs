@@ -12,6 +12,7 @@ use super::payload::{Action, OFFERED_LEN_MAX};
 use super::record::Data;
 use super::transitions::RunStatus;
 use crate::members::{Members, malformed, pointer, quoted, unknown_command};
+use evlog_projection::nearest::one_of;
 use evlog_projection::{Malformed, canonical};
 use serde_json::{Map, Value};
 

@@ -12,6 +12,7 @@ use super::payload::{Action, CancelMode, GateState, Mode};
 use super::reasons::REASON_CHARS_MAX;
 use super::retry::ExitClass;
 use crate::members::{Members, kind, malformed, pointer, quoted, unknown_command};
+use evlog_projection::nearest::one_of;
 use evlog_projection::{Malformed, canonical, time::from_rfc3339};
 use serde_json::{Map, Value};
 

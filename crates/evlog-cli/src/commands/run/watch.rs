@@ -9,7 +9,6 @@ use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{Outcome, REPORTS, StageStatus};
 use evlog_pipeline::Progress;
 use std::collections::VecDeque;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
