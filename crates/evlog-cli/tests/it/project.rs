@@ -152,6 +152,32 @@ fn nothing_is_written_through_a_link() {
     assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
 }
 
+#[test]
+fn what_is_in_the_way_of_a_run_is_reported_and_all_other_runs_are_written_and_recorded() {
+    let room = Room::with_batch();
+    // A file in the place of a run, and a directory in the place of a file.
+    fs::create_dir_all(room.path("runs/order-7/run.json")).unwrap();
+    room.write("runs/RUN_0001", "in the way");
+    let done = room.ends(2, &["project", "--out", ".", "--json"]);
+    done.says("finding: run `RUN_0001`: could not make `./runs/RUN_0001`: expected a directory, found a file");
+    done.says("finding: run `order-7`: could not replace `./runs/order-7/run.json`");
+    done.says("could not write 2 of 4 runs");
+    let (blocked, written): (Vec<_>, Vec<_>) = done.lines().into_iter().partition(|line| line["error"].is_string());
+    assert_eq!((blocked.len(), written.len()), (2, 2));
+    assert_eq!((&blocked[0]["run"], &blocked[1]["run"]), (&json!("RUN_0001"), &json!("order-7")));
+    assert!(written.iter().all(|line| line["recorded"] == true));
+    assert_eq!(fs::read(room.path("runs/RUN_0001")).unwrap(), b"in the way");
+    assert_eq!(drafts(&room, "."), [] as [String; 0]);
+
+    fs::remove_file(room.path("runs/RUN_0001")).unwrap();
+    fs::remove_dir(room.path("runs/order-7/run.json")).unwrap();
+    let recorded: Vec<_> = room.ends(0, &["project", "--out", ".", "--json"]).lines();
+    let recorded: Vec<_> = recorded.iter().filter(|line| line["recorded"] == true).map(|line| &line["run"]).collect();
+    assert_eq!(recorded, ["RUN_0001", "order-7"]);
+    assert_eq!(findings(&room, 0), [] as [Value; 0]);
+    room.ends(0, &["replay"]);
+}
+
 /// Somebody who may write the log gives a run the name of a path.
 fn with_stream(room: &Room, stream: &str) {
     let owner = Owner { program: "somebody".to_owned() };
