@@ -44,7 +44,8 @@ pub(crate) use reports::{
     CheckObject, Digested, DivergenceObject, EvidenceFrom, ExportObject, ExportedFile, ImportObject, InitObject,
     MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ProjectionObject, ReplayErrorObject, ReplayObject,
     ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
-    StateAfterObject, TrailObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    StateAfterObject, TrailObject, UnwrittenLine, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject,
+    Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;

@@ -114,6 +114,13 @@ pub(crate) struct ProjectedLine<'a> {
     pub(crate) files: Vec<ProjectedFile<'a>>,
 }
 
+/// `project --out`: the line of a run that was not written.
+#[derive(Serialize)]
+pub(crate) struct UnwrittenLine<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) error: &'a str,
+}
+
 /// A file of [`ProjectedLine`].
 #[derive(Serialize)]
 pub(crate) struct ProjectedFile<'a> {
