@@ -43,7 +43,7 @@ pub(crate) use reports::{
     AgainstFile, AgainstObject, BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding,
     CheckObject, Digested, DivergenceObject, EvidenceFrom, ExportObject, ExportedFile, ImportObject, InitObject,
     MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ProjectionObject, ReplayErrorObject, ReplayObject,
-    ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
+    ReplayedDifference, RestoreObject, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
     StateAfterObject, TrailObject, UnwrittenLine, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject,
     Versions,
 };

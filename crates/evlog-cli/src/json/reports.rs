@@ -22,6 +22,22 @@ pub(crate) struct BackupObject<'a> {
     pub(crate) checkpoints: u64,
     pub(crate) verdict: &'static str,
     pub(crate) kept: bool,
+    pub(crate) copied: u64,
+    pub(crate) held: u64,
+}
+
+/// `restore`.
+#[derive(Serialize)]
+pub(crate) struct RestoreObject {
+    pub(crate) log: String,
+    pub(crate) from: String,
+    pub(crate) log_id: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) root: String,
+    pub(crate) checkpoints: u64,
+    pub(crate) verdict: &'static str,
+    pub(crate) made: bool,
 }
 
 /// `export`.
