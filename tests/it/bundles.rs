@@ -35,17 +35,20 @@ enum Fault {
     UnsyncedPlaces,
     /// Files that were there already are not synced.
     UnsyncedHeld,
+    /// Directories cannot be renamed to a free name. That is no fault of the disk: some file systems cannot do it.
+    CannotRenameDirectories,
 }
 
 struct SimDisk {
     fs: SimFs,
     fault: Fault,
     placed: Vec<String>,
+    placed_runs: Vec<String>,
 }
 
 impl SimDisk {
     fn new(fs: &SimFs, fault: Fault) -> SimDisk {
-        SimDisk { fs: fs.clone(), fault, placed: Vec::new() }
+        SimDisk { fs: fs.clone(), fault, placed: Vec::new(), placed_runs: Vec::new() }
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
@@ -54,8 +57,8 @@ impl SimDisk {
     }
 }
 
-fn draft(number: usize) -> PathBuf {
-    Path::new("/out/runs/.drafts").join(number.to_string())
+fn draft(name: &str) -> PathBuf {
+    Path::new("/out/runs/.drafts").join(name)
 }
 
 fn at(path: &str) -> PathBuf {
@@ -71,8 +74,12 @@ impl Disk for SimDisk {
         self.fs.bytes(&at(path)).is_some_and(|found| found == bytes)
     }
 
-    fn draft(&mut self, number: usize, bytes: &[u8]) -> Result<(), FileError> {
-        let path = draft(number);
+    fn has_bundle(&self, run: &str) -> bool {
+        self.fs.files().iter().any(|file| file.starts_with(at("runs").join(run)))
+    }
+
+    fn draft(&mut self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let path = draft(name);
         let write = || {
             self.fs.create_dir(path.parent().unwrap())?;
             if self.fs.bytes(&path).is_some() {
@@ -83,28 +90,46 @@ impl Disk for SimDisk {
         write().map_err(named(path.clone()))
     }
 
-    fn sync_drafts(&mut self, end: usize) -> Result<(), FileError> {
+    fn draft_bundle(&mut self, name: &str, bundle: &Bundle) -> Result<(), FileError> {
+        // What a killed process has left.
+        self.fs.take_away_dir(&draft(name));
+        bundle.files.values().try_for_each(|file| self.draft(&format!("{name}/{}", file.path), &file.bytes))
+    }
+
+    fn sync_drafts(&mut self, drafts: &[String]) -> Result<(), FileError> {
         if self.fault == Fault::UnsyncedDrafts {
             return Ok(());
         }
-        (0..end).map(draft).try_for_each(|path| self.sync(&path).map_err(named(path)))
+        drafts.iter().map(|name| draft(name)).try_for_each(|path| self.sync(&path).map_err(named(path)))
     }
 
-    fn place(&mut self, number: usize, path: &str) -> Result<(), FileError> {
+    fn place(&mut self, name: &str, path: &str) -> Result<(), FileError> {
         self.placed.push(path.to_owned());
         let target = at(path);
-        let placed =
-            self.fs.create_dir(target.parent().unwrap()).and_then(|()| self.fs.rename(&draft(number), &target));
+        let placed = self.fs.create_dir(target.parent().unwrap()).and_then(|()| self.fs.rename(&draft(name), &target));
         placed.map_err(named(target))
     }
 
+    fn place_bundle(&mut self, name: &str, run: &str) -> Result<bool, FileError> {
+        if self.fault == Fault::CannotRenameDirectories {
+            return Ok(false);
+        }
+        let target = at("runs").join(run);
+        self.placed_runs.push(format!("runs/{run}/"));
+        self.fs.rename_dir(&draft(name), &target).map_err(named(target)).map(|()| true)
+    }
+
     fn sync_places(&mut self, paths: &[String]) -> Result<(), FileError> {
-        let placed = std::mem::take(&mut self.placed);
+        let (placed, runs) = (std::mem::take(&mut self.placed), std::mem::take(&mut self.placed_runs));
+        let is_placed = |path: &String| placed.contains(path) || runs.iter().any(|run| path.starts_with(run.as_str()));
         let is_synced = |path: &&String| match self.fault {
             Fault::UnsyncedPlaces => false,
-            Fault::UnsyncedHeld => placed.contains(path),
-            Fault::None | Fault::UnsyncedDrafts => true,
+            Fault::UnsyncedHeld => is_placed(path),
+            Fault::None | Fault::UnsyncedDrafts | Fault::CannotRenameDirectories => true,
         };
+        if self.fault != Fault::UnsyncedPlaces {
+            self.fs.sync_dir(&at("runs")).map_err(named(at("runs")))?;
+        }
         paths.iter().filter(is_synced).try_for_each(|path| self.sync(&at(path)).map_err(named(at(path))))
     }
 }
@@ -139,7 +164,11 @@ fn project(fs: &SimFs, fault: Fault) -> Done {
     let log = open(fs, SEGMENT_LIMIT)?;
     let (mut publisher, mut writer) = (Publisher::new(&log)?, BundleWriter::new(SimDisk::new(fs, fault)));
     let mut settle = |writer: &mut BundleWriter<SimDisk>| -> Done {
-        writer.settle()?.into_iter().try_for_each(|written| Ok(publisher.publish(written.published).map(drop)?))
+        let settled = writer.settle()?.into_iter();
+        settled.map(|settled| settled.map_err(|obstacle| obstacle.error)).try_for_each(|written| {
+            publisher.publish(written?.published)?;
+            Ok(())
+        })
     };
     let mut waiting = 0;
     runs(&log.view()?, &mut |bundle| {
@@ -219,6 +248,11 @@ fn stop_everywhere(fault: Fault) {
 #[test]
 fn a_stop_at_any_act_leaves_what_is_recorded_and_whole_files_and_the_next_process_completes_them() {
     stop_everywhere(Fault::None);
+}
+
+#[test]
+fn the_same_holds_on_a_file_system_that_cannot_rename_a_directory_without_replacing() {
+    stop_everywhere(Fault::CannotRenameDirectories);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Copies a log, with or without a writer at work. Copies everything that is committed, and no byte more.
 //!
-//! Does: copy segments, checkpoints and the bytes in quarantine, and make a `HEAD` that states how much is there. Does not:
-//! copy derived files, which the next writer makes again, or judge the copy. The caller judges it before the copy gets its
-//! name.
+//! Does: copy segments, checkpoints and the bytes in quarantine, and make a `HEAD` that states how much is there. A copy that is
+//! there already is brought up to date (`extend`). Does not: copy derived files, which the next writer makes again, or judge
+//! the copy. The caller judges a new copy before it gets its name.
 //!
 //! Invariants: the log is only read. Everything in the copy survives a crash once this has returned.
+
+mod extend;
+
+pub use extend::{Conflict, ExtendError};
 
 use crate::checkpoints::Checkpoints;
 use crate::copy::{self, Side};
@@ -12,6 +16,7 @@ use crate::error::{Failure, OpenError};
 use crate::fs::{File, Fs};
 use crate::head::Head;
 use crate::layout::{Layout, SegmentEntry};
+use crate::open::Owner;
 use crate::reader::{Committed, Reader, SegmentInfo};
 use crate::segment::{Files, refusal};
 use evlog_format::{LogId, Position};
@@ -29,43 +34,69 @@ pub struct Copied {
     pub committed: Committed,
     /// The number of checkpoints that the copy has.
     pub checkpoints: u64,
+    /// How many bytes of segments, checkpoints and quarantine were copied.
+    pub copied: u64,
+    /// How many such bytes were there already, and were not copied.
+    pub held: u64,
 }
 
 /// Copies the log in `from` into `to`, a directory that is made. Reports progress: how many bytes are copied, and how many
 /// there are.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
-    let reader = Reader::open(Arc::clone(fs), from)?;
-    // If there is a `HEAD` that cannot be read, the copying ends. It may claim synced bytes that are now missing, and the
-    // `HEAD` of the copy would hide that, because it calls everything in the copy synced.
-    reader.files().any_head()?;
+    let reader = opened(fs, from)?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
-    let source = reader.files();
     let copy = Files::new(Arc::clone(fs), to);
     let segments = copy.layout.segments();
     fs.create_dir(segments).map_err(Failure::of("create", segments))?;
     for segment in reader.segments() {
-        copy_segment(source, &copy, segment, &mut |done| progress(segment.position.0 + done, committed.position.0))?;
+        let path = copy.layout.entry(SegmentEntry::Segment(segment.position));
+        let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
+        let progress = &mut |done| progress(segment.position.0 + done, committed.position.0);
+        copy_into(reader.files(), segment, side(made.as_ref(), &path), progress)?;
     }
     fs.sync_dir(segments).map_err(Failure::of("sync", segments))?;
-    let checkpoints = copy_notes(source, &copy, committed.position)?;
-    copy_dir((source, &copy), &source.layout.quarantine(), &copy.layout.quarantine(), &Layout::is_quarantined)?;
-    let Committed { position, next_seq } = committed;
-    let head = Head { log_id, durable: position, committed: position, next_seq, closed: false, sync_failed: false };
-    put(&copy, &copy.layout.head(), &head.encode())?;
+    let (checkpoints, notes) = copy_dirs(reader.files(), &copy, committed.position)?;
+    put(&copy, &copy.layout.head(), &head_of(&reader).encode())?;
     fs.sync_dir(to).map_err(Failure::of("sync", to))?;
-    Ok(Copied { log_id, committed, checkpoints })
+    Ok(Copied { log_id, committed, checkpoints, copied: committed.position.0 + notes.copied, held: 0 })
 }
 
-fn copy_segment(
+/// Brings the copy in `to`, which an earlier backup made, up to date. Copies only what is new. `owner` is left in the copy's lock
+/// while it is changed. Reports progress: how many bytes are copied, and how many are to be copied.
+pub fn update(
+    fs: &Arc<dyn Fs>,
+    from: &Path,
+    to: &Path,
+    owner: &Owner,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Copied, ExtendError> {
+    let reader = opened(fs, from)?;
+    extend::extend(&reader, &Files::new(Arc::clone(fs), to), owner, progress)
+}
+
+fn opened(fs: &Arc<dyn Fs>, from: &Path) -> Result<Reader, OpenError> {
+    let reader = Reader::open(Arc::clone(fs), from)?;
+    // If there is a `HEAD` that cannot be read, the copying ends. It may claim synced bytes that are now missing, and the
+    // `HEAD` of the copy would hide that, because it calls everything in the copy synced.
+    reader.files().any_head()?;
+    Ok(reader)
+}
+
+fn head_of(reader: &Reader) -> Head {
+    let Committed { position, next_seq } = reader.committed();
+    let log_id = reader.log_id();
+    Head { log_id, durable: position, committed: position, next_seq, closed: false, sync_failed: false }
+}
+
+/// Copies the committed bytes of a segment.
+fn copy_into(
     source: &Files,
-    copy: &Files,
     segment: &SegmentInfo,
+    made: Side<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), OpenError> {
     let file = source.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
-    let path = copy.layout.entry(SegmentEntry::Segment(segment.position));
-    let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
-    let copied = copy::copy(side(file.as_ref(), &segment.path), side(made.as_ref(), &path), segment.len, progress)?;
+    let copied = copy::copy(side(file.as_ref(), &segment.path), made, segment.len, progress)?;
     source.check_listed(segment.position, file.as_ref())?;
     if copied == segment.len {
         if segment.sealed {
@@ -87,24 +118,36 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     made.sync_data().map_err(Failure::of("sync", path))
 }
 
-/// Copies the checkpoints over what was copied, and those that were set aside. Returns the number of the former. What is in
-/// the place of a checkpoint but cannot be one is left out. An audit of the copy still finds in the log's events what the
-/// checkpoint stated, as an audit of the log does.
-fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
+/// How many bytes of files were copied, and how many were there already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytes {
+    copied: u64,
+    held: u64,
+}
+
+/// Copies the checkpoints over what was copied, those that were set aside, and the quarantine. Returns the number of the first.
+/// What is in the place of a checkpoint but cannot be one is left out. An audit of the copy still finds in the log's events what
+/// the checkpoint stated, as an audit of the log does.
+fn copy_dirs(source: &Files, copy: &Files, end: Position) -> Result<(u64, Bytes), Failure> {
     let notes = Checkpoints::new(Arc::clone(&source.fs), source.layout.dir());
     let is_file = |size: Position| !notes.read(size).is_err_and(|failure| failure.is_unlike());
     let is_covered = |name: &str| Layout::parse_checkpoint(name).is_none_or(|size| size <= end && is_file(size));
     let is_note = |name: &str| Layout::is_checkpoint(name) && is_covered(name);
-    let names = copy_dir((source, copy), &source.layout.checkpoints(), &copy.layout.checkpoints(), &is_note)?;
-    Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)
+    let mut bytes = Bytes::default();
+    let (from, to) = (source.layout.checkpoints(), copy.layout.checkpoints());
+    let names = copy_dir((source, copy), &from, &to, &is_note, &mut bytes)?;
+    let (from, to) = (source.layout.quarantine(), copy.layout.quarantine());
+    copy_dir((source, copy), &from, &to, &Layout::is_quarantined, &mut bytes)?;
+    Ok((names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64, bytes))
 }
 
-/// Copies the files of a directory, which need not exist. Returns their names.
+/// Copies the files of a directory, which need not exist, where the copy does not have the same. Returns their names.
 fn copy_dir(
     (source, copy): (&Files, &Files),
     from: &Path,
     to: &Path,
     wanted: &dyn Fn(&str) -> bool,
+    bytes: &mut Bytes,
 ) -> Result<Vec<String>, Failure> {
     let mut names = match source.fs.list(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -119,8 +162,16 @@ fn copy_dir(
         let (path, target): (PathBuf, PathBuf) = (from.join(name), to.join(name));
         let file = source.fs.open_read(&path).map_err(Failure::of("open", &path))?;
         let len = file.len().map_err(Failure::of("read", &path))?;
-        let made = copy.fs.create(&target).map_err(Failure::of("create", &target))?;
-        copy::copy(side(file.as_ref(), &path), side(made.as_ref(), &target), len, &mut |_| ())?;
+        let is_there = match copy.fs.open_read(&target) {
+            Ok(there) => extend::is_same(file.as_ref(), there.as_ref()).map_err(Failure::of("read", &target))?,
+            Err(_) => false,
+        };
+        if is_there {
+            bytes.held += len;
+            continue;
+        }
+        extend::put_over(copy, &target, side(file.as_ref(), &path), len)?;
+        bytes.copied += len;
     }
     copy.fs.sync_dir(to).map_err(Failure::of("sync", to))?;
     Ok(names)

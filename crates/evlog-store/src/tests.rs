@@ -4,6 +4,7 @@
 mod ahead;
 mod append;
 mod checkpoints;
+mod copies;
 mod crash;
 mod damage;
 mod fail;

@@ -207,6 +207,8 @@ commands! {
     Inspect(inspect::InspectArgs) |_| Writes::Nothing;
     Repair(repair::RepairArgs) |args| Writes::Log.only_if(args.writes());
     Backup(backup::BackupArgs) |_| Writes::Files;
+    // As with `import`, no log that exists is written to.
+    Restore(restore::RestoreArgs) |_| Writes::Files;
     Bench(bench::BenchArgs) |_| Writes::Nothing;
     Contract(contract::ContractArgs) |_| Writes::Nothing;
     Policy(policy::PolicyArgs) |args| Writes::Log.only_if(args.writes());

@@ -15,8 +15,8 @@ use clap::Args;
 use evlog::LogError;
 use evlog::check::{Check, check};
 use evlog::own_notes::{Judged, OwnNotes};
-use evlog_store::backup::{Copied, copy};
-use evlog_store::{Fs, OpenError, StdFs};
+use evlog_store::backup::{Conflict, Copied, ExtendError, copy, update};
+use evlog_store::{Fs, OpenError, Owner, StdFs};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,26 +25,35 @@ const TOOL: &str = "evlog backup";
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0   the copy was made, and is clean
-  1   the log has findings; there is no copy
+  0   the copy was made or brought up to date, and is clean
+  1   the log or the copy has findings; no new copy was made
   2   could not: no log, a file of it that cannot be read, the directory
-      exists, input or output error
+      holds something else than an older copy, input or output error
 
 Examples:
-  evlog backup /backup/builds-2026-11-29
+  evlog backup /backup/builds
       copy ./evlog, even while it is written
-  evlog --log /backup/builds-2026-11-29 verify
-      verify the copy again";
+  evlog backup /backup/builds
+      the next day: copy only what is new
+  evlog --log /backup/builds verify
+      verify the copy again
+  evlog restore /backup/builds
+      make ./evlog from the copy";
 
 /// Copy a log, even while it is written, and verify the copy
 ///
 /// The copy has every commit that the log had when the backup began, the checkpoints over them, and the quarantine. It is
-/// verified as `evlog verify` does, and gets the name DIR only when it is clean and synced. The copy is a complete log
-/// that can be opened for writing. docs/copying.md explains how to restore a copy, and what to sign after that.
+/// verified as `evlog verify` does. A new copy gets the name DIR only when it is clean and synced.
+///
+/// If DIR is an older copy of the log, only what is new is copied, and then all of the copy is verified. If the backup is
+/// interrupted, the copy holds a beginning of the log, at least as much as before, and the next backup completes it. DIR is
+/// refused and not changed if it holds another log, or events that the log does not have.
+///
+/// The copy is a complete log. `evlog restore` makes a log from it.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
-    /// The directory of the copy; it must not exist
+    /// The directory of the copy: a new one, or an older copy of the log
     #[arg(value_name = "DIR")]
     to: PathBuf,
     #[command(flatten)]
@@ -58,66 +67,152 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
 }
 
 fn made(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let fs: Arc<dyn Fs> = Arc::new(StdFs);
-    if args.to.symlink_metadata().is_ok() {
-        return Err(taken(&args.to));
-    }
     outputs::check("backup", &args.to, &context.log, None)?;
+    if args.to.symlink_metadata().is_ok() {
+        return updated(ui, context, args, format);
+    }
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
     // An unfinished copy is removed when this is dropped. If that fails, its temporary name blocks nothing.
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");
+    let copied = copied(ui, &fs, &context.log, &made);
+    let Some(copied) = unless_refused(ui, context, args, format, copied)? else { return Ok(Verdict::No) };
+    let judged = judge(ui, &context.log, &fs, &made)?;
+    let found = &judged.0;
+    if !found.is_good() || cut(Some(&copied), found).is_some() {
+        return Ok(refuse(ui, context, args, format, Outcome::Removed(&copied), &judged));
+    }
+    fs.name(&made, &args.to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => CommandError::user(format!(
+            "expected no file or directory at `{}`, found one that was made meanwhile",
+            args.to.display()
+        )),
+        _ => CommandError::file("make", args.to.display(), &error),
+    })?;
+    files::sync_above(&args.to)?;
+    done(ui, context, args, format, &copied, &judged);
+    Ok(Verdict::Yes)
+}
+
+/// Copies a whole log, and shows the progress.
+pub(super) fn copied(ui: &Ui, fs: &Arc<dyn Fs>, from: &Path, to: &Path) -> Result<Copied, OpenError> {
+    let bar = OnceCell::new();
+    copy(fs, from, to, &mut |done, total| bar.get_or_init(|| ui.progress("copy", total, Unit::Bytes)).at(done))
+}
+
+/// Brings an older copy up to date, and verifies all of it: its older part may have changed on its disk.
+fn updated(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let owner = Owner { program: format!("evlog backup {}", env!("CARGO_PKG_VERSION")) };
     let copied = {
         let (bar, talk) = (OnceCell::new(), &*ui);
-        copy(&fs, &context.log, &made, &mut |done, total| {
+        update(&fs, &context.log, &args.to, &owner, &mut |done, total| {
             bar.get_or_init(|| talk.progress("copy", total, Unit::Bytes)).at(done);
         })
     };
     let copied = match copied {
-        Ok(copied) => copied,
-        Err(error @ OpenError::Refused(_)) => {
-            // What cannot be copied to its end gets the verdict of `verify`.
-            let judged = judge(ui, context, &fs, &context.log)?;
-            if judged.0.is_good() {
-                return Err(LogError::from(error).into());
-            }
-            return Ok(refuse(ui, context, args, format, None, &judged));
-        }
-        Err(error) => return Err(LogError::from(error).into()),
+        Ok(copied) => Ok(copied),
+        Err(ExtendError::Open(error)) => Err(error),
+        Err(ExtendError::Conflict(conflict)) => return Err(refused(&args.to, &conflict)),
     };
-    let judged = judge(ui, context, &fs, &made)?;
-    let found = &judged.0;
-    if !found.is_good() || cut(Some(&copied), found).is_some() {
-        return Ok(refuse(ui, context, args, format, Some(&copied), &judged));
+    let Some(copied) = unless_refused(ui, context, args, format, copied)? else { return Ok(Verdict::No) };
+    let judged = judge(ui, &context.log, &fs, &args.to)?;
+    if !judged.0.is_good() || cut(Some(&copied), &judged.0).is_some() {
+        return Ok(refuse(ui, context, args, format, Outcome::Kept(&copied), &judged));
     }
-    fs.name(&made, &args.to).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => taken(&args.to),
-        _ => CommandError::file("make", args.to.display(), &error),
-    })?;
-    files::sync_above(&args.to)?;
-    match format {
-        Format::Text => print(ui, &args.to, &copied, found),
-        Format::Json => ui.json(&object(&args.to.display().to_string(), Some(&copied), found)),
-        Format::Own(kind) => report(context, Some(&copied), &judged).print(ui, kind),
-    }
+    done(ui, context, args, format, &copied, &judged);
     Ok(Verdict::Yes)
 }
 
-fn taken(to: &Path) -> CommandError {
-    CommandError::user(format!(
-        "expected no file or directory at `{}`, found one: a backup never replaces anything",
-        to.display()
-    ))
+/// A directory that the backup leaves as it is.
+fn refused(to: &Path, conflict: &Conflict) -> CommandError {
+    let place = format!("`{}`", to.display());
+    let (unlike, hint) = match conflict {
+        Conflict::NoCopy => (
+            CommandError::unlike(&place, "a copy of this log, or nothing", "no log"),
+            "nothing was done; a backup replaces nothing else than an older copy: name another directory",
+        ),
+        Conflict::Longer { log, copy } => {
+            let expected = format!("a copy that ends at position {log} or before, as the log does");
+            let hint = "nothing was done; a log that is shorter than its copy was cut, or is an older log that was \
+                        restored: keep the copy, and run `evlog verify` on both";
+            (CommandError::unlike(&place, expected, format!("one that ends at position {copy} or later")), hint)
+        }
+        Conflict::Different { path, expected, found } => {
+            let hint = "nothing was done; the copy is of another log, was written to, or one of the two was changed: \
+                        keep the copy, and name another directory";
+            (CommandError::unlike(format!("`{}`", path.display()), expected, found), hint)
+        }
+    };
+    unlike.during(format_args!("no backup into {place}")).hint(hint)
+}
+
+/// What cannot be copied to its end gets the verdict of `verify`.
+fn unless_refused(
+    ui: &mut Ui,
+    context: &Context,
+    args: &BackupArgs,
+    format: Format<Kind>,
+    copied: Result<Copied, OpenError>,
+) -> Result<Option<Copied>, CommandError> {
+    let error = match copied {
+        Ok(copied) => return Ok(Some(copied)),
+        Err(error @ OpenError::Refused(_)) => error,
+        Err(error) => return Err(LogError::from(error).into()),
+    };
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let judged = judge(ui, &context.log, &fs, &context.log)?;
+    if judged.0.is_good() {
+        return Err(LogError::from(error).into());
+    }
+    refuse(ui, context, args, format, Outcome::NotCopied, &judged);
+    Ok(None)
+}
+
+fn done(
+    ui: &mut Ui,
+    context: &Context,
+    args: &BackupArgs,
+    format: Format<Kind>,
+    copied: &Copied,
+    judged: &(Check, Judged),
+) {
+    match format {
+        Format::Text => print(ui, &args.to, copied, &judged.0),
+        Format::Json => ui.json(&object(&args.to.display().to_string(), Some(copied), &judged.0)),
+        Format::Own(kind) => report(context, Some(copied), judged).print(ui, kind),
+    }
+}
+
+/// What became of a backup that is not clean.
+#[derive(Clone, Copy)]
+enum Outcome<'c> {
+    /// The log cannot be copied to its end.
+    NotCopied,
+    /// The new copy was removed.
+    Removed(&'c Copied),
+    /// The older copy was extended, and stays: it may be the only copy of what is not damaged in it.
+    Kept(&'c Copied),
+}
+
+impl<'c> Outcome<'c> {
+    fn copied(self) -> Option<&'c Copied> {
+        match self {
+            Outcome::NotCopied => None,
+            Outcome::Removed(copied) | Outcome::Kept(copied) => Some(copied),
+        }
+    }
 }
 
 /// Judges a log with the checkpoints of the one that is copied: a copy has none that covers more than it holds.
-fn judge(ui: &Ui, context: &Context, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(Check, Judged), CommandError> {
+pub(super) fn judge(ui: &Ui, log: &Path, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(Check, Judged), CommandError> {
     let bar = OnceCell::new();
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let mut found = check(Arc::clone(fs), dir, &contracts(), threads, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?;
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    let own = OwnNotes::new(fs, &context.log).judge(&mut found.report, None, &parse)?;
+    let own = OwnNotes::new(fs, log).judge(&mut found.report, None, &parse)?;
     Ok((found, own))
 }
 
@@ -135,6 +230,8 @@ fn object<'a>(to: &'a str, copied: Option<&Copied>, found: &Check) -> BackupObje
         checkpoints: copied.map_or(0, |copied| copied.checkpoints),
         verdict: found.report.verdict().word(),
         kept: true,
+        copied: copied.map_or(0, |copied| copied.copied),
+        held: copied.map_or(0, |copied| copied.held),
     }
 }
 
@@ -144,31 +241,43 @@ fn refuse(
     context: &Context,
     args: &BackupArgs,
     format: Format<Kind>,
-    copied: Option<&Copied>,
+    outcome: Outcome<'_>,
     judged: &(Check, Judged),
 ) -> Verdict {
-    let found = &judged.0;
+    let (found, copied) = (&judged.0, outcome.copied());
     if let Format::Own(kind) = format {
         report(context, copied, judged).print(ui, kind);
         return Verdict::No;
     }
+    findings(ui, found);
+    let (verdict, place) = (found.report.verdict(), args.to.display());
+    let cut = cut(copied, found).filter(|_| found.is_good() || matches!(outcome, Outcome::Removed(_)));
+    let what = cut.map_or_else(|| format!("the copy is {verdict}"), |cut| cut.sentence);
+    let kept = matches!(outcome, Outcome::Kept(_));
+    match outcome {
+        Outcome::NotCopied => ui.finding(format_args!("the log is {verdict}, so no copy was made")),
+        Outcome::Removed(_) => ui.finding(format_args!("{what}, so it was removed")),
+        Outcome::Kept(_) => ui.finding(format_args!("{what}; it stays in `{place}`")),
+    }
+    ui.advise(if kept {
+        "run `evlog verify` on the log itself; if it is clean, make a new copy in another directory"
+    } else {
+        "run `evlog verify` on the log itself; docs/repair.md explains what to do"
+    });
+    if format == Format::Json {
+        ui.json(&BackupObject { kept, ..object(&place.to_string(), copied, found) });
+    }
+    Verdict::No
+}
+
+/// What is wrong with the bytes and with the runs of a copy.
+pub(super) fn findings(ui: &Ui, found: &Check) {
     for finding in found.report.findings.kept() {
         ui.finding(finding);
     }
     for finding in &found.contract_findings {
         ui.finding(finding);
     }
-    let verdict = found.report.verdict();
-    match (copied, cut(copied, found)) {
-        (Some(_), Some(cut)) => ui.finding(format_args!("{}, so it was removed", cut.sentence)),
-        (Some(_), None) => ui.finding(format_args!("the copy is {verdict}, so it was removed")),
-        (None, _) => ui.finding(format_args!("the log is {verdict}, so no copy was made")),
-    }
-    ui.advise("run `evlog verify` on the log itself; docs/repair.md explains what to do");
-    if format == Format::Json {
-        ui.json(&BackupObject { kept: false, ..object(&args.to.display().to_string(), copied, found) });
-    }
-    Verdict::No
 }
 
 /// A copy that ends elsewhere than what the log had committed.
@@ -197,7 +306,7 @@ fn report(context: &Context, copied: Option<&Copied>, (found, own): &(Check, Jud
 
 fn print(ui: &mut Ui, to: &Path, copied: &Copied, found: &Check) {
     let shown = to.display().to_string();
-    let Copied { log_id, committed, checkpoints } = copied;
+    let Copied { log_id, committed, checkpoints, copied, held } = copied;
     let covers = format!("{} bytes, the events before seq {}", committed.position, committed.next_seq);
     let verdict = found.report.verdict().word();
     facts(
@@ -205,6 +314,7 @@ fn print(ui: &mut Ui, to: &Path, copied: &Copied, found: &Check) {
         &[
             ("copy", format!("{shown} (log {log_id})"), Tone::Strong),
             ("holds", covers, Tone::Plain),
+            ("copied", format!("{copied} bytes; {held} bytes were there already"), Tone::Plain),
             ("checkpoints", checkpoints.to_string(), Tone::Plain),
             ("root", found.report.root.to_string(), Tone::Plain),
             ("verdict", verdict.to_owned(), Tone::of(verdict)),

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::formats::Answered;
-use crate::json::{ProjectedFile, ProjectedLine, hex};
+use crate::json::{ProjectedFile, ProjectedLine, UnwrittenLine, hex};
 use crate::outputs;
 use crate::reports::Kind;
 use crate::table::counted;
@@ -18,7 +18,7 @@ use clap::{Arg, Args};
 use evlog::bundles::bundles;
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
-use evlog_pipeline::bundles::{Below, BundleWriter, Written};
+use evlog_pipeline::bundles::{Below, BundleWriters, Obstacle, Settled, Written};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -167,49 +167,90 @@ fn write_runs(
     dir: &Path,
     log: Option<&Log>,
 ) -> Result<Verdict, CommandError> {
-    let mut publisher = log.map(Publisher::new).transpose()?;
+    let publisher = log.map(Publisher::new).transpose()?;
     files::make_dir(dir)?;
-    let mut writer = BundleWriter::new(Below::open(dir)?);
+    let mut writers = writers(dir)?;
     let progress = ui.progress_beside_answer("project", names.len() as u64, Unit::Runs);
-    let mut broken = false;
-    bundles(view, names, &mut |_, bundle| {
+    let mut shown = Shown { ui, context, publisher, broken: 0, blocked: 0 };
+    bundles(view, names, &mut |name, bundle| {
         match bundle {
-            Ok(Some(bundle)) => writer.write(&bundle)?,
+            Ok(Some(bundle)) => shown.settled(writers.add(bundle)?)?,
             // The run begins after the requested seq.
             Ok(None) => return Ok(()),
-            Err(error) => {
-                broken = true;
-                ui.finding(format_args!("{error}"));
-                return Ok(());
-            }
-        }
-        if writer.is_full() {
-            settle(ui, context, &mut writer, publisher.as_mut())?;
+            Err(error) => shown.broken(name, &error.to_string()),
         }
         progress.step();
         Ok::<_, CommandError>(())
     })?;
-    settle(ui, context, &mut writer, publisher.as_mut())?;
+    shown.settled(writers.finish()?)?;
     drop(progress);
-    publisher.map_or(Ok(()), Publisher::finish)?;
-    Ok(Verdict::of(!broken))
+    shown.end(names.len())
 }
 
-/// Digests are recorded only of files that are synced.
-fn settle(
-    ui: &mut Ui,
-    context: &Context,
-    writer: &mut BundleWriter<Below>,
-    mut publisher: Option<&mut Publisher<'_>>,
-) -> Result<(), CommandError> {
-    for written in writer.settle()? {
-        let recorded = match &mut publisher {
-            Some(publisher) => publisher.publish(written.published.clone())?,
-            None => false,
-        };
-        print(ui, context, &written, recorded);
+/// One writer writes drafts while the other one syncs. More of them would wait for the same disk.
+const WRITERS: usize = 2;
+
+fn writers(dir: &Path) -> Result<BundleWriters, CommandError> {
+    let disks = (0..WRITERS).map(|_| Below::open(dir)).collect::<Result<_, _>>()?;
+    BundleWriters::new(disks).map_err(|error| CommandError::user(format!("could not start a thread: {error}")))
+}
+
+/// What was done so far, as it is shown and recorded.
+struct Shown<'s> {
+    ui: &'s mut Ui,
+    context: &'s Context,
+    publisher: Option<Publisher<'s>>,
+    /// Runs that cannot be folded.
+    broken: u64,
+    /// Runs of which a file cannot take its place.
+    blocked: u64,
+}
+
+impl Shown<'_> {
+    /// Digests are recorded only of files that are synced.
+    fn settled(&mut self, settled: Vec<Settled>) -> Result<(), CommandError> {
+        for settled in settled {
+            match settled {
+                Ok(written) => {
+                    let recorded = match &mut self.publisher {
+                        Some(publisher) => publisher.publish(written.published.clone())?,
+                        None => false,
+                    };
+                    print(self.ui, self.context, &written, recorded);
+                }
+                Err(Obstacle { run, error }) => {
+                    self.blocked += 1;
+                    self.not_written(&run, &format!("run `{run}`: {error}"));
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn broken(&mut self, run: &str, message: &str) {
+        self.broken += 1;
+        self.not_written(run, message);
+    }
+
+    fn not_written(&mut self, run: &str, message: &str) {
+        if self.context.json {
+            self.ui.json(&UnwrittenLine { run, error: message });
+        } else {
+            self.ui.finding(message);
+        }
+    }
+
+    fn end(self, runs: usize) -> Result<Verdict, CommandError> {
+        self.publisher.map_or(Ok(()), Publisher::finish)?;
+        if self.blocked > 0 {
+            let (blocked, runs) = (self.blocked, counted(runs as u64, "run"));
+            let message = format!("could not write the files of {blocked} of {runs}, named above");
+            return Err(CommandError::user(message).hint(
+                "after it is moved away, the same command writes these runs, and leaves the others as they are",
+            ));
+        }
+        Ok(Verdict::of(self.broken == 0))
+    }
 }
 
 fn print(ui: &mut Ui, context: &Context, written: &Written, recorded: bool) {

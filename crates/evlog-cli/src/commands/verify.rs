@@ -136,7 +136,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
 }
 
 fn verified(ui: &mut Ui, context: &Context, args: &VerifyArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let kept = args.checkpoint.as_deref().map(|path| Kept::load(path, args)).transpose()?;
+    let kept = args.checkpoint.as_deref().map(|path| Kept::load(path, args.key.as_deref(), args.policy.as_deref()));
+    let kept = kept.transpose()?;
     let pace = args.max_rate.map(Pace::new);
     if let Some(share) = args.sample {
         let chosen = sample::chosen(share, args.seed)?;
@@ -150,14 +151,7 @@ fn verified(ui: &mut Ui, context: &Context, args: &VerifyArgs, format: Format<Ki
         None => (whole(ui, context, pace.as_ref())?, None),
     };
     if let Some(kept) = &kept {
-        let (bar, shared) = (OnceCell::new(), &*ui);
-        let mut older = || kept.older(context);
-        compare(Arc::new(StdFs), &context.log, &mut found.report, &kept.covered(), &mut older, &mut |done, total| {
-            bar.get_or_init(|| shared.progress("compare", total, Unit::Bytes)).at(done);
-        })?;
-    }
-    if let Some(kept) = &kept {
-        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
+        kept.compare(ui, context, &mut found.report)?;
     }
     let own = own(context, &mut found.report, kept.as_ref())?;
     match format {
@@ -201,11 +195,22 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    fn load(path: &Path, args: &VerifyArgs) -> Result<Kept, CommandError> {
-        let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
+    /// Checks the signatures of a checkpoint.
+    pub(crate) fn load(path: &Path, key: Option<&Path>, policy: Option<&Path>) -> Result<Kept, CommandError> {
+        let trust = Trust::load(key, policy)?;
         let signed = trust.open(path)?;
         let witnesses = trust.witnesses(path, &signed)?;
         Ok(Kept { trust, signed, witnesses })
+    }
+
+    /// Compares the log with the checkpoint. Adds the findings to the report.
+    pub(crate) fn compare(&self, ui: &Ui, context: &Context, report: &mut Report) -> Result<(), CommandError> {
+        let (bar, log) = (OnceCell::new(), &context.log);
+        let mut older = || self.older(context);
+        compare(Arc::new(StdFs), log, report, &self.covered(), &mut older, &mut |done, total| {
+            bar.get_or_init(|| ui.progress("compare", total, Unit::Bytes)).at(done);
+        })?;
+        Ok(compare_stated(Arc::new(StdFs), log, report, &notes::stated_by(self.signed.checkpoint()))?)
     }
 
     fn covered(&self) -> Covered {
@@ -220,7 +225,8 @@ impl Kept {
         sizes.filter_map(opened).map(|signed| covered(&signed)).collect()
     }
 
-    fn is_witnessed(&self) -> bool {
+    /// Whether enough witnesses have cosigned it, if any are required.
+    pub(crate) fn is_witnessed(&self) -> bool {
         self.witnesses.as_ref().is_none_or(|witnesses| witnesses.enough)
     }
 

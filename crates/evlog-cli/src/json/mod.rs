@@ -44,8 +44,9 @@ pub(crate) use reports::{
     AgainstFile, AgainstObject, BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding,
     CheckObject, Digested, DivergenceObject, EvidenceFrom, ExportObject, ExportedFile, ImportObject, InitObject,
     MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ProjectionObject, ReplayErrorObject, ReplayObject,
-    ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
-    StateAfterObject, TrailObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    ReplayedDifference, RestoreObject, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
+    StateAfterObject, TrailObject, UnwrittenLine, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject,
+    Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;

@@ -22,6 +22,22 @@ pub(crate) struct BackupObject<'a> {
     pub(crate) checkpoints: u64,
     pub(crate) verdict: &'static str,
     pub(crate) kept: bool,
+    pub(crate) copied: u64,
+    pub(crate) held: u64,
+}
+
+/// `restore`.
+#[derive(Serialize)]
+pub(crate) struct RestoreObject {
+    pub(crate) log: String,
+    pub(crate) from: String,
+    pub(crate) log_id: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) root: String,
+    pub(crate) checkpoints: u64,
+    pub(crate) verdict: &'static str,
+    pub(crate) made: bool,
 }
 
 /// `export`.
@@ -112,6 +128,13 @@ pub(crate) struct ProjectedLine<'a> {
     pub(crate) seq: u64,
     pub(crate) recorded: bool,
     pub(crate) files: Vec<ProjectedFile<'a>>,
+}
+
+/// `project --out`: the line of a run that was not written.
+#[derive(Serialize)]
+pub(crate) struct UnwrittenLine<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) error: &'a str,
 }
 
 /// A file of [`ProjectedLine`].

@@ -129,6 +129,8 @@ const SITUATIONS: [(&str, &[&str]); 10] = [
             "tail --cursor log.pub",
             "man log.key",
             "backup runs",
+            "restore runs",
+            "--log new restore runs",
             "project --check missing",
             "bench --dir missing",
         ],

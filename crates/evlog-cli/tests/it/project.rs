@@ -152,6 +152,41 @@ fn nothing_is_written_through_a_link() {
     assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
 }
 
+#[test]
+fn what_is_in_the_way_of_a_run_is_reported_and_all_other_runs_are_written_and_recorded() {
+    let room = Room::with_batch();
+    // A file in the place of a run, and a directory in the place of a file.
+    fs::create_dir_all(room.path("runs/order-7/run.json")).unwrap();
+    room.write("runs/RUN_0001", "in the way");
+    let in_the_way = [
+        "run `RUN_0001`: could not make `./runs/RUN_0001`: expected a directory, found a file",
+        "run `order-7`: could not replace `./runs/order-7/run.json`",
+    ];
+    let done = room.ends(2, &["project", "--out", ".", "--no-record"]);
+    for text in in_the_way {
+        done.says(&format!("finding: {text}"));
+    }
+    let done = room.ends(2, &["project", "--out", ".", "--json"]);
+    done.says("could not write the files of 2 of 4 runs");
+    let (blocked, written): (Vec<_>, Vec<_>) = done.lines().into_iter().partition(|line| line["error"].is_string());
+    assert_eq!((blocked.len(), written.len()), (2, 2));
+    assert_eq!((&blocked[0]["run"], &blocked[1]["run"]), (&json!("RUN_0001"), &json!("order-7")));
+    for (line, text) in blocked.iter().zip(in_the_way) {
+        assert!(line["error"].as_str().unwrap().starts_with(text), "{line}");
+    }
+    assert!(written.iter().all(|line| line["recorded"] == true));
+    assert_eq!(fs::read(room.path("runs/RUN_0001")).unwrap(), b"in the way");
+    assert_eq!(drafts(&room, "."), [] as [String; 0]);
+
+    fs::remove_file(room.path("runs/RUN_0001")).unwrap();
+    fs::remove_dir(room.path("runs/order-7/run.json")).unwrap();
+    let recorded: Vec<_> = room.ends(0, &["project", "--out", ".", "--json"]).lines();
+    let recorded: Vec<_> = recorded.iter().filter(|line| line["recorded"] == true).map(|line| &line["run"]).collect();
+    assert_eq!(recorded, ["RUN_0001", "order-7"]);
+    assert_eq!(findings(&room, 0), [] as [Value; 0]);
+    room.ends(0, &["replay"]);
+}
+
 /// Somebody who may write the log gives a run the name of a path.
 fn with_stream(room: &Room, stream: &str) {
     let owner = Owner { program: "somebody".to_owned() };
@@ -177,7 +212,8 @@ fn a_run_whose_name_leads_out_of_the_directory_is_not_written_and_the_log_is_not
     room.ends(2, &["show", "../../../../victim"]);
 }
 
-const MANY: usize = 1500;
+/// Several batches for each writer.
+const MANY: usize = 2600;
 
 fn with_many_runs() -> Room {
     let room = Room::new();
@@ -192,6 +228,8 @@ fn signalled_midway(room: &Room, signal: Signal) -> (Child, String) {
     for attempt in 0..50 {
         let out = format!("out-{attempt}");
         let mut project = room.spawn(&["project", "--out", &out, "--no-record"]);
+        // Nobody reads the answer, and a full pipe would stop the process.
+        drop(project.stdout.take());
         let [first, last] = [0, MANY - 1].map(|n| room.path(&format!("{out}/runs/R{n:04}/run.json")));
         while !first.exists() {
             std::thread::yield_now();
@@ -231,7 +269,7 @@ fn what_a_killed_process_has_left_is_judged_by_a_check_and_completed_by_the_next
     let room = with_many_runs();
     let (_, out) = signalled_midway(&room, Signal::KILL);
     let left = drafts(&room, &out);
-    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left.len(), 2, "{left:?}");
     let found = room.ends(1, &["project", "--check", &out, "--json"]).json();
     assert!(found["findings"].as_array().unwrap().iter().all(|one| one["finding"] == "missing"), "{found}");
 

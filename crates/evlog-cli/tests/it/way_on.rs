@@ -60,8 +60,10 @@ fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
     }
     drop(input);
     assert_eq!(writer.wait().unwrap().code(), Some(0));
-    // What is there already is not replaced, and what was not finished does not litter.
-    room.ends(2, &["backup", "copy-0"]).says("a backup never replaces anything");
+    // A copy that somebody has written to is not replaced, and what was not finished does not litter.
+    let before = files_below(&room.path("copy-0"));
+    room.ends(2, &["backup", "copy-0"]).says("no backup into `copy-0`").says("nothing was done");
+    assert_eq!(files_below(&room.path("copy-0")), before);
     let names: Vec<_> = fs::read_dir(room.path("")).unwrap().map(|name| name.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{names:?}");
 }

@@ -3,11 +3,12 @@
 //! Drafts are in `runs/.drafts.<random>`, so that they are on the file system of their targets. A process locks the directory
 //! of its drafts, and removes it at its end. One that was killed leaves it, without the lock, and the next process removes it.
 
-use super::{Disk, RUNS};
+use super::{Disk, RUNS, draft};
 use crate::file_error::{FileError, at};
 use crate::files::{FILE_MODE, check_path, holds, make_unsynced, remove_tree};
 use crate::tree::{Tree, entries};
 use evlog::random;
+use evlog_projection::Bundle;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, renameat};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -103,43 +104,83 @@ fn sync_file(directory: &Tree, path: &str) -> Result<(), FileError> {
     directory.file(path).and_then(|file| file.sync_all()).map_err(at("sync", &directory.path().join(path)))
 }
 
+/// Syncs files below a directory, and the names on the way to them. The names in the directory itself are left to the caller.
+fn sync_below(root: &Tree, paths: &[String]) -> Result<(), FileError> {
+    let mut directories = BTreeSet::new();
+    for path in paths {
+        sync_file(root, path)?;
+        directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
+    }
+    directories.into_iter().try_for_each(|directory| root.within_named(directory)?.sync())
+}
+
+/// Renames a directory to a name that is free. Returns whether it did.
+#[cfg(target_os = "linux")]
+fn renamed_to_free(from: &Tree, old: &str, to: &Tree, new: &str) -> rustix::io::Result<bool> {
+    use rustix::io::Errno;
+    match rustix::fs::renameat_with(from, old, to, new, rustix::fs::RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        // Something is there, or the file system cannot rename without replacing.
+        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Other systems replace an empty directory, which another process may hold open.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is what Linux answers, where it can fail")]
+fn renamed_to_free(_from: &Tree, _old: &str, _to: &Tree, _new: &str) -> rustix::io::Result<bool> {
+    Ok(false)
+}
+
 impl Disk for Below {
+    fn has_bundle(&self, run: &str) -> bool {
+        self.runs.has(run)
+    }
+
     fn holds(&self, path: &str, bytes: &[u8]) -> bool {
         holds(&self.root, path, bytes)
     }
 
-    fn draft(&mut self, number: usize, bytes: &[u8]) -> Result<(), FileError> {
-        let (name, flags) = (number.to_string(), OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC);
-        let file = self.drafts.file_with(&name, flags, Mode::from_raw_mode(FILE_MODE));
-        file.and_then(|mut file| file.write_all(bytes)).map_err(at("write", &self.drafts.path().join(&name)))
+    fn draft(&mut self, draft: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let file = self.drafts.file_with(draft, flags, Mode::from_raw_mode(FILE_MODE));
+        file.and_then(|mut file| file.write_all(bytes)).map_err(at("write", &self.drafts.path().join(draft)))
     }
 
-    fn sync_drafts(&mut self, end: usize) -> Result<(), FileError> {
-        if synced_at_once(&self.drafts, end)? {
+    fn draft_bundle(&mut self, draft: &str, bundle: &Bundle) -> Result<(), FileError> {
+        draft::make(&self.drafts, draft, bundle)
+    }
+
+    fn sync_drafts(&mut self, drafts: &[String]) -> Result<(), FileError> {
+        if synced_at_once(&self.drafts, drafts.len())? {
             return Ok(());
         }
-        (0..end).try_for_each(|number| sync_file(&self.drafts, &number.to_string()))
+        sync_below(&self.drafts, drafts)
     }
 
-    fn place(&mut self, number: usize, path: &str) -> Result<(), FileError> {
+    fn place(&mut self, draft: &str, path: &str) -> Result<(), FileError> {
         let target = self.root.path().join(path);
         check_path(path).map_err(at("write", &target))?;
-        let drafts = self.drafts.within_named("")?;
+        let (drafts, draft) = self.drafts.parent(draft).map_err(at("open", &self.drafts.path().join(draft)))?;
         let (directory, name) = self.directory(path)?;
-        let replaced = renameat(&drafts, number.to_string(), directory, name);
+        let replaced = renameat(&drafts, draft, directory, name);
         replaced.map_err(|error| at("replace", &target)(io::Error::from(error)))
+    }
+
+    fn place_bundle(&mut self, draft: &str, run: &str) -> Result<bool, FileError> {
+        let target = self.runs.path().join(run);
+        check_path(run).map_err(at("write", &target))?;
+        let renamed = renamed_to_free(&self.drafts, draft, &self.runs, run);
+        renamed.map_err(|error| at("make", &target)(io::Error::from(error)))
     }
 
     fn sync_places(&mut self, paths: &[String]) -> Result<(), FileError> {
         if synced_at_once(&self.runs, paths.len())? {
             return Ok(());
         }
-        let mut directories = BTreeSet::from([""]);
-        for path in paths {
-            sync_file(&self.root, path)?;
-            directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
-        }
-        directories.into_iter().try_for_each(|directory| self.root.within_named(directory)?.sync())
+        sync_below(&self.root, paths)?;
+        self.root.sync()
     }
 }
 

@@ -11,12 +11,14 @@
 
 mod change;
 mod gate;
+mod moved;
 mod outside;
 
 use super::{Claim, File, FileId, Fs, Lock, LockAttempt};
 use change::{Change, index};
 pub use change::{Keep, Unsynced};
 use gate::{Gate, Shared};
+use moved::Left;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,8 @@ struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
+    /// Directories that were renamed, old path and new path, in order, as long as the new name is not synced.
+    moved: Vec<(PathBuf, PathBuf)>,
     /// Each directory has its own identity, because another one may get its name later.
     dirs: BTreeMap<PathBuf, u64>,
     /// The note and the handle of the holder of each lock.
@@ -222,6 +226,7 @@ impl Disk {
     }
 
     fn sync_dir(&mut self, dir: &Path) {
+        self.settle_moved(dir);
         let within = |path: &Path| path.parent() == Some(dir);
         let now: Vec<_> = self.names.iter().filter(|(path, _)| within(path)).map(|(p, n)| (p.clone(), *n)).collect();
         self.synced_names.retain(|path, _| !within(path));
@@ -289,11 +294,12 @@ impl SimFs {
     #[must_use]
     pub fn crash(&self, keep: &mut dyn FnMut(&Unsynced) -> Keep) -> SimFs {
         let disk = lock(&self.0);
-        let mut image = Disk { dirs: disk.dirs.clone(), ..Disk::default() };
-        let mut names = disk.synced_names.clone();
-        let both: BTreeSet<&PathBuf> = disk.names.keys().chain(disk.synced_names.keys()).collect();
+        let Left { now, synced, dirs } = disk.after_moves(keep);
+        let mut image = Disk { dirs, ..Disk::default() };
+        let mut names = synced.clone();
+        let both: BTreeSet<&PathBuf> = now.keys().chain(synced.keys()).collect();
         for path in both {
-            let (now, synced) = (disk.names.get(path), disk.synced_names.get(path));
+            let (now, synced) = (now.get(path), synced.get(path));
             if now != synced && keep(&Unsynced::Name { path: path.clone() }) != Keep::Nothing {
                 match now {
                     Some(node) => names.insert(path.clone(), *node),
@@ -322,6 +328,7 @@ impl SimFs {
             nodes: disk.nodes,
             names: disk.names,
             synced_names: disk.synced_names,
+            moved: disk.moved,
             dirs: disk.dirs,
             lying: disk.lying,
             forgetful: disk.forgetful,

@@ -1,5 +1,6 @@
 //! What other processes do to a log's directory while we use it, and the handles that protect us.
 
+use super::moved::{join, moved};
 use super::{Disk, SimFs, lock, not_found};
 use crate::fs::{File, FileId, Fs, LockAttempt};
 use std::io;
@@ -57,19 +58,9 @@ impl SimFs {
     /// Moves a directory with everything in it to a free name, as another process would.
     pub fn move_dir(&self, from: &Path, to: &Path) {
         let mut disk = lock(&self.0);
-        let moved = |path: &PathBuf| path.strip_prefix(from).map_or_else(|_| path.clone(), |within| join(to, within));
-        disk.names = disk.names.iter().map(|(path, node)| (moved(path), *node)).collect();
-        disk.synced_names = disk.synced_names.iter().map(|(path, node)| (moved(path), *node)).collect();
-        disk.dirs = disk.dirs.iter().map(|(path, id)| (moved(path), *id)).collect();
-        disk.locks = disk.locks.iter().map(|(path, owner)| (moved(path), owner.clone())).collect();
-        for node in &mut disk.nodes {
-            node.path = moved(&node.path);
-        }
+        disk.move_dir(from, to);
+        disk.synced_names = moved(&disk.synced_names, from, to);
     }
-}
-
-fn join(to: &Path, within: &Path) -> PathBuf {
-    if within.as_os_str().is_empty() { to.to_path_buf() } else { to.join(within) }
 }
 
 /// A directory by its handle.
