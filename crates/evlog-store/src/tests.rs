@@ -14,6 +14,7 @@ mod kill;
 mod kill_outside;
 mod lookup;
 mod model;
+mod observed;
 mod outside;
 mod process;
 mod read;
