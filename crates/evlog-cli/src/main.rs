@@ -24,6 +24,7 @@ mod keys;
 mod last_words;
 mod listener;
 mod marks;
+mod metrics;
 mod notes;
 mod outputs;
 mod pages;

@@ -27,6 +27,8 @@ mod explain;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod exposition;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod forge;
@@ -52,6 +54,8 @@ mod lines;
 mod literate;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
