@@ -53,6 +53,8 @@ mod lines;
 #[cfg(test)]
 mod literate;
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod metrics;
