@@ -5,7 +5,7 @@ use crate::caller::{Actor, correlation, principal};
 use crate::error::CommandError;
 use crate::turn::{Attempt, Turn};
 use crate::ui::alert;
-use evlog::{Log, LogError, Options, ReadOptions, View};
+use evlog::{Log, LogError, Observer, Options, ReadOptions, View};
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
@@ -88,15 +88,18 @@ impl Context {
         turn.take(|| Attempt::of(options.clone().open(&self.log, contracts())))
     }
 
-    /// Tries once to open the log for commands of an actor, with the contracts of contract files.
+    /// Tries once to open the log for commands of an actor, with the contracts of contract files. The observer hears what the
+    /// writer does.
     pub(crate) fn writer_with(
         &self,
         brought: &[Definition],
         command: &str,
         args: &Writing,
         create: bool,
+        observer: Option<Arc<dyn Observer>>,
     ) -> Result<Attempt<Log>, CommandError> {
         let options = Options {
+            observer,
             actor: Actor::name(args.actor.as_ref())?,
             ..Context::options(command, create && !args.no_create)?
         };

@@ -23,7 +23,9 @@ mod json;
 mod keys;
 mod last_words;
 mod listener;
+mod logging;
 mod marks;
+mod metrics;
 mod notes;
 mod outputs;
 mod pages;
@@ -65,6 +67,10 @@ fn main() -> ExitCode {
     last_words::prepare(arguments.command.writes(), errors).ok();
     // If this fails, running out of memory ends the process by a signal, which is the default.
     signals::end_where_memory_ends().ok();
-    let done = commands::run(&mut ui, &arguments);
+    let done = match logging::begin(arguments.global.quiet, errors) {
+        // Its last line comes before the error, which is the last line of all.
+        Ok(_logging) => commands::run(&mut ui, &arguments),
+        Err(error) => Err(error),
+    };
     ui.end(done)
 }

@@ -10,6 +10,7 @@ mod name;
 
 use crate::error::CommandError;
 use crate::keys;
+use crate::metrics::Metrics;
 use crate::notes;
 use crate::outputs;
 use crate::ui::{Colour, Errors, Ui, Unit, talk_of_a_child};
@@ -268,6 +269,8 @@ pub(crate) struct Signer {
     key: SignerKey,
     publish: Publish,
     every: Option<Duration>,
+    /// Where signatures are counted.
+    metrics: Metrics,
 }
 
 impl Signer {
@@ -291,7 +294,8 @@ impl SigningArgs {
         }
         let key = keys::signer(path, Algorithm::Note)?;
         let publish = Publish { out: self.checkpoint_out.clone(), exec: self.checkpoint_exec.clone() };
-        Ok(Some(Signer { key, publish, every: self.checkpoint_every }))
+        let (every, metrics) = (self.checkpoint_every, Metrics::default());
+        Ok(Some(Signer { key, publish, every, metrics }))
     }
 }
 
@@ -299,10 +303,12 @@ impl SigningArgs {
 /// the result of the work and of the signing.
 pub(crate) fn during<'l, T>(
     signer: Option<Signer>,
+    metrics: &Metrics,
     log: &(dyn Fn() -> Option<&'l Log> + Sync),
     work: impl FnOnce() -> T,
 ) -> (T, Result<(), CommandError>) {
     let Some(mut signer) = signer else { return (work(), Ok(())) };
+    signer.metrics = metrics.clone();
     if let Some(log) = log() {
         meet_policy(log, &mut signer);
     }
@@ -364,5 +370,11 @@ fn sign<'l>(ui: &Ui, log: &'l Log, signing: &mut Option<Signing<'l>>, signer: &S
             ..Signing::begin(ui, log, signer.key.clone(), signer.publish.clone(), Said::default())?
         },
     };
-    signing.insert(begun).checkpoint(ui).map(|_| ())
+    let (note, is_new) = signing.insert(begun).checkpoint(ui)?;
+    if is_new {
+        let checkpoint = note.checkpoint();
+        tracing::info!(target: "signing", size = checkpoint.size.0, next_seq = checkpoint.next_seq.0, "a checkpoint is signed");
+        signer.metrics.count(|figures| figures.signed(checkpoint.next_seq, log.now_ns()));
+    }
+    Ok(())
 }

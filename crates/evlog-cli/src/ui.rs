@@ -435,6 +435,11 @@ fn say(line: &str) {
     }
 }
 
+/// A line of `EVLOG_LOG_LEVEL`, in which nothing controls the terminal.
+pub(crate) fn logged(line: &str) {
+    say(line.trim_end());
+}
+
 /// What progress counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {

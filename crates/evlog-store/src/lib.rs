@@ -61,7 +61,7 @@ pub use index::Times;
 pub use open::{CreateOptions, Cut, Owner, Recovery, find_log};
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
-pub use writer::{Ahead, Append, AppendEvent, Causation, Settled, Ticket, Writer};
+pub use writer::{Ahead, Append, AppendEvent, Causation, Group, Observer, Settled, Ticket, Writer};
 
 #[cfg(test)]
 #[cfg(feature = "schedules")]

@@ -186,6 +186,12 @@ impl Reader {
         self.committed
     }
 
+    /// What the writer of the log in `dir` noted in `HEAD`: a cheap hint, without a reader. `None` if there is no `HEAD`, or if it is
+    /// not whole. It may be of another log, or claim commits that a crash took: [`refresh`](Reader::refresh) checks that.
+    pub fn hint(fs: Arc<dyn Fs>, dir: &Path) -> Result<Option<Head>, ReadError> {
+        Ok(Files::new(fs, dir).any_head()?)
+    }
+
     /// Finds how far the log is committed now; returns true if it has grown. Reads `HEAD`, and lists segments only if the log
     /// has grown. Fails if what this reader showed is not in the log any more, or if the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {

@@ -15,6 +15,7 @@ mod kill;
 mod kill_outside;
 mod lookup;
 mod model;
+mod observed;
 mod outside;
 mod process;
 mod read;

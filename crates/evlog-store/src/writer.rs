@@ -15,6 +15,7 @@
 mod append;
 mod committer;
 mod committing;
+mod observer;
 mod pending;
 mod state;
 
@@ -22,6 +23,7 @@ use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::fetch::{Ending, Fetch, Visit, failing, visit_parts};
 use crate::fs::{FileId, Fs, Lock};
 use crate::open::{self, CreateOptions, Opened, Owner, Recovery};
+use crate::reader::Committed;
 use crate::segment::Files;
 use crate::streams::Part;
 use crate::sync::{Builder, JoinHandle};
@@ -31,6 +33,8 @@ use pending::Pending;
 use state::{Shared, State};
 use std::path::Path;
 use std::sync::Arc;
+
+pub use observer::{Group, Observer};
 
 /// How many bytes of commits that no caller waits for are written before a sync is begun in parallel with the next commits.
 const BEGIN_AFTER: u64 = 8 * 1024 * 1024;
@@ -203,6 +207,7 @@ impl Writer {
             begun_at: end,
             batch: Pending { end, next_seq, ..Pending::default() },
             sealed: Vec::new(),
+            observer: None,
         });
         let state = State {
             pending: Pending { end, next_seq, ..Pending::default() },
@@ -250,6 +255,19 @@ impl Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
             committer.begin_after = bytes;
         }
+        self
+    }
+
+    /// The same writer, whose work this observer hears of from now on.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Writer {
+        let mut state = self.shared.lock();
+        let end = Committed { position: state.end, next_seq: state.next_seq };
+        if let Some(committer) = &mut state.committer {
+            observer.opened(end);
+            committer.observer = Some(observer);
+        }
+        drop(state);
         self
     }
 

@@ -190,7 +190,7 @@ pub use evlog_projection::{
     serde_json,
 };
 pub use evlog_store::fs::Fs;
-pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Refusal, Verdict};
+pub use evlog_store::{AppendError, Committed, Follow, Group, Observer, OpenError, ReadError, Refusal, Verdict};
 pub use evlog_verify::audit::Report;
 pub use evlog_verify::{Covered, Finding, Findings};
 

@@ -147,6 +147,10 @@ impl Log {
         pending: Pending,
     ) -> Result<Log, LogError> {
         let last = last_recorded_ns(&writer, &dir)?.map(Reading::of_another_session);
+        let writer = match &options.observer {
+            Some(observer) => writer.observed_by(Arc::clone(observer)),
+            None => writer,
+        };
         let (cache, judging, logged, opened) = (Cache::default(), None, None, false);
         let state = Mutex::new(Session { cache, judging, logged, pending, opened, last });
         Ok(Log { dir, writer, contracts, options, state, session: Arc::new(()) })

@@ -5,6 +5,7 @@ use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, PRINCIPAL_LEN_MAX
 use evlog_format::{Durability, LogId};
 use evlog_projection::Malformed;
 use evlog_projection::request::check_text;
+use evlog_store::Observer;
 use evlog_store::fs::{Fs, StdFs};
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub fs: Arc<dyn Fs>,
     /// Id of a new log. Default: drawn at random.
     pub log_id: Option<LogId>,
+    /// Hears what the writer does, to count or to time it. Default: none.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Options {
             clock: Arc::new(SystemClock),
             fs: Arc::new(StdFs),
             log_id: None,
+            observer: None,
         }
     }
 

@@ -20,6 +20,11 @@ Exit codes:
       memory
   `evlog run` exits as its run ended: 0 success, 10 partial, 20 failed
 
+Environment:
+  EVLOG_LOG         the log's directory, as --log
+  EVLOG_LOG_LEVEL   lines on stderr about what evlog does: off, error, warn,
+                    info, debug or trace [default: off]
+
 Examples:
   evlog run docs/examples/supply-chain/plan.toml
       run a pipeline, recorded in ./evlog

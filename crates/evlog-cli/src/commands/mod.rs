@@ -45,5 +45,15 @@ use arguments::Arguments;
 
 /// Runs the chosen command.
 pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, CommandError> {
-    arguments.command.run(ui, &Context::new(&arguments.global))
+    let context = Context::new(&arguments.global);
+    let (version, log) = (env!("CARGO_PKG_VERSION"), context.log.display());
+    tracing::info!(target: "evlog", version, pid = std::process::id(), %log, "the command begins");
+    let done = arguments.command.run(ui, &context);
+    match &done {
+        Ok(verdict) => tracing::info!(target: "evlog", exit_code = verdict.code(), "the command has ended"),
+        Err(error) => {
+            tracing::error!(target: "evlog", exit_code = error.code, error = error.message, "the command has failed");
+        }
+    }
+    done
 }

@@ -1,6 +1,7 @@
 //! `evlog run`: runs a pipeline of stages, or resumes one that was interrupted.
 
 mod claim;
+mod counting;
 mod desk;
 mod junit;
 mod starter;
@@ -10,6 +11,7 @@ use crate::args::{At, Writing};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
+use crate::metrics::{self, Metrics, Target};
 use crate::outputs;
 use crate::signals::Caught;
 use crate::signing::{self, SigningArgs};
@@ -98,7 +100,7 @@ pub(crate) struct RunArgs {
         value_name = "DIR",
         num_args = 0..=1,
         default_missing_value = ".",
-        conflicts_with_all = ["plan", "out", "run_id", "show_output", "junit", "resume", "force_run_lock", "retry", "from"]
+        conflicts_with_all = ["plan", "out", "run_id", "show_output", "junit", "metrics", "resume", "force_run_lock", "retry", "from"]
     )]
     init: Option<PathBuf>,
     /// Write the bundle to DIR/runs/<run id>/
@@ -125,6 +127,10 @@ pub(crate) struct RunArgs {
     /// Write a `JUnit` report to FILE: a test case for each stage. Until the run has ended, the report says that it has not
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Show figures about this command, for Prometheus: in FILE, written anew every 15 seconds and at the end; or at
+    /// `http://ADDR/metrics`. ADDR is `:9464`, which is this machine only, or an IP address with a port
+    #[arg(long, value_name = "FILE|ADDR", value_parser = Target::parse)]
+    metrics: Option<Target>,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]
@@ -148,13 +154,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         return starter::write(ui, context.json, directory);
     }
     let junit = Junit::begin(context, args)?;
-    let done = bring_to_its_end(ui, context, args);
+    let metered = metrics::begin(ui, "run", context, args.metrics.as_ref(), args.signing.key.as_deref());
+    let done = metered.and_then(|metered| bring_to_its_end(ui, context, args, &metered.metrics()));
     let written = junit.map_or(Ok(()), |junit| junit.end(&done));
     let Ended { report, .. } = CommandError::followed_by(done, written)?;
     Ok(Verdict::Run(report.exit_code))
 }
 
-fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Ended, CommandError> {
+fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs, metrics: &Metrics) -> Result<Ended, CommandError> {
     check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;
     let plan_path = claim::plan(context, args)?;
     let plan = load(&plan_path)?;
@@ -168,7 +175,8 @@ fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<En
     // While the command waits for the log it holds neither: a signal would leave the run's lock behind.
     let (mut claim, log) = args.writing.turn.take(|| {
         let claim = claim::take(context, args)?;
-        let log = context.writer_with(&[], "run", &args.writing, args.resume.is_none() && args.retry.is_none());
+        let create = args.resume.is_none() && args.retry.is_none();
+        let log = context.writer_with(&[], "run", &args.writing, create, metrics.observer());
         match log.map_err(|error| claim::not_taken(error, claim.as_ref()))? {
             Attempt::Done(log) => Ok(Attempt::Done((claim, log))),
             Attempt::Locked(error) => Ok(Attempt::Locked(claim::not_taken(error, claim.as_ref()))),
@@ -183,8 +191,8 @@ fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<En
         let caught = Caught::raising(interrupts.clone());
         let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
         // A failed signing is reported at once, and does not change the exit code.
-        let (done, _signed) = signing::during(signer, &|| Some(&log), || {
-            run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
+        let (done, _signed) = signing::during(signer, metrics, &|| Some(&log), || {
+            run_plan((desk, metrics), context, args, interrupts, &plan, &log, &mut claim)
         });
         let closed = log.close();
         // Close the log before the lock is released: the next holder of the lock finds the log free.
@@ -234,7 +242,7 @@ fn retry(args: &RunArgs) -> Option<Retry> {
 }
 
 fn run_plan(
-    desk: &Desk,
+    (desk, metrics): (&Desk, &Metrics),
     context: &Context,
     args: &RunArgs,
     interrupts: Arc<Interrupts>,
@@ -251,8 +259,11 @@ fn run_plan(
     let claim = claim::force(claim, &mut view, args).map_err(failed)?;
     let options = Options { interrupts, retry: retry(args), ..Options::default() };
     let begin = if args.resume.is_some() { evlog_pipeline::resume } else { evlog_pipeline::run };
-    begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| desk.hand_on(&progress))
-        .map_err(failed)
+    begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| {
+        counting::count(metrics, &progress);
+        desk.hand_on(&progress);
+    })
+    .map_err(failed)
 }
 
 fn print(ui: &mut Ui, context: &Context, report: &RunReport) {

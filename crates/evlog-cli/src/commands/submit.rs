@@ -16,10 +16,11 @@ use crate::args::Writing;
 use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::metrics::{self, Metrics, Target};
 use crate::signing::{self, SigningArgs};
 use crate::streams;
 use crate::ui::{Ui, Unit};
-use answers::Answers;
+use answers::{Answers, Tally};
 use clap::Args;
 use evlog::{AppendError, Log, LogError};
 use evlog_lifecycle::form::Definition;
@@ -115,16 +116,23 @@ pub(crate) struct SubmitArgs {
     writing: Writing,
     #[command(flatten)]
     signing: SigningArgs,
+    /// Show figures about this command, for Prometheus: in FILE, written anew every 15 seconds and at the end; or at
+    /// `http://ADDR/metrics`. ADDR is `:9464`, which is this machine only, or an IP address with a port
+    #[arg(long, value_name = "FILE|ADDR", value_parser = Target::parse)]
+    metrics: Option<Target>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
     let signer = args.signing.signer(&context.log)?;
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
+    let metered = metrics::begin(ui, "submit", context, args.metrics.as_ref(), args.signing.key.as_deref())?;
+    let metrics = &metered.metrics();
+    metrics.count(|figures| figures.will_answer(&Tally::WORDS));
     let log = OnceLock::new();
     // An existing or required log is opened before the first line, so that a refusal does not wait for input.
     if args.writing.no_create || context.has_log()? {
-        open_log(context, args, &brought, &log)?;
+        open_log(context, args, &brought, &log, metrics)?;
     }
     if let (Some(signer), Some(opened)) = (&signer, log.get())
         && let Err(refused) = signer.check(opened)
@@ -137,14 +145,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let (send, receive) = sync_channel(QUEUE_LEN);
     let stop = Stop::ending(send.clone(), let_go.clone()).map_err(|error| no_thread("waits for signals", &error))?;
     input::start(source, send.clone()).map_err(|error| no_thread("reads the input", &error))?;
-    let (worked, checkpoints) = signing::during(signer, &|| log.get(), || {
+    let (worked, checkpoints) = signing::during(signer, metrics, &|| log.get(), || {
         std::thread::scope(|scope| {
             let (offered, waiting) = sync_channel(QUEUE_LEN);
             let (log, brought) = (&log, brought.as_slice());
             let ui = &mut *ui;
-            let answering = move || Answers::new(ui, log).write_all(waiting, &send);
+            let answering = move || Answers::new(ui, log, metrics).write_all(waiting, &send);
             let answers = Builder::new().name("evlog-answers".into()).spawn_scoped(scope, answering)?;
-            let offering = offer_all(&|| open_log(context, args, brought, log), log, receive, &offered, &progress);
+            let offering =
+                offer_all(&|| open_log(context, args, brought, log, metrics), log, receive, &offered, &progress);
             drop(offered);
             Ok::<_, io::Error>((offering, answers.join()))
         })
@@ -214,9 +223,13 @@ fn open_log(
     args: &SubmitArgs,
     brought: &[Definition],
     log: &OnceLock<Log>,
+    metrics: &Metrics,
 ) -> Result<(), CommandError> {
     if log.get().is_none() {
-        let opened = args.writing.turn.take(|| context.writer_with(brought, "submit", &args.writing, true))?;
+        let opened = args
+            .writing
+            .turn
+            .take(|| context.writer_with(brought, "submit", &args.writing, true, metrics.observer()))?;
         assert!(log.set(opened).is_ok(), "only one thread opens the log");
     }
     Ok(())

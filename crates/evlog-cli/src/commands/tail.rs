@@ -10,6 +10,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::events::{Events, Showing};
 use crate::listener;
+use crate::metrics::{self, Metrics, Target};
 use crate::outputs;
 use crate::selecting::{Selecting, Selector};
 use crate::ui::{Ui, answer_room};
@@ -77,6 +78,10 @@ pub(crate) struct TailArgs {
     /// signed. The first finding ends the command with exit code 1
     #[arg(long, conflicts_with = "at")]
     verify: bool,
+    /// With -f: show figures about this command, for Prometheus: in FILE, written anew every 15 seconds and at the end; or at
+    /// `http://ADDR/metrics`. ADDR is `:9464`, which is this machine only, or an IP address with a port
+    #[arg(long, value_name = "FILE|ADDR", requires = "follow", value_parser = Target::parse)]
+    metrics: Option<Target>,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -91,6 +96,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         outputs::check("--cursor", file, &context.log, None)?;
     }
     let cursor = args.cursor.as_deref().map(Cursor::open).transpose()?;
+    let metered = metrics::begin(ui, "tail", context, args.metrics.as_ref(), None)?;
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
@@ -98,7 +104,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
     let from = cursor.as_ref().map_or(Ok(None), |cursor| cursor.place_in(&view))?;
-    let mut tail = Tail { context, args, selection, cursor, place: None };
+    let mut tail = Tail { context, args, selection, cursor, place: None, metrics: metered.metrics() };
     let mut ended = tail.read(ui, view, from);
     while args.retry && ended.as_ref().is_err_and(|error| error.log_is_lost) && ui.is_read() {
         let Some((view, from)) = tail.again(ui, ended)? else { return Ok(Verdict::Yes) };
@@ -114,6 +120,7 @@ struct Tail<'a> {
     selection: Selection,
     cursor: Option<Cursor>,
     place: Option<Place>,
+    metrics: Metrics,
 }
 
 impl Tail<'_> {
@@ -121,7 +128,7 @@ impl Tail<'_> {
     fn read(&mut self, ui: &mut Ui, view: View, from: Option<Seq>) -> Result<Verdict, CommandError> {
         let args = self.args;
         let contracts = contracts();
-        let mut verifying = args.verify.then(|| Verifying::new(self.context, &contracts));
+        let mut verifying = args.verify.then(|| Verifying::new(self.context, &contracts, &self.metrics));
         let (mut view, damage) = view.before_damage();
         let mut events = Events::new(ui, self.context, (&args.showing, &args.at), &view)?;
         if args.fold {
@@ -140,9 +147,11 @@ impl Tail<'_> {
             None => first_of_last(&view, args, &mut all),
         };
         let first = first.unwrap_or(view.next_seq());
+        self.metrics.count(|figures| figures.followed(view.log_id(), view.committed(), first));
         // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
         let mut selector = Selector::new(self.selection.clone());
         let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events, &mut |fact| {
+            self.metrics.count(|figures| figures.read(fact.seq));
             last = self.place_after(&view, fact);
         })?;
         looked?;
@@ -167,7 +176,9 @@ impl Tail<'_> {
                 if behind >= BEHIND_MIN {
                     events.talk(&format!("{behind} events behind; they follow"));
                 }
+                self.metrics.count(|figures| figures.followed(view.log_id(), view.committed(), next));
                 next = show(&view, (next, next), &mut selector, &mut events, &mut |fact| {
+                    self.metrics.count(|figures| figures.read(fact.seq));
                     last = self.place_after(&view, fact);
                     if let Some(writer) = &mut writer {
                         writer.see(fact);
@@ -181,6 +192,9 @@ impl Tail<'_> {
                 say(verifying.as_mut(), &mut events);
             } else if let Some(change) = writer.as_mut().and_then(|writer| writer.look(&view)) {
                 events.talk(&change);
+            }
+            if let Some(verifying) = &verifying {
+                verifying.count(&view);
             }
             growth.wait();
         }

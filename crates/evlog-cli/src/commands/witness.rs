@@ -10,6 +10,7 @@ use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::WitnessObject;
 use crate::keys;
+use crate::metrics::{self, Target};
 use crate::notes;
 use crate::outputs;
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
@@ -73,6 +74,9 @@ pub(crate) struct WitnessArgs {
     /// Only print the last checkpoint that the witness saw of this log
     #[arg(long, conflicts_with_all = ["checkpoint", "proof", "format"])]
     last: bool,
+    /// Write figures about this witness to FILE, for Prometheus: once at the beginning and once at the end
+    #[arg(long, value_name = "FILE", value_parser = Target::parse_file, conflicts_with = "last")]
+    metrics: Option<Target>,
     #[command(flatten)]
     answered: Answered<Kind>,
 }
@@ -87,6 +91,9 @@ fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Ki
     outputs::check_or_stdout("--out", &args.out, &context.log, args.key.as_deref())?;
     outputs::check("--state", &args.state, &context.log, None)?;
     let log_key = keys::verifier(&args.log_key)?;
+    let labels = vec![("command", "witness".to_owned()), ("origin", log_key.name().to_owned())];
+    let metered = metrics::begin_with(ui, labels, context, args.metrics.as_ref(), args.key.as_deref())?;
+    let metrics = metered.metrics();
     let state = State::lock(&args.state)?;
     if args.last {
         let Some(note) = state.note(&log_key)? else {
@@ -101,18 +108,32 @@ fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Ki
     let key = keys::signer(key, Algorithm::Cosignature)?;
     let mut signed = notes::open(path, &log_key)?;
     let seen = state.seen(&log_key, &key)?;
+    if let Some(Seen { checkpoint, time }) = &seen {
+        metrics.count(|figures| figures.cosigned((checkpoint.next_seq, checkpoint.size), *time));
+    }
+    let given = (signed.checkpoint().next_seq, signed.checkpoint().size);
+    metrics.count(|figures| figures.given(given.0));
     let proof = args.proof.as_deref().map(read_proof).transpose()?;
     let now = u64::try_from(SystemClock.now_ns() / 1_000_000_000).unwrap_or(0);
     match judge(seen.as_ref(), signed.checkpoint(), proof.as_ref(), now) {
         Ok(()) => {}
-        Err(refusal) if refusal.is_alarm() => return alarm(ui, args, format, &state, &signed, &refusal),
-        Err(refusal) => return Err(missing(args, &refusal)),
+        Err(refusal) => {
+            metrics.count(|figures| figures.witnessed(true, refusal.is_alarm()));
+            tracing::warn!(target: "witness", origin = log_key.name(), %refusal, "not cosigned");
+            if refusal.is_alarm() {
+                return alarm(ui, args, format, &state, &signed, &refusal);
+            }
+            return Err(missing(args, &refusal));
+        }
     }
     if seen.is_none() {
         ui.talk(format_args!("first checkpoint seen of {}: accepted without a proof", log_key.name()));
     }
     signed.cosign(&key, now);
     state.keep(&signed)?;
+    metrics.count(|figures| figures.cosigned(given, now));
+    metrics.count(|figures| figures.witnessed(false, false));
+    tracing::info!(target: "witness", origin = log_key.name(), size = given.1.0, "cosigned");
     let note = signed.to_string();
     match format {
         Format::Text => write(ui, &args.out, &note)?,

@@ -10,6 +10,7 @@ mod diff;
 mod explain;
 mod guide;
 mod inspect;
+mod logged;
 mod payload;
 mod policy;
 mod proofs;
@@ -32,6 +33,7 @@ pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,
 };
+pub(crate) use logged::LoggedLine;
 pub(crate) use payload::value_of as payload_json;
 pub(crate) use policy::{PolicyAt, PolicyObject, PolicyRule};
 pub(crate) use proofs::{

@@ -29,6 +29,8 @@ mod explain;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod exposition;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod forge;
@@ -53,7 +55,11 @@ mod lines;
 #[cfg(test)]
 mod literate;
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod named;
 #[cfg(test)]

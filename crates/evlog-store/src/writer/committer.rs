@@ -9,12 +9,13 @@
 //! - A sync that was begun in parallel with the writing guarantees nothing by itself. Its bytes count as synced only after the
 //!   next full sync, which first waits for it, and fails if it failed.
 
-use super::Ahead;
 use super::pending::{Pending, Roll};
+use super::{Ahead, Group, Observer};
 use crate::error::Failure;
 use crate::fs::{File, FileId, Syncing};
 use crate::head::{Head, write_head};
 use crate::layout::SegmentEntry;
+use crate::reader::Committed;
 use crate::segment::{Files, distrust};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
@@ -64,6 +65,8 @@ pub(crate) struct Committer {
     pub(crate) batch: Pending,
     /// Segments that were sealed for this group, which is not acknowledged yet.
     pub(crate) sealed: Vec<JustSealed>,
+    /// Hears what is done, if somebody wants to know.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// A segment that was sealed, as it was then.
@@ -86,6 +89,7 @@ pub(super) enum Task {
 impl Committer {
     /// Commits the group that it took. Once the group is synced, the tree over it is published.
     pub(super) fn commit_batch(&mut self, publish: &dyn Fn(&Tree), task: Task) -> Result<(), Failure> {
+        let begun = Committed { position: self.written, next_seq: self.next_seq };
         // Taken out of `self` while it is written, and put back in any case, because it shows what was attempted.
         let batch = std::mem::take(&mut self.batch);
         let written = self.write_batch(publish, &batch);
@@ -103,7 +107,21 @@ impl Committer {
         if syncs {
             self.keep_head()?;
         }
-        self.write_head(false)
+        self.write_head(false)?;
+        self.tell(begun);
+        Ok(())
+    }
+
+    /// Tells the observer what was committed since the log ended there.
+    fn tell(&self, begun: Committed) {
+        let Some(observer) = self.observer.as_ref().filter(|_| self.batch.commits > 0) else { return };
+        let end = Committed { position: self.written, next_seq: self.next_seq };
+        observer.committed(&Group {
+            commits: self.batch.commits as u64,
+            events: end.next_seq.0 - begun.next_seq.0,
+            bytes: end.position.0 - begun.position.0,
+            end,
+        });
     }
 
     /// Checks that the segment's path still names its file, and that the file still has all written bytes.
@@ -257,13 +275,23 @@ impl Committer {
     }
 
     fn sync_file(&mut self) -> Result<(), Failure> {
+        if let Some(observer) = &self.observer {
+            observer.sync_begins();
+        }
         self.wait_for_begun()?;
-        self.file.sync_data().map_err(|source| self.distrust(source))
+        self.file.sync_data().map_err(|source| self.distrust(source))?;
+        if let Some(observer) = &self.observer {
+            observer.sync_ended();
+        }
+        Ok(())
     }
 
     /// A sync of the segment failed.
     fn distrust(&self, source: io::Error) -> Failure {
         distrust(self.head.as_ref());
+        if let Some(observer) = &self.observer {
+            observer.sync_failed(&source);
+        }
         Failure::of("sync", &self.files.layout.segment(self.segment))(source)
     }
 

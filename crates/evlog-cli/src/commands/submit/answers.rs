@@ -5,6 +5,7 @@
 use super::input::Input;
 use crate::error::Verdict;
 use crate::json::ResultLine;
+use crate::metrics::Metrics;
 use crate::ui::Ui;
 use evlog::{AnswerOutcome, Log, LogError, Offered};
 use evlog_projection::Malformed;
@@ -50,11 +51,12 @@ pub(super) struct Answers<'a> {
     ui: &'a mut Ui,
     log: &'a OnceLock<Log>,
     tally: Tally,
+    metrics: &'a Metrics,
 }
 
 impl<'a> Answers<'a> {
-    pub(super) fn new(ui: &'a mut Ui, log: &'a OnceLock<Log>) -> Answers<'a> {
-        Answers { ui, log, tally: Tally::default() }
+    pub(super) fn new(ui: &'a mut Ui, log: &'a OnceLock<Log>, metrics: &'a Metrics) -> Answers<'a> {
+        Answers { ui, log, tally: Tally::default(), metrics }
     }
 
     /// Writes the results as they arrive; notifies the input if it cannot continue.
@@ -99,11 +101,13 @@ impl<'a> Answers<'a> {
             Decided::Offered(offered) => offered,
             Decided::Malformed(malformed) => {
                 self.tally.malformed += 1;
+                self.count(item.line, Tally::MALFORMED, None);
                 self.ui.json(&ResultLine::malformed(item.line, &malformed));
                 return Ok(());
             }
             Decided::NotTaken { run, code, message } => {
                 self.tally.refused += 1;
+                self.count(item.line, AnswerOutcome::Refused.word(), Some(code));
                 self.ui.json(&ResultLine::not_taken(item.line, &run, code, &message));
                 return Ok(());
             }
@@ -111,12 +115,28 @@ impl<'a> Answers<'a> {
         let Some(log) = self.log.get() else { unreachable!("what was offered was offered to a log") };
         let answer = log.wait(offered)?;
         self.tally.count(answer.outcome);
+        self.count(item.line, answer.outcome.word(), answer.error.as_ref().map(|error| error.code.as_str()));
         self.ui.json(&ResultLine::answered(item.line, &answer));
         Ok(())
     }
 }
 
+impl Answers<'_> {
+    /// Counts an answer. The code of a duplicate is that of its first answer, which counted it.
+    fn count(&self, line: u64, outcome: &'static str, code: Option<&str>) {
+        let code = code.filter(|_| outcome != AnswerOutcome::Duplicate.word());
+        tracing::debug!(target: "submit", line, outcome, code, "answered");
+        self.metrics.count(|figures| figures.answered(outcome, code));
+    }
+}
+
 impl Tally {
+    /// The word for a line that is no command.
+    const MALFORMED: &str = "malformed";
+
+    /// The words of all outcomes.
+    pub(super) const WORDS: [&str; 5] = ["accepted", "rejected", "refused", "duplicate", Tally::MALFORMED];
+
     fn count(&mut self, outcome: AnswerOutcome) {
         *match outcome {
             AnswerOutcome::Accepted => &mut self.accepted,

@@ -6,9 +6,11 @@
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::listener;
+use crate::metrics::Metrics;
 use crate::notes;
 use crate::ui::Ui;
 use evlog::check::live::{Live, Recorded};
+use evlog::clock::{Clock, SystemClock};
 use evlog::history::{KeyAdded, LOG_STREAM};
 use evlog::{LogError, View};
 use evlog_format::{kind, payload};
@@ -27,23 +29,38 @@ pub(super) struct Verifying<'c> {
     signed: String,
     said: String,
     findings: Vec<String>,
+    metrics: Metrics,
 }
 
 impl<'c> Verifying<'c> {
-    pub(super) fn new(context: &'c Context, contracts: &'c Contracts) -> Verifying<'c> {
+    pub(super) fn new(context: &'c Context, contracts: &'c Contracts, metrics: &Metrics) -> Verifying<'c> {
         let signed = "no checkpoint is recorded".to_owned();
         let live = Live::with_runs(contracts);
-        Verifying { context, live, judged: None, signed, said: String::new(), findings: Vec::new() }
+        let (said, findings, metrics) = (String::new(), Vec::new(), metrics.clone());
+        Verifying { context, live, judged: None, signed, said, findings, metrics }
     }
 
     /// Judges what was not judged yet. Returns whether nothing is wrong.
     pub(super) fn check(&mut self, view: &View) -> Result<bool, CommandError> {
-        while !listener::is_gone() && !self.live.go_on(view)? {}
+        while !listener::is_gone() && !self.live.go_on(view)? {
+            self.count(view);
+        }
         if self.findings.is_empty() {
             self.findings.extend_from_slice(self.live.findings());
             self.judge_note(view)?;
         }
+        self.count(view);
+        for finding in &self.findings {
+            tracing::error!(target: "verify", finding, "a finding");
+        }
         Ok(self.findings.is_empty())
+    }
+
+    /// Counts how far the log is verified. What a view shows is the log as this process knows it now.
+    pub(super) fn count(&self, view: &View) {
+        let (next, findings) = (self.live.next_seq(), self.findings.len().max(self.live.findings().len()));
+        let is_good = next >= view.next_seq() && findings == 0;
+        self.metrics.count(|figures| figures.verified(next, findings, is_good.then(|| SystemClock.now_ns())));
     }
 
     /// Says what is wrong.
