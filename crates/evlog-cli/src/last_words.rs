@@ -241,6 +241,7 @@ mod tests {
             ("checkpoint --key a.key", WRITING),
             ("policy set p.toml", WRITING),
             ("backup copy", FILES),
+            ("restore copy", FILES),
             ("key new example.com/a", FILES),
             ("prove --seq 1", READING),
             ("prove --seq 1 --out p", FILES),

@@ -62,7 +62,11 @@ pub(crate) struct ConformArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
-    let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
+    let plan = plan.map_err(|error| {
+        CommandError::listed(error.sentences())
+            .during("--plan, nothing was checked")
+            .hint("docs/plan.md describes plans")
+    })?;
     let open = |path: &PathBuf| {
         Bundle::open(path).map_err(|error| {
             let why = in_words(error.action, &error.source);
