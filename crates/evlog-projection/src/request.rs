@@ -108,8 +108,14 @@ impl Request {
     /// Reads a line of JSON.
     pub fn parse_line(line: &[u8]) -> Result<Request, Malformed> {
         // The line's own number comes with the answer, so only the column is said here.
-        let value = parse(line)
-            .map_err(|error| malformed("", format!("not JSON: column {}: {}", error.column, error.message)))?;
+        let value = parse(line).map_err(|error| {
+            // The words of the JSON library for a word that is none of JSON's.
+            let said = match error.message.as_str() {
+                "expected ident" | "expected value" => "expected a value, and text needs quotes",
+                other => other,
+            };
+            malformed("", format!("not JSON: column {}: {said}", error.column))
+        })?;
         match value {
             Value::Object(members) => Request::from_members(members),
             other => Err(malformed("", format!("expected an object, found {}", kind(&other)))),

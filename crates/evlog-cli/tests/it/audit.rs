@@ -112,7 +112,7 @@ fn rules_that_cannot_be_read_are_refused_with_their_place_and_no_verdict() {
     room.write("built_in.toml", "[[rule]]\nname = \"signed_in_time\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
     room.ends(2, &["audit", "--rules", "built_in.toml"]).says("built_in.toml:2:8: ").says("signed_in_time");
     room.write("no_contract.toml", &format!("{FOUR_EYES}contract = \"statsu\"\n"));
-    room.ends(2, &["audit", "--rules", "no_contract.toml"]).says("no_contract.toml:8:12: ").says("the name `statsu`");
+    room.ends(2, &["audit", "--rules", "no_contract.toml"]).says("no_contract.toml:8:12: ").says("found `statsu`");
     room.ends(0, &["audit", "--rules", "rules.toml", "--run", "nobod?"]);
     room.ends(1, &["audit", "--rules", "rules.toml", "--run", "nobody"]).says("no run `nobody`");
 }
@@ -210,7 +210,7 @@ fn a_selection_that_cannot_be_meant_is_refused() {
     room.ends(2, &["tail", "-n", "1", "--where", "payload.nothing=1"]).says("none of the 8 events");
     room.ends(0, &["tail", "-n", "1", "--where", "payload.cents!=1"]);
     for command in ["cat", "tail", "audit", "runs"] {
-        room.ends(2, &[command, "--contract", "statsu"]).says("no contract has the name `statsu`");
+        room.ends(2, &[command, "--contract", "statsu"]).says("--contract: expected one of").says("found `statsu`");
     }
     room.ends(2, &["cat", "--since", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
     room.ends(0, &["cat", "--since", "2026-10-25", "--tz", "-05:00"]);

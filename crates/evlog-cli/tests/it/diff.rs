@@ -59,7 +59,7 @@ fn without_a_difference_the_exit_code_is_0_and_what_cannot_be_compared_is_2() {
     assert_eq!(room.ends(0, &["diff", "4", "4"]).out, "");
     assert_eq!(room.ends(0, &["diff", "4", "4", "RUN_0001", "--json"]).out, "");
     room.ends(2, &["diff", "3", "4", "nobody"]).says("no run `nobody`");
-    room.ends(2, &["diff", "3", "4000"]).says("B 4000: there is no event with this seq");
+    room.ends(2, &["diff", "3", "4000"]).says("B 4000: expected the seq of a committed event, found a later one");
     room.ends(2, &["diff", "tomorrow", "4"]).says("A: expected a time such as");
     for usage in [&["diff"][..], &["diff", "3"], &["diff", "3", "4", "--at", "2"], &["diff", "a", "b", "--other", "x"]]
     {

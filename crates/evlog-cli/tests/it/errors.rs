@@ -343,7 +343,7 @@ fn timeless(line: &str) -> String {
     }
     let taken = line.split_once(" s").and_then(|(before, after)| Some((before.rsplit_once(' ')?, after)));
     match taken {
-        Some(((before, time), after)) if time.parse::<f32>().is_ok() => format!("{before} 0.1 s{after}"),
+        Some(((before, time), after)) if time.parse::<f32>().is_ok() => format!("{before} 1.2 s{after}"),
         _ => line.to_owned(),
     }
 }

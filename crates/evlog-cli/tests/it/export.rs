@@ -95,7 +95,7 @@ fn what_is_refused_leaves_nothing_behind() {
         (&["--out", "e", "--flatten", "status.created"], "--flatten: expected --format parquet, found csv"),
         (&["--out", "-", "--by-day"], "--by-day: expected a directory"),
         (&["--out", "-", "--json"], "--json: expected a file"),
-        (&["--out", "e", "--at", "1000"], "--at 1000: there is no event with this seq"),
+        (&["--out", "e", "--at", "1000"], "--at 1000: expected the seq of a committed event, found a later one"),
         (&["--out", "e", "--from", "1000"], "--from 1000: expected at most "),
         (&["--out", "e", "--at", "5", "--from", "7"], "--from 7: expected at most 6, the seq of the next event"),
         (&["--out", "none/e"], "could not write `none/e`"),

@@ -154,7 +154,7 @@ fn where_there_is_no_log_the_one_that_is_near_is_named() {
     assert!(said.contains("there is a log at `.`: `--log .` names it"), "{said}");
     room.ends(2, &["--log", ".", "runs"]).says("there is a log at `./evlog`: `--log ./evlog` names it");
     let elsewhere = Room::new().ends(2, &["runs"]);
-    elsewhere.says("`evlog init` makes a new one");
+    elsewhere.says("`evlog init` makes one");
 }
 
 #[test]

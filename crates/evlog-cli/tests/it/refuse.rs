@@ -76,7 +76,7 @@ fn a_run_that_is_not_there_is_a_no() {
 #[test]
 fn an_earlier_seq_must_be_there() {
     let room = Room::with_batch();
-    room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: there is no event with this seq");
+    room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: expected the seq of a committed event, found a later one");
     room.ends(2, &["runs", "--contract", "x"]).says(
         "expected one of `status`, `story`, `pipeline`, `machine`, `custom`, or the name in the contract file of a run, found `x`",
     );

@@ -91,7 +91,7 @@ fn a_run_that_cannot_be_resumed_is_refused_and_nothing_is_touched() {
         .says("`evlog runs` lists the runs");
     room.ends(2, &["run", "--resume", "other", "plan.toml"]).says("found one of contract `status`");
     room.ends(2, &["run", "--resume", "r", "--out", "elsewhere"])
-        .says("the plan is missing")
+        .says("the plan of run `r` is not known")
         .says("add the same `--out DIR`");
     room.ends(2, &["run", "--resume", "r", "plan.toml", "--out", "elsewhere"]).says("expected its bundle in");
     room.write("plan.toml", &plan.replace("echo done", "echo undone"));

@@ -388,7 +388,8 @@ fn every_command_says_that_a_seq_within_a_commit_shows_the_log_before_that_commi
     }
     // A policy judges the whole commit, so any of its events can be used here.
     assert!(!room.ends(0, &["policy", "show", "--at", "3"]).err.contains("within"));
-    room.ends(2, &["policy", "show", "--at", "99"]).says("--at 99: there is no event with this seq");
+    room.ends(2, &["policy", "show", "--at", "99"])
+        .says("--at 99: expected the seq of a committed event, found a later one");
 }
 
 #[test]

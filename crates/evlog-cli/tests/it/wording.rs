@@ -55,7 +55,7 @@ fn a_place_without_a_log_is_named_by_what_is_there() {
     says(
         &room,
         (2, "runs --log missing"),
-        &["no log at `missing`: no such directory", "`evlog init --log missing` makes a new one"],
+        &["no log at `missing`: no such directory", "`evlog init --log missing` makes one"],
     );
     says(&room, (2, "runs --log plan.toml"), &["no log at `plan.toml`: expected a directory, found a file"]);
     says(&room, (2, "submit --log plan.toml"), &["no log at `plan.toml`: expected a directory, found a file"]);
@@ -70,7 +70,7 @@ fn a_day_that_the_calendar_does_not_have_and_a_seq_beyond_the_end_are_named() {
     }
     says(&room, (2, "runs --at 2026-13-01"), &["there is no day 2026-13-01"]);
     for typed in ["runs --at 99", "diff 1 99"] {
-        says(&room, (2, typed), &["there is no event with this seq; the last one is seq 54"]);
+        says(&room, (2, typed), &["the last event is seq 54"]);
     }
 }
 
@@ -124,7 +124,7 @@ fn a_missing_file_is_named_with_its_option_and_without_numbers_of_the_system() {
             "checkpoint: could not read `missing.note`: there is no such file",
         ),
         ("check-proof missing --checkpoint n --key log.pub", "proof: could not read `missing`: there is no such file"),
-        ("run missing.toml", "missing.toml: could not be read: there is no such file"),
+        ("run missing.toml", "there is no plan `missing.toml`; nothing was started"),
         ("conform missing", "no bundle at `missing`: there is no such file or directory"),
         ("conform runs/old --pipeline missing.toml", "could not be read: there is no such file"),
     ] {

@@ -327,7 +327,7 @@ fn a_stage_past_its_limit_is_ended_and_says_so() {
         20,
         &["one failed fail_closed one_broken"],
     );
-    let reported = "the time limit of 200ms has passed; the process group was ended";
+    let reported = "the `time_limit` of 200ms has passed; the process group was ended";
     assert!(room.text("logs/one.log").ends_with(&format!("evlog: {reported}\n")), "{}", room.text("logs/one.log"));
     assert!(left.reported.contains(&format!("note one {reported}")));
 }
