@@ -2,6 +2,8 @@
 //! are in `crates/evlog-cli/tests/it`.
 
 #[cfg(test)]
+mod bucket_model;
+#[cfg(test)]
 mod bundles;
 #[cfg(test)]
 mod check;
