@@ -137,9 +137,10 @@ fn the_corpus_holds_the_seeds_that_the_golden_logs_make() {
     }
 }
 
-/// One test for all, so that each target's cases are the same in every run and memory is counted for one alone.
+/// One test runs all targets. So each target gets the same cases in every run, and no other test allocates memory while a target
+/// is measured.
 #[test]
-fn what_must_hold_of_any_bytes_holds_over_the_corpus_and_changed_inputs() {
+fn every_decoder_passes_its_checks_on_the_corpus_and_on_changed_inputs() {
     for target in TARGETS {
         if let Err(said) = try_all(&target, &inputs(target.name), target.cases * times()) {
             panic!("{said}");

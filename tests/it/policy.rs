@@ -96,7 +96,7 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
             "custom/note",
             by("mallory")(sync, 0),
             None,
-            "actor: expected one of the form `user:*` or `operator`, found `mallory`".to_owned(),
+            "actor: expected a name of the form `user:*` or `operator`, found `mallory`".to_owned(),
         ),
         (
             "custom/executed",

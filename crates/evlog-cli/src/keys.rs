@@ -113,11 +113,16 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     // Only a private key needs strict permissions: everybody may read a public key.
     let key = SignerKey::parse(text.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
+        let then = match algorithm {
+            Algorithm::Note => {
+                "sign once with `--new-name`, and give the new public key to everybody who checks the log"
+            }
+            Algorithm::Cosignature => "give the new public key to everybody whose policy names this witness",
+        };
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
-        return Err(CommandError::user(message).hint(format!(
-            "if no one else has read it, run `chmod 600 {}`; otherwise create a new key with `evlog key new`",
-            quoted(&shown.to_string())
-        )));
+        return Err(CommandError::user(message)
+            .hint(format!("if nobody else can have read it: `chmod 600 {}`", quoted(&shown.to_string())))
+            .hint(format!("otherwise make a key with another name: `evlog key new NAME`; {then}")));
     }
     if key.verifier().algorithm() == algorithm {
         return Ok(key);

@@ -32,6 +32,9 @@ impl<T> Attempt<T> {
         match opened {
             Ok(opened) => Ok(Attempt::Done(opened)),
             Err(error @ LogError::Open(OpenError::Locked { .. })) => Ok(Attempt::Locked(error.into())),
+            Err(error @ LogError::Open(OpenError::Refused(_))) => {
+                Err(CommandError::from(error).hint("nothing was recorded"))
+            }
             Err(error) => Err(error.into()),
         }
     }

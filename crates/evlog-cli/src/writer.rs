@@ -14,10 +14,10 @@ const LOOKS: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// A writer has the log open; or none that was seen to close it.
+    /// A writer has the log open, or at least no writer was seen to close it.
     Open,
     Closed,
-    /// It did not close the log, and there is none.
+    /// The last writer did not close the log, and no writer has it open.
     Gone,
 }
 

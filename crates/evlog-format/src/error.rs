@@ -120,7 +120,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Flaw::Checksum { expected, found } => {
-                write!(f, "a checksum that does not match (expected {expected:08x}, found {found:08x})")
+                write!(f, "a checksum of {found:08x} in place of {expected:08x}")
             }
             Flaw::Length { of, max, found } => write!(f, "length of {of}: expected at most {max}, found {found}"),
             Flaw::Empty { of } => write!(f, "{of}: expected at least one, found none"),

@@ -99,7 +99,7 @@ impl fmt::Display for HeaderError {
             HeaderError::Version { found } if found < FORMAT_VERSION => write!(
                 f,
                 "format version {found} was written by a pre-release of evlog: expected {FORMAT_VERSION}; read the log \
-                 with the program that wrote it, and make a new one"
+                 with the program that wrote it, and make a new log with this one"
             ),
             HeaderError::Version { found } => write!(
                 f,

@@ -181,7 +181,7 @@ impl fmt::Display for RunError {
             RunError::Locked { run, path, holder } => {
                 write!(
                     f,
-                    "run `{run}` is locked by `{}` (holder: {holder}); nothing of the run was touched",
+                    "run `{run}` is locked: `{}` names the holder as {holder}; nothing of the run was touched",
                     path.display()
                 )
             }

@@ -352,7 +352,7 @@ fn holder(lock: &Path) -> String {
     let pid = text.strip_prefix("pid=").and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0).and_then(Pid::from_raw);
     match pid.map(test_kill_process) {
         Some(Err(Errno::SRCH)) => format!("{text}{NOT_RUNNING}"),
-        Some(_) => format!("{text}, a process with this number runs here"),
+        Some(_) => format!("{text}, and a process with this number runs here"),
         None => text,
     }
 }
@@ -385,7 +385,7 @@ mod tests {
         let claim = take(room.path(), "r").unwrap();
         match take(room.path(), "r") {
             Err(RunError::Locked { holder, .. }) => {
-                assert_eq!(holder, format!("pid={}, a process with this number runs here", std::process::id()));
+                assert_eq!(holder, format!("pid={}, and a process with this number runs here", std::process::id()));
             }
             other => panic!("expected a held lock, found {other:?}"),
         }

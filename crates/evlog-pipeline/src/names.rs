@@ -1,12 +1,12 @@
 //! Finds dates and times in the names of artifacts: such paths would differ from one run to the next (pipeline.md 4.9).
 //!
-//! Reading A-24: only delimited tokens count. Their month and day must exist, and a token within a UUID does not count.
+//! How evlog reads the specification: only delimited tokens count. Their month and day must exist, and a token within a UUID does not count.
 
 /// Where names may have times: scratch files, which are never compared.
 const SCRATCH: &str = "logs/scratch/";
 
-/// The part of a path that looks like a date or a time, if there is one: `2026-01-31`, `20260131`, either followed by
-/// `T` and a time.
+/// The date in a path, if there is one: `2026-01-31` or `20260131`, alone or followed by `T` and a time. Only the date is
+/// returned.
 pub fn time_in(path: &str) -> Option<&str> {
     if path.starts_with(SCRATCH) {
         return None;
@@ -38,7 +38,7 @@ fn digits(text: &[u8], from: usize, len: usize) -> Option<u32> {
     part.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
 }
 
-/// Length of a date at the start of the text that ends there or goes on with a time.
+/// Length of the date at the start of the text. After the date, the token must end or a time must follow.
 fn date_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     digits(bytes, 0, 4)?;

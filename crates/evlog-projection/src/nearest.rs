@@ -10,7 +10,7 @@ pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     let most = (typed.len() / 3).max(1).min(typed.len().saturating_sub(1));
     let near = known.into_iter().filter_map(|name| {
         let letters: Vec<char> = name.to_lowercase().chars().collect();
-        // More letters than this cannot be missing: most names need no table.
+        // If the lengths differ by more, the distance is greater, too. So for most names it need not be computed.
         let is_possible = letters.len().abs_diff(typed.len()) <= most;
         let distance = is_possible.then(|| distance(&typed, &letters)).filter(|distance| *distance <= most)?;
         Some((distance, name))
@@ -18,7 +18,7 @@ pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     near.min().map(|(_, name)| name)
 }
 
-/// The question that asks for it.
+/// The question "did you mean …?" with the nearest known name, if one is near.
 pub fn meant<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     nearest(typed, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -184,7 +184,8 @@ pub(crate) fn regex(text: &str) -> Result<Regex, String> {
         let error = error.to_string();
         let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
         format!(
-            "expected a regular expression, found `{}`: {last}; write `\\` before a character that means itself",
+            "expected a regular expression, found `{}`: {last}; to look for such a character itself, write `\\` before it, and \
+             quote the value for the shell",
             quoted(text)
         )
     })

@@ -263,7 +263,7 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
             continue;
         }
         if claimed == Claim::HeldByReaders {
-            // The readers that hold the lock hold no lock on the copy, which we lock before it gets its name.
+            // We make a copy, lock it, and give it the file's name. No reader holds the lock of the copy.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
             segment.file = files.remake(last, segment.file.as_ref(), len)?;
         }
@@ -334,7 +334,7 @@ fn recover(
     let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
         let floor = floor.max(scan.floor);
-        let expected = format!("whole commits up to position {floor}, up to which all was synced");
+        let expected = format!("whole commits up to position {floor}, because all before it was synced");
         return Err(refusal(verdict, scan.end, &path, expected, scan.reason).into());
     }
     sealed.complete(&files, entries)?;

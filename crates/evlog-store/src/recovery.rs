@@ -296,15 +296,16 @@ This page is generated from the table in `crates/evlog-store/src/recovery.rs`; a
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
 If a log was closed cleanly, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
-is scanned. A reader does the same. So in a last segment that was closed cleanly, as in every sealed one, a wrong number in a stream (V-17) is
-reported by commands that read this stream and by `evlog verify`, and not by others. In all other cases the last segment is scanned from the start,
-frame by frame, up to the first byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly one row.
+is scanned. A reader does the same. So in such a segment, and in every sealed segment, opening does not check the numbers
+of events within their streams. A wrong number (V-17) is found by commands that read the stream, and by `evlog verify`. In all other cases the last
+segment is scanned from the start, frame by frame, up to the first byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly one row.
 
 Opening also compares the header of the last segment: its log id and segment size limit with those of the first segment (rule F-12), and its
 first seq with the last commit at the end of the segment before it (rule F-16). If one differs, the log is refused as `tampered`. If the
-first header cannot be read, or no commit is found at that end, that part is not checked; `evlog verify` reads every segment.
+header of the first segment cannot be read, log id and limit are not compared. If no commit is found at the end of the segment before, the first
+seq is not compared. `evlog verify` reads every segment.
 
-Opening compares the length of each sealed segment with the place where the next one begins. Nothing of it is read. If one is too short, the log
+Opening compares the length of each sealed segment with the place where the next one begins. Nothing in a sealed segment is read. If one is too short, the log
 is refused as `truncated`; if one is too long, as `damaged` (V-14, V-16). A reader shows what is before such a segment, and reports it.
 
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other

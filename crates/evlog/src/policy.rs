@@ -118,8 +118,8 @@ impl Policy {
         let is_of_a_form = self.actors.is_empty() || self.actors.iter().any(|form| fits(form, actor));
         (!is_of_a_form).then(|| {
             let forms: Vec<String> = self.actors.iter().take(FORMS_SHOWN).map(|form| format!("`{form}`")).collect();
-            let more = if self.actors.len() > FORMS_SHOWN { " or another of the policy" } else { "" };
-            let message = format!("actor: expected one of the form {}{more}, found `{actor}`", forms.join(" or "));
+            let more = if self.actors.len() > FORMS_SHOWN { " or another form of the policy" } else { "" };
+            let message = format!("actor: expected a name of the form {}{more}, found `{actor}`", forms.join(" or "));
             Breach { code: "POLICY_ACTOR", message }
         })
     }
@@ -136,8 +136,8 @@ impl Policy {
             let since = to_rfc3339(since_ns);
             let found = match signed_ns {
                 _ if age > 0 => format!("none since {since}"),
-                Some(_) => format!("one of {since}, ahead of the clock"),
-                None => format!("none since the policy, set at {since}, ahead of the clock"),
+                Some(_) => format!("one signed at {since}, which is later than now"),
+                None => format!("none, and a policy that was set at {since}, which is later than now"),
             };
             let max = to_span(max);
             let message =

@@ -116,7 +116,7 @@ fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, C
     let holding = inspection.segment_of(position);
     holding.filter(|segment| position.0 < segment.position.0 + segment.len.max(1)).ok_or_else(|| {
         let end = inspection.segments().last().map_or(0, |last| last.position.0 + last.len);
-        let message = format!("no byte at position {position}: expected one before {end}, in a segment that is there");
+        let message = format!("no byte at position {position}: expected a position before {end} that a segment holds");
         CommandError::user(message).hint("`evlog inspect` lists the segments")
     })
 }

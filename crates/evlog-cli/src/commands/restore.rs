@@ -82,6 +82,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RestoreArgs) -> Result<
             }
             return Ok(refuse(ui, context, args, None, &found));
         }
+        Err(OpenError::NoLog { path }) => return Err(no_copy(&path)),
         Err(error) => return Err(LogError::from(error).into()),
     };
     let (mut found, _) = judge(ui, &args.from, &any, &made)?;
@@ -106,9 +107,16 @@ fn check_free(to: &Path) -> Result<(), CommandError> {
     }
 }
 
+fn no_copy(from: &Path) -> CommandError {
+    let place = format!("`{}`", from.display());
+    CommandError::unlike(&place, "a copy of a log, a directory with segments in it", "none")
+        .worded(format!("there is no copy of a log in {place}; nothing was restored"))
+        .hint("SRC is the directory that `evlog backup DIR` wrote, or another complete copy of a log")
+}
+
 fn taken(to: &Path) -> CommandError {
-    CommandError::unlike(format!("`{}`", to.display()), "nothing, or an empty directory", "something else")
-        .hint("a restore replaces nothing: move away what is there, or name another place with `--log PATH`")
+    CommandError::unlike(format!("`{}`", to.display()), "nothing, or an empty directory", "a log or other files")
+        .hint("nothing was restored, because a restore replaces nothing: move away what is there, or name another place with `--log PATH`")
 }
 
 fn name(any: &Arc<dyn Fs>, made: &Path, to: &Path) -> Result<(), CommandError> {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 const DRAWINGS: u8 = 20;
 
 /// Standard error as a terminal whose errors are ignored: the drawing library would panic at an error. A drawing is
-/// gathered here, and written at once.
+/// collected here, and then written with one call.
 #[derive(Debug, Default)]
 struct Screen(Mutex<String>);
 

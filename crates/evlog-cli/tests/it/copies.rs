@@ -96,9 +96,9 @@ fn what_is_no_older_copy_of_the_log_is_refused_and_not_changed() {
     grow(&room, "other", 3);
     refused(&room, "other", "another header");
     fs::create_dir(room.path("empty")).unwrap();
-    refused(&room, "empty", "found no log");
+    refused(&room, "empty", "found something else");
     room.write("file", "");
-    room.ends(2, &["backup", "file"]).says("found no log");
+    room.ends(2, &["backup", "file"]).says("found something else");
     assert_eq!(fs::read(room.path("file")).unwrap(), b"");
     // A fork: both go on.
     grow(&room, "forked", 1);
@@ -181,7 +181,7 @@ fn a_restore_replaces_nothing_and_a_copy_that_is_not_clean_leaves_nothing() {
     let before = content(&room.path("evlog"));
     room.ends(2, &["restore", "copy"]).says("evlog`: expected nothing, or an empty directory");
     assert_eq!(content(&room.path("evlog")), before);
-    room.ends(2, &["--log", "new", "restore", "none"]).says("no log");
+    room.ends(2, &["--log", "new", "restore", "none"]).says("there is no copy of a log in `none`");
     room.ends(2, &["--log", "copy/new", "restore", "copy"]).says("expected a place outside the log");
     let segments = files_below(&room.path("copy/segments"));
     let good = fs::read(&segments[1]).unwrap();

@@ -235,7 +235,7 @@ const VARIANTS: [(&str, &[Row]); 3] = [
         &[
             ("RunId", Err(PARSER)),
             ("Secrets", Err("the command looks first, and says that the plan is refused")),
-            ("Locked", Ok("run `locked` is locked by")),
+            ("Locked", Ok("run `locked` is locked:")),
             ("BundleExists", Ok("there is a bundle already in")),
             ("UnknownRun", Ok("no run `nobody` in log `./evlog`")),
             ("OtherContract", Ok("expected a run of contract `pipeline`, found one of contract `status`")),

@@ -178,7 +178,7 @@ fn of_two_processes_that_start_one_run_together_one_works_and_the_other_touches_
         let first = start();
         sleep(moment(round, 10_000));
         let other = one_of([first, start()]);
-        locked += u64::from(other.err.contains("is locked by"));
+        locked += u64::from(other.err.contains("is locked: "));
         assert_eq!(ran(&room), ["make", "work", "last"], "{other:?}");
         assert_proved(&room);
     }
@@ -211,7 +211,7 @@ fn a_lock_that_a_crash_left_is_set_aside_by_force_alone_and_that_is_recorded() {
     fs::write(&lock, "pid=2147483646\n").unwrap();
     let refused = room.ends(20, &["run", "--resume", "r"]);
     refused
-        .says("run `r` is locked by")
+        .says("run `r` is locked: ")
         .says("pid=2147483646, no such process here")
         .says("--force-run-lock` sets it aside");
     assert_eq!(fs::read(&lock).unwrap(), b"pid=2147483646\n");

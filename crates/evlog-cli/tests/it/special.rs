@@ -105,7 +105,7 @@ fn t13_what_is_no_regular_file_in_the_place_of_a_lock_is_set_aside_unrecorded_an
         put(special, &room.path("runs/.locks/r.lock"));
         // The name that an earlier evlog gave to a file that it set aside.
         put(special, &room.path("runs/.locks/r.lock.stale.0001"));
-        ends(&room, 20, &["run", "--resume", "r", "plan.toml"]).says("is locked by");
+        ends(&room, 20, &["run", "--resume", "r", "plan.toml"]).says("is locked: ");
         let done = ends(&room, 0, &["run", "--resume", "r", "plan.toml", "--force-run-lock"]);
         done.says("what was in the place of the lock was no regular file; it is kept in").says(".aside");
         assert!(!room.ends(0, &["cat", "--run", "r"]).out.contains("lock_forced"));

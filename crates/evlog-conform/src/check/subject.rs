@@ -144,7 +144,7 @@ fn report_paths(bundle: &Bundle) -> Vec<String> {
     bundle.paths().filter(is_report).map(str::to_owned).collect()
 }
 
-/// The documents that two executions must have in common.
+/// The documents that must be equal in two executions.
 fn comparable(bundle: &Bundle) -> Result<Vec<Document>, FileError> {
     let mut paths = vec![MANIFEST.to_owned(), HEALTH.to_owned()];
     paths.extend(report_paths(bundle));

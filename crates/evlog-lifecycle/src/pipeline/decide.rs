@@ -100,7 +100,7 @@ fn known(brought: &Known, name: &str) -> Judged<Arc<Definition>> {
     let known: Vec<&str> = NAMES.into_iter().chain(brought.keys().map(String::as_str)).collect();
     let message = || {
         let (known, found) = (known.join(", "), quoted(name));
-        format!("expected a definition, or the name of a built-in or brought one ({known}), found `{found}`")
+        format!("expected a definition, or the name of one that is known ({known}), found `{found}`")
     };
     built_in(name).map_or_else(|| refuse("UNKNOWN_PIPELINE", message()), Ok)
 }

@@ -202,7 +202,12 @@ impl Diagnostic {
 /// and the status that is nearest to the requested one.
 pub(crate) fn undefined_answer(from: Option<RunStatus>, requested: &str) -> String {
     let message = undefined_message(from, requested);
-    let Some(from) = from else { return message };
+    let Some(from) = from else {
+        return format!(
+            "expected a known run, found none, which cannot become `{}`; a `create` must come first",
+            quoted(requested)
+        );
+    };
     let question = match RunStatus::from_word(requested) {
         Some(_) => None,
         None => meant(requested, RunStatus::ALL.map(RunStatus::word)),

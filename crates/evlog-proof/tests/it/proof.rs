@@ -8,7 +8,7 @@ use evlog_proof::{FileError, ProofFile};
 use evlog_verify::proof::ProofError;
 use proptest::prelude::*;
 
-/// Whether the file proves the log's commit, or its beginning of `old` bytes.
+/// Whether the file proves that a commit is in the log, or that the first `old` bytes are the beginning of the log.
 fn holds(file: &[u8], log: &Log, old: usize) -> bool {
     let (newer, older) = (log.checkpoint(log.bytes.len()), log.checkpoint(old));
     ProofFile::parse(file)
@@ -90,7 +90,7 @@ fn a_proof_for_another_log_size_or_commit_says_so() {
     assert!(matches!(proof.check_inclusion(&other), Err(FileError::Proof(ProofError::Value { .. }))));
     assert!(matches!(proof.check_consistency(&checkpoint, &checkpoint), Err(FileError::Kind { .. })));
     assert!(matches!(mine.consistency(96).check_inclusion(&checkpoint), Err(FileError::Kind { .. })));
-    // Real bytes of the log that are no frame, or half of one: the file claims more than they show.
+    // These bytes are in the log, but they are not one whole frame. So the file's claim about a commit is false.
     let ProofFile::Inclusion { log_id, size, frame, first_seq, events, .. } = proof.clone() else { unreachable!() };
     for frame in [frame.start..frame.end - 1, frame.start + 1..frame.end, 0..96] {
         let mut wrong = Log { bytes: mine.bytes.clone(), frames: vec![(frame.clone(), first_seq)] };
@@ -134,7 +134,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_user_may_write_cannot_hold_a_frame() {
+fn text_that_a_user_supplies_cannot_contain_a_frame() {
     // Rule E-13. A frame's fourth byte is the highest of its length, which is at most 16 MiB.
     assert!(FRAME_BODY_LEN_MAX.to_le_bytes()[3] <= 1);
     let (frame, _) = log(&[5]).frames[0].clone();

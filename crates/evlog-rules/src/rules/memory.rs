@@ -17,7 +17,7 @@ const TIMES_MAX: usize = 1_000;
 pub(super) struct Mark {
     pub(super) seq: Seq,
     pub(super) time_ns: i128,
-    /// Whether the caller's selection means the event.
+    /// Whether the caller's selection includes the event.
     pub(super) is_selected: bool,
     /// The values of the rule's `same`; `None` if the event lacks one of them.
     same: Option<String>,
@@ -65,8 +65,8 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
 }
 
 /// The latest of the earlier events with the same values of `same`. It holds the event with the latest time, and the event
-/// with the latest time among those whose `different` has another value. A later event cannot have the same value as both, so
-/// the latest event that differs from it is one of the two. Times can go back, so the event with the latest time is not always
+/// with the latest time among those whose `different` has another value. A later event differs from at least one of these two,
+/// so the latest event that differs from it is one of them. Times can go back, so the event with the latest time is not always
 /// the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Latest {

@@ -28,7 +28,7 @@ impl Last {
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
             (Action::Refuse(verdict), None) => {
                 let by = self.claimed.as_ref().filter(|(size, _)| *size == floor);
-                let by = by.map_or("up to which all was synced".to_string(), |(_, note)| {
+                let by = by.map_or("because all before it was synced".to_string(), |(_, note)| {
                     format!("which `{}` covers", note.display())
                 });
                 let expected = format!("whole commits up to position {floor}, {by}");

@@ -113,7 +113,7 @@ impl Builder {
         self.put(&header.encode());
     }
 
-    /// Bytes at the end of the last segment, as they are.
+    /// Appends these bytes to the last segment, unchanged.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.files.last_mut().unwrap().bytes.extend_from_slice(bytes);
         self.tree.update(bytes);

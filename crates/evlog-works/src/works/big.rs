@@ -11,11 +11,11 @@ use crate::watch::{Watch, step};
 use std::path::Path;
 use std::time::Instant;
 
-/// Events of a stream.
+/// The number of events in a stream.
 const STREAM: usize = 100;
-/// Streams that grow at the same time, where not all do.
+/// How many streams grow at the same time, in the layouts in which not all of them do.
 const AT_ONCE: usize = 1000;
-/// Events of the small log that opening the big one is compared with.
+/// The number of events in the small log. The time to open the big log is compared with the time to open this one.
 const SMALL: usize = 100_000;
 
 /// Does those works of this file that are requested.

@@ -38,10 +38,8 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
             let runs = args.out.join("runs");
-            let message = format!(
-                "the plan of run `{run}` is not known: expected PLAN.toml, as `{}` does not name it",
-                runs.display()
-            );
+            let message =
+                format!("the place of the plan of run `{run}` is not known: `{}` has no note of it", runs.display());
             Err(CommandError::user(message)
                 .hint("give the plan that it was started with, besides `--resume`")
                 .hint("if it was started with `--out DIR`, add the same `--out DIR`"))
@@ -216,7 +214,7 @@ fn locked(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
     match lock_state(&args.out, run) {
         LockState::Left => vec![format!("the process that held the lock has ended; {forced}")],
         LockState::Free | LockState::Held => vec![
-            "if that process is `evlog run` of this run (`ps -p NUMBER`), wait until it ends".to_owned(),
+            "if that process is `evlog run` of this run (`ps -o args= -p PID` shows it), wait until it ends".to_owned(),
             format!("if it is another program, a crash left the lock: {forced}"),
         ],
     }

@@ -200,12 +200,14 @@ impl<'u> Watch<'u> {
 
     /// Shows the last lines that a failed stage printed.
     fn last_words(&mut self, stage: &str) {
-        for line in std::mem::take(&mut self.tail) {
+        let lines = std::mem::take(&mut self.tail);
+        let has_printed = !lines.is_empty();
+        for line in lines {
             self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
-        // A stage that never began has no log, and one whose program could not be started printed nothing.
+        // A stage that never began has no log. The log of a program that could not be started holds only what the note says.
         let log = self.bundle.join(format!("logs/{stage}.log"));
-        if log.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+        if has_printed && log.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
             self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));
         }
     }

@@ -68,6 +68,9 @@ impl<'a> Answers<'a> {
             let _gone = input.send(Input::AnswersEnded);
         } else {
             self.ui.talk(format_args!("{}", self.tally));
+            if let Some(hint) = self.tally.hint() {
+                self.ui.advise(hint);
+            }
         }
         Written { tally: self.tally, failed }
     }
@@ -144,6 +147,12 @@ impl Tally {
             AnswerOutcome::Refused => &mut self.refused,
             AnswerOutcome::Duplicate => &mut self.duplicate,
         } += 1;
+    }
+
+    /// What to send again, if some lines are recorded and others are not.
+    fn hint(self) -> Option<&'static str> {
+        let is_mixed = self.accepted > 0 && self.rejected + self.refused + self.malformed > 0;
+        is_mixed.then_some("the accepted lines are recorded: correct the others, and submit only those")
     }
 
     pub(super) fn verdict(self) -> Verdict {
