@@ -49,7 +49,8 @@ pub struct Head {
 }
 
 impl Head {
-    pub(crate) fn encode(&self) -> [u8; HEAD_LEN] {
+    /// The bytes of `HEAD`.
+    pub fn encode(&self) -> [u8; HEAD_LEN] {
         let flags = if self.sync_failed { SYNC_FAILED } else { u32::from(self.closed) * CLOSED };
         let mut out = [0u8; HEAD_LEN];
         out[..VERSION_AT].copy_from_slice(&MAGIC);
