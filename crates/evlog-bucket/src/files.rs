@@ -1,12 +1,18 @@
 //! The open files of a bucket.
 
-use crate::bucket_fs::{BucketFs, HEAD_ID, lock, segment_id};
+use crate::bucket::{Bucket, lock};
 use evlog_format::Position;
 use evlog_store::fs::{Claim, File, FileId, Watch};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+pub(crate) fn segment_id(position: Position) -> FileId {
+    FileId(1, position.0)
+}
+
+pub(crate) const HEAD_ID: FileId = FileId(4, 0);
 
 fn copy(bytes: &[u8], buf: &mut [u8], offset: u64) -> usize {
     let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -58,11 +64,11 @@ impl File for Bytes {
 
 /// `HEAD` for a writer. Its bytes follow from the groups, so what a writer notes there is not kept.
 #[derive(Debug)]
-pub(crate) struct HeadFile(pub(crate) BucketFs);
+pub(crate) struct HeadFile(pub(crate) Arc<Bucket>);
 
 impl HeadFile {
     fn bytes(&self) -> Vec<u8> {
-        lock(&self.0.inner.state).journal.head().map_or(Vec::new(), |head| head.encode().to_vec())
+        self.0.state().journal.head().map_or(Vec::new(), |head| head.encode().to_vec())
     }
 }
 
@@ -99,7 +105,7 @@ impl File for HeadFile {
 /// A segment: a part of the log's bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentFile {
-    pub(crate) fs: BucketFs,
+    pub(crate) bucket: Arc<Bucket>,
     pub(crate) segment: Position,
     /// The session that opened it for writing.
     pub(crate) session: Option<u64>,
@@ -107,8 +113,8 @@ pub(crate) struct SegmentFile {
 
 impl SegmentFile {
     fn end(&self) -> io::Result<Position> {
-        let end = lock(&self.fs.inner.state).segment_end(self.segment, self.session);
-        let end = end.or_else(|| lock(&self.fs.inner.state).journal.segment_end(self.segment));
+        let end = self.bucket.state().segment_end(self.segment, self.session);
+        let end = end.or_else(|| self.bucket.state().journal.segment_end(self.segment));
         end.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "this segment was never committed"))
     }
 
@@ -126,28 +132,27 @@ impl File for SegmentFile {
         if buf.is_empty() {
             return Ok(0);
         }
-        let inner = &self.fs.inner;
+        let bucket = &self.bucket;
         let place = {
-            let state = lock(&inner.state);
+            let state = bucket.state();
             if let Some(bytes) = state.collected(self.session, from) {
                 return Ok(copy(bytes, buf, 0));
             }
             state.journal.at(from)
         };
         let Some(place) = place else { return Ok(0) };
-        let bytes = match &place.bytes {
-            Some(bytes) => Arc::clone(bytes),
-            None => {
-                let bytes = place.fetch(inner.store.as_ref())?;
-                lock(&inner.state).journal.keep(place.number, Arc::clone(&bytes), inner.options.cache);
-                bytes
-            }
+        let bytes = if let Some(bytes) = &place.bytes {
+            Arc::clone(bytes)
+        } else {
+            let bytes = place.fetch(bucket.store.as_ref())?;
+            bucket.state().journal.keep(place.number, Arc::clone(&bytes), bucket.options.cache);
+            bytes
         };
         Ok(copy(&bytes, buf, from.0 - place.position.0))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.fs.append(self.session()?, Position(self.segment.0.saturating_add(offset)), bytes)
+        self.bucket.append(self.session()?, Position(self.segment.0.saturating_add(offset)), bytes)
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -163,7 +168,7 @@ impl File for SegmentFile {
 
     fn sync_data(&self) -> io::Result<()> {
         // COMMIT POINT: when the group is created.
-        self.session.map_or(Ok(()), |session| self.fs.commit(session))
+        self.session.map_or(Ok(()), |session| self.bucket.commit(session))
     }
 
     fn id(&self) -> io::Result<FileId> {
@@ -225,7 +230,7 @@ impl Draft {
 /// A draft that is open. If the draft becomes a segment, this is the segment.
 #[derive(Debug)]
 pub(crate) struct DraftFile {
-    pub(crate) fs: BucketFs,
+    pub(crate) bucket: Arc<Bucket>,
     pub(crate) draft: Arc<Draft>,
 }
 
@@ -233,7 +238,7 @@ impl DraftFile {
     fn segment(&self) -> Option<SegmentFile> {
         match *lock(&self.draft.content) {
             Content::Segment(segment, session) => {
-                Some(SegmentFile { fs: self.fs.clone(), segment, session: Some(session) })
+                Some(SegmentFile { bucket: Arc::clone(&self.bucket), segment, session: Some(session) })
             }
             Content::Bytes(_) => None,
         }
@@ -309,21 +314,21 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Asks for the next group again and again. While a watch exists, nothing else asks.
 #[derive(Debug)]
 pub(crate) struct PollWatch {
-    fs: BucketFs,
+    bucket: Arc<Bucket>,
     next: Instant,
     pause: Duration,
 }
 
 impl PollWatch {
-    pub(crate) fn new(fs: BucketFs) -> PollWatch {
-        fs.inner.watches.fetch_add(1, Ordering::AcqRel);
-        PollWatch { fs, next: Instant::now(), pause: PAUSE_MIN }
+    pub(crate) fn new(bucket: Arc<Bucket>) -> PollWatch {
+        bucket.watches.fetch_add(1, Ordering::AcqRel);
+        PollWatch { bucket, next: Instant::now(), pause: PAUSE_MIN }
     }
 }
 
 impl Drop for PollWatch {
     fn drop(&mut self) {
-        self.fs.inner.watches.fetch_sub(1, Ordering::AcqRel);
+        self.bucket.watches.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -335,12 +340,12 @@ impl Watch for PollWatch {
             return Ok(());
         }
         std::thread::sleep(self.next.saturating_duration_since(now));
-        let before = lock(&self.fs.inner.state).journal.end;
+        let before = self.bucket.state().journal.end;
         // The next reader of `HEAD` gets the error.
-        let missed = self.fs.refresh().err();
-        let mut state = lock(&self.fs.inner.state);
+        let missed = self.bucket.refresh().err();
+        let mut state = self.bucket.state();
         self.pause = if state.journal.end == before { self.pause * 2 } else { PAUSE_MIN };
-        self.pause = self.pause.min(self.fs.inner.options.poll);
+        self.pause = self.pause.min(self.bucket.options.poll);
         state.missed = missed.or(state.missed.take());
         self.next = Instant::now() + self.pause;
         Ok(())

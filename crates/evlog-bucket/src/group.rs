@@ -126,8 +126,7 @@ impl Group {
         if blake3::hash(&object[..hash_at]).as_bytes() != &object[hash_at..] {
             return Err(flaw("the hash of the bytes before it", "another hash: the object is damaged"));
         }
-        let starts: Vec<u32> =
-            object[GROUP_HEADER_LEN..bytes_at].chunks_exact(START_LEN).map(|start| u32_from(start)).collect();
+        let starts: Vec<u32> = object[GROUP_HEADER_LEN..bytes_at].chunks_exact(START_LEN).map(u32_from).collect();
         let rises = starts.windows(2).all(|pair| pair[0] < pair[1]);
         if !rises || starts.last().is_some_and(|last| u64::from(*last) >= len) {
             return Err(flaw("rising offsets of segments within its bytes", "others"));

@@ -15,6 +15,7 @@
 //! `docs/bucket.md` defines the objects. Async stays in the module `cloud`.
 #![deny(unsafe_code)]
 
+mod bucket;
 mod bucket_fs;
 mod cloud;
 mod create;

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Objects in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<BTreeMap<String, (Vec<u8>, u64)>>>);
+pub struct Memory(Arc<Mutex<Objects>>);
+
+/// The bytes and the tag of each object.
+type Objects = BTreeMap<String, (Vec<u8>, u64)>;
 
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Vec<u8>, u64)>> {
+    fn lock(&self) -> MutexGuard<'_, Objects> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -142,7 +142,8 @@ fn races(store: &dyn Store, folder: &str, options: ProbeOptions, report: &mut Re
         let has_unclear = answers.iter().any(|answer| matches!(answer, Err(Fault::Unclear(_))));
         let kept = store.get(&name, LEN_MAX).ok();
         let is_winners = winners.len() == 1 && kept == Some(format!("writer {}", winners[0]).into_bytes());
-        if !is_winners && !(has_unclear && winners.is_empty()) {
+        let is_open = has_unclear && winners.is_empty();
+        if !is_winners && !is_open {
             wrong.push(format!("{}: {} of {} created it", name, winners.len(), options.writers));
         }
     }

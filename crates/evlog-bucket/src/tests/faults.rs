@@ -46,16 +46,14 @@ impl Client {
             let fs = Arc::clone(&self.fs) as Arc<dyn evlog_store::Fs>;
             // A store that gives no answer is asked again in a later step.
             self.writer = Writer::open(Arc::clone(&fs), dir(), &owner()).ok().map(|(writer, _)| writer);
-            let found = if is_unknown && self.writer.is_some() { look(fs, &payload) } else { None };
+            let found = if is_unknown && self.writer.is_some() { look(fs, &payload) } else { Ok(None) };
             match found {
-                Some(Some(position)) => {
+                Ok(Some(position)) => {
                     history.commits.insert(payload, position);
                 }
-                // Not there, or nobody knows. Then this session must not commit it.
-                _ if is_unknown && found.is_none() => {
-                    (self.writer, self.command) = (None, Some((payload, true)));
-                }
-                _ => self.command = Some((payload, is_unknown)),
+                Ok(None) => self.command = Some((payload, is_unknown)),
+                // Nobody knows. Then this session must not commit it.
+                Err(_) => (self.writer, self.command) = (None, Some((payload, true))),
             }
             return Ok(());
         };
@@ -81,15 +79,14 @@ impl Client {
     }
 }
 
-/// Where the log has a payload; `None` if it could not be read.
-fn look(fs: Arc<dyn evlog_store::Fs>, payload: &str) -> Option<Option<u64>> {
-    let reader = Reader::open(fs, dir()).ok()?;
-    reader.check_whole().ok()?;
-    Some(read(&reader).into_iter().find(|(_, found)| found == payload).map(|(position, _)| position))
+/// Where the log has a payload.
+fn look(fs: Arc<dyn evlog_store::Fs>, payload: &str) -> Result<Option<u64>, evlog_store::OpenError> {
+    let reader = Reader::open(fs, dir())?;
+    Ok(read(&reader).into_iter().find(|(_, found)| found == payload).map(|(position, _)| position))
 }
 
 fn run(seed: u64, broken: Option<Broken>) -> Result<History, String> {
-    let (store, mut dice) = (SimStore::new(seed, 0), Dice::new(seed ^ 0xb0c4e7));
+    let (store, mut dice) = (SimStore::new(seed, 0), Dice::new(seed ^ 0x00b0_c4e7));
     make(&fs_of(&store, 1, None)).close().unwrap();
     store.set_faults(10 + dice.below(30));
     let clients = 2 + usize::try_from(dice.below(3)).unwrap();

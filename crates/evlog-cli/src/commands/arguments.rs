@@ -209,6 +209,8 @@ commands! {
     Audit(audit::AuditArgs) |args| Writes::Log.only_if(args.writes());
     Report(report::ReportArgs) |_| Writes::Files;
     Conform(conform::ConformArgs) |_| Writes::Nothing;
+    // It makes and removes objects of its own.
+    ConformStore(conform_store::ConformStoreArgs) |_| Writes::Nothing;
     Inspect(inspect::InspectArgs) |_| Writes::Nothing;
     Repair(repair::RepairArgs) |args| Writes::Log.only_if(args.writes());
     Backup(backup::BackupArgs) |_| Writes::Files;

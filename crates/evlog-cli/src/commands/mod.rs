@@ -10,6 +10,7 @@ pub(crate) mod check_proof;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod conform;
+pub(crate) mod conform_store;
 pub(crate) mod contract;
 pub(crate) mod demo;
 pub(crate) mod diff;

@@ -44,7 +44,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VersionArgs) -> Result<Ver
 
 /// What was built in besides.
 fn features() -> Vec<&'static str> {
-    let built_in = [("parquet", Format::Parquet.is_built_in()), ("top", cfg!(feature = "top"))];
+    let built_in = [
+        ("bucket", cfg!(feature = "bucket")),
+        ("parquet", Format::Parquet.is_built_in()),
+        ("top", cfg!(feature = "top")),
+    ];
     built_in.into_iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| name).collect()
 }
 

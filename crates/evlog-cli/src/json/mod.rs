@@ -5,6 +5,8 @@
 
 mod audit;
 mod conform;
+#[cfg(feature = "bucket")]
+mod conform_store;
 mod contract;
 mod diff;
 mod explain;
@@ -25,6 +27,8 @@ use evlog_projection::Fact;
 
 pub(crate) use audit::{AuditFinding, AuditObject, AuditRule};
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
+#[cfg(feature = "bucket")]
+pub(crate) use conform_store::{StoreObject, StoreTrial};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use diff::{DiffFile, DiffLine};
 pub(crate) use explain::{ExplainObject, ExplainReason, ExplainWaiting, WhyEvent, WhyObject};

@@ -83,7 +83,7 @@ fn three_processes_that_race_lose_nothing_and_double_nothing() {
     create(&url).close().unwrap();
     let start = |at: usize| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "--nocapture", "one_of_the_processes_that_race"]);
+        command.args(["--ignored", "--exact", "--nocapture", "server::one_of_the_processes_that_race"]);
         command.env("EVLOG_TEST_RACER", at.to_string()).stdout(Stdio::piped()).spawn().unwrap()
     };
     let racers: Vec<_> = (0..PROCESSES).map(start).collect();
@@ -105,7 +105,6 @@ fn three_processes_that_race_lose_nothing_and_double_nothing() {
 /// Run by the test above, as a process of its own.
 #[test]
 #[ignore = "a part of another test"]
-#[expect(clippy::print_stdout, reason = "another process reads it")]
 fn one_of_the_processes_that_race() {
     let Ok(racer) = std::env::var("EVLOG_TEST_RACER") else { return };
     let url = place("race");
