@@ -9,21 +9,14 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig, UpdateVersion,
-};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig, UpdateVersion};
 // Only for its feature `rustls-no-provider`, which gives the clients of `object_store` TLS.
 use reqwest as _;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Runtime;
-
-/// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Why a URL cannot be opened. Nothing was sent.
 #[derive(Debug)]
@@ -57,7 +50,6 @@ pub fn open_store(url: &str) -> Result<Box<dyn Store>, OpenUrlError> {
         return Err(refuse(format!("expected the name of a bucket after `{scheme}://`, found `{bucket}`")));
     }
     let retries_off = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-    let client = ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT);
     // The first provider of this process counts, whoever installs it.
     rustls::crypto::ring::default_provider().install_default().ok();
     let built: Result<Arc<dyn ObjectStore>, Error> = match scheme {
@@ -75,19 +67,16 @@ pub fn open_store(url: &str) -> Result<Box<dyn Store>, OpenUrlError> {
                      or set `AWS_ALLOW_HTTP=true`"
                 )));
             }
-            let client = client.with_allow_http(http.is_some());
-            builder.with_client_options(client).build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+            builder.with_allow_http(http.is_some()).build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
         }
         "gs" => GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(bucket)
             .with_retry(retries_off)
-            .with_client_options(client)
             .build()
             .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
         "az" => MicrosoftAzureBuilder::from_env()
             .with_container_name(bucket)
             .with_retry(retries_off)
-            .with_client_options(client)
             .build()
             .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
         "file" if bucket.is_empty() && !prefix.is_empty() => Ok(Arc::new(LocalFileSystem::new().with_fsync(true))),
@@ -258,4 +247,40 @@ fn fault(error: &Error) -> Fault {
 fn is_refusal(text: &str) -> bool {
     let status = text.split_once("status code: ").map(|(_, status)| &status[..status.len().min(3)]);
     status.is_some_and(|status| matches!(status, "301" | "307" | "400" | "405" | "411" | "413" | "501"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_computer_are_loopback() {
+        for host in ["127.0.0.1:5000", "127.0.0.1", "[::1]:9000/path"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["10.0.0.1:5000", "127.0.0.1.example.com", "store.example.com"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_a_url_says_after_its_path_is_never_shown() {
+        let said = without_queries("Error performing GET https://store.example/a?sig=secret in 1ms - status code: 403");
+        assert_eq!(said, "Error performing GET https://store.example/a?… in 1ms - status code: 403");
+    }
+
+    #[test]
+    fn a_failure_that_the_store_explains_is_definite_and_has_its_sentence() {
+        let error = |text: &str| Error::Generic { store: "S3", source: text.to_string().into() };
+        let definite =
+            ["RequestTimeTooSkewed", "ExpiredToken", "PermanentRedirect", "NoSuchBucket", "status code: 400 Bad"];
+        for text in definite {
+            assert!(matches!(fault(&error(text)), Fault::Refused(_)), "{text}");
+        }
+        for text in
+            ["status code: 503 Slow Down", "status code: 429 Too Many", "operation timed out", "status code: 408"]
+        {
+            assert!(matches!(fault(&error(text)), Fault::Unclear(_)), "{text}");
+        }
+    }
 }
