@@ -255,10 +255,10 @@ mod tests {
 
     #[test]
     fn only_addresses_of_this_computer_are_loopback() {
-        for host in ["127.0.0.1:5000", "127.0.0.1", "[::1]:9000/path"] {
+        for host in ["127.8.8.8:5000", "127.8.8.8", "[::1]:9000/path"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["10.0.0.1:5000", "127.0.0.1.example.com", "store.example.com"] {
+        for host in ["10.0.0.1:5000", "127.8.8.8.example.com", "store.example.com"] {
             assert!(!is_loopback(host), "{host}");
         }
     }
