@@ -3,6 +3,7 @@
 //! The error of an append says whether the commit was not appended or may have been appended. Messages have the path, the
 //! position, what was expected and what was found; `hint` says what to do.
 
+use crate::fs::Overtaken;
 use evlog_format::commit::EncodeRefusal;
 use evlog_format::{Corruption, HeaderError, LogId, Position, Seq};
 use evlog_verify::Verdict;
@@ -26,6 +27,12 @@ impl Failure {
     #[must_use]
     pub fn is_unlike(&self) -> bool {
         matches!(self.source.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData)
+    }
+
+    /// Whether another writer of a shared log committed first, so that nothing was written.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.source.get_ref().is_some_and(|inner| inner.is::<Overtaken>())
     }
 }
 
@@ -146,6 +153,8 @@ pub enum Reason {
     Full,
     /// A failure came before any byte of the commit was given to the file.
     NeverWritten(Arc<Failure>),
+    /// Another writer of a shared log committed first. Open the log again and decide again.
+    Overtaken(Arc<Failure>),
     /// The stream's length could not be found.
     Index(Arc<ReadError>),
 }
@@ -305,6 +314,7 @@ impl fmt::Display for Reason {
             }
             Reason::Full => write!(f, "log is full: its next position or seq would exceed the format's largest"),
             Reason::NeverWritten(cause) => write!(f, "an earlier failure came first: {cause}"),
+            Reason::Overtaken(cause) => cause.fmt(f),
             Reason::Index(error) => write!(f, "length of the stream is not known: {error}"),
         }
     }
@@ -325,6 +335,31 @@ impl fmt::Display for AppendError {
 }
 
 impl std::error::Error for AppendError {}
+
+impl AppendError {
+    /// Whether another writer of a shared log committed first. Then this commit is not in the log and will not be.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        match self {
+            AppendError::NotAppended { reason: Reason::Overtaken(_) } => true,
+            AppendError::NotAppended { reason: Reason::Index(error) } => error.is_overtaken(),
+            AppendError::Poisoned { cause } => cause.is_overtaken(),
+            AppendError::NotAppended { .. } | AppendError::Unknown { .. } => false,
+        }
+    }
+}
+
+impl ReadError {
+    /// Whether a commit of the stream is not in the log because another writer of a shared log committed first.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        match self {
+            ReadError::Poisoned(cause) => cause.is_overtaken(),
+            ReadError::Io(failure) => failure.is_overtaken(),
+            _ => false,
+        }
+    }
+}
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -381,7 +416,10 @@ pub(crate) enum Trouble {
 impl Failure {
     /// A copy of the error, for another caller.
     pub(crate) fn again(&self) -> Failure {
-        let source = std::io::Error::new(self.source.kind(), self.source.to_string());
+        let source = match self.is_overtaken() {
+            true => std::io::Error::other(Overtaken),
+            false => std::io::Error::new(self.source.kind(), self.source.to_string()),
+        };
         Failure { doing: self.doing, path: self.path.clone(), source }
     }
 

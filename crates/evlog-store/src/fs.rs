@@ -12,7 +12,7 @@
 //! - A lock ends with the handle, or with the process however it dies. A process that may only read a file cannot take the
 //!   lock, and so cannot keep a writer out. Asking whether the lock is held does not take it.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,21 @@ mod watch;
 #[cfg(any(test, feature = "sim"))]
 pub use sim::SimFs;
 pub use std_fs::StdFs;
+
+/// The reason why a sync of the newest segment failed on a [shared](Fs::is_shared) file system: another writer committed
+/// first. The answer is definite: nothing of what was to be synced is in the log, or ever will be.
+///
+/// The file system wraps it: `io::Error::other(Overtaken)`.
+#[derive(Debug)]
+pub struct Overtaken;
+
+impl fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another writer committed first")
+    }
+}
+
+impl std::error::Error for Overtaken {}
 
 /// A file system.
 pub trait Fs: Debug + Send + Sync {
@@ -60,6 +75,11 @@ pub trait Fs: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the lock at `path`, makes the file if it is missing, and leaves `owner` in it for others to read.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt>;
+    /// Whether several writers, on several machines, may append to one log at the same time. Then the lock keeps out only the
+    /// writers of this process, a sync of the newest segment decides who was first, and who was not gets [`Overtaken`].
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Watches a directory for changes to its files, if the system can report them.
     fn watch(&self, dir: &Path) -> Option<Box<dyn Watch>> {
         let _ = dir;

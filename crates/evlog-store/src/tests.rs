@@ -24,6 +24,7 @@ mod repair;
 mod replaced;
 mod rows;
 mod scenario;
+mod shared;
 mod sidecars;
 mod unbroken;
 mod waiting;

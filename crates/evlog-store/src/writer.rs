@@ -8,6 +8,8 @@
 //! - Under class `sync`, a commit is acknowledged only when all commits before it are: the log is synced as a prefix.
 //! - After a failed write or sync nothing is acknowledged. Commits in flight are *unknown*, and commits that never reached a
 //!   file are *not appended*.
+//! - If a sync of a shared log failed because another writer committed first, commits in flight are *not appended*.
+//! - In a shared log every commit is acknowledged only when it is synced.
 //!
 //! The tests of the feature `schedules` explore that no caller waits for ever, and that these invariants hold in any order of
 //! threads.
@@ -32,7 +34,7 @@ use evlog_format::{CommitHead, CommitReader, Durability, FrameCodec, Idempotency
 use pending::Pending;
 use state::{Shared, State};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use observer::{Group, Observer};
 
@@ -159,7 +161,7 @@ pub struct Writer {
     first: FileId,
     thread: Option<JoinHandle<Option<Box<Committer>>>>,
     /// Dropped last, so that we hold the lock as long as we use the files.
-    _lock: Box<dyn Lock>,
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl Writer {
@@ -177,6 +179,9 @@ impl Writer {
     pub(crate) fn start(opened: Opened) -> Result<Writer, OpenError> {
         let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
         let (log_id, segment_limit) = (header.log_id, header.segment_limit);
+        // A sync of a shared log decides who was first, so only a commit begins one, and zeros are no commit.
+        let is_shared = files.fs.is_shared();
+        let (ahead, begin_after) = if is_shared { (Ahead::NEVER, 0) } else { (Ahead::default(), BEGIN_AFTER) };
         let (segment_path, head_path) = (files.layout.segment(header.position), files.layout.head());
         let file_id = file.id().map_err(Failure::of("look at", &segment_path))?;
         let head_id = head.id().map_err(Failure::of("look at", &head_path))?;
@@ -200,9 +205,9 @@ impl Writer {
             durable: end,
             next_seq,
             file_end: end,
-            ahead: Ahead::default(),
+            ahead,
             short_groups: 0,
-            begin_after: BEGIN_AFTER,
+            begin_after,
             begun: None,
             begun_at: end,
             batch: Pending { end, next_seq, ..Pending::default() },
@@ -236,14 +241,14 @@ impl Writer {
         let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committing::run(&at_work));
         let thread = Some(spawned.map_err(Failure::of("start a thread for", files.layout.dir()))?);
         let codec = FrameCodec::new(log_id);
-        Ok(Writer { shared, files, codec, log_id, segment_limit, first, thread, _lock: lock })
+        Ok(Writer { shared, files, codec, log_id, segment_limit, first, thread, lock: Mutex::new(Some(lock)) })
     }
 
     /// Sets the rule for zeros that are written ahead.
     #[must_use]
     pub fn with_ahead(self, ahead: Ahead) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
-            committer.ahead = ahead;
+            committer.ahead = if committer.files.fs.is_shared() { Ahead::NEVER } else { ahead };
         }
         self
     }
@@ -284,6 +289,18 @@ impl Writer {
     /// Returns when the commit is committed under its class.
     pub fn wait(&self, ticket: &Ticket) -> Result<(), AppendError> {
         self.shared.wait_for(ticket.end, ticket.class).map_err(|poison| poison.of(ticket))
+    }
+
+    /// If another writer of the shared log was first, releases the lock, so that this process can open the log again while
+    /// other threads still ask this writer for their commits. Returns where its acknowledged commits end; `None` if this writer
+    /// was not overtaken.
+    pub fn retire(&self) -> Option<Position> {
+        let state = self.shared.lock();
+        state.stopped.as_ref().filter(|poison| poison.cause.is_overtaken())?;
+        let durable = state.durable;
+        drop(state);
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Some(durable)
     }
 
     /// The log's identity.

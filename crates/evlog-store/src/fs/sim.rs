@@ -11,6 +11,7 @@
 
 mod change;
 mod gate;
+mod machine;
 mod moved;
 mod outside;
 
@@ -18,6 +19,7 @@ use super::{Claim, File, FileId, Fs, Lock, LockAttempt};
 use change::{Change, index};
 pub use change::{Keep, Unsynced};
 use gate::{Gate, Shared};
+pub use machine::Machine;
 use moved::Left;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -96,7 +96,11 @@ impl Writer {
     }
 
     fn append_to(&self, state: &mut State, commit: Given<'_>, numbers: &mut Vec<Number>) -> Result<Ticket, Reason> {
-        let head = commit.head(state.next_seq);
+        let mut head = commit.head(state.next_seq);
+        if self.files.fs.is_shared() {
+            // Nothing else decides who was first. A commit that comes encoded says its own class, and is acknowledged no earlier.
+            head.class = Durability::Sync;
+        }
         let numbered = match commit {
             Given::Free(commit) => self.number(state, commit.events.iter().map(|event| event.stream), numbers),
             Given::Encoded(commit) => self

@@ -288,11 +288,15 @@ impl Committer {
 
     /// A sync of the segment failed.
     fn distrust(&self, source: io::Error) -> Failure {
+        let failure = Failure::of("sync", &self.files.layout.segment(self.segment))(source);
+        if failure.is_overtaken() {
+            return failure;
+        }
         distrust(self.head.as_ref());
         if let Some(observer) = &self.observer {
-            observer.sync_failed(&source);
+            observer.sync_failed(&failure.source);
         }
-        Failure::of("sync", &self.files.layout.segment(self.segment))(source)
+        failure
     }
 
     pub(super) fn write_head(&self, closed: bool) -> Result<(), Failure> {

@@ -86,6 +86,10 @@ pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committe
         shared.room.notify_all();
     }
     if let Err(cause) = committer.commit_batch(&|tree| shared.publish(tree), task) {
+        if cause.is_overtaken() {
+            // A segment ended within this group: what was synced then is in the log, and only the rest is not.
+            shared.keep(committer.durable);
+        }
         shared.stop(Poison { cause: Arc::new(cause), attempted: committer.attempted() });
     } else if committer.lacks_zeros() {
         shared.acknowledge(committer.durable, committer.written, None);
@@ -121,6 +125,10 @@ fn take(committer: &mut Committer, state: &mut State) {
 /// After the last commit: cuts the file right after its last frame, and records in `HEAD` that the log was closed.
 pub(super) fn close(mut committer: Box<Committer>, shared: &Shared) -> Result<(), Failure> {
     committer.check_place()?;
+    if committer.files.fs.is_shared() {
+        // Others may go on writing, so nobody can say that the log is closed.
+        return Ok(());
+    }
     committer.cut_zeros()?;
     keep_sidecars(&committer, shared);
     committer.keep_head()?;

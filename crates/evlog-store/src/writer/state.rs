@@ -186,6 +186,14 @@ impl Shared {
         }
     }
 
+    /// Acknowledges what is in the log although the group that followed it failed.
+    pub(crate) fn keep(&self, durable: Position) {
+        let mut state = self.lock();
+        (state.durable, state.committed) = (durable, durable.max(state.committed));
+        self.durable.store(durable.0, Ordering::Release);
+        self.committed.store(state.committed.0, Ordering::Release);
+    }
+
     /// Records that nothing more will be committed.
     pub(crate) fn stop(&self, poison: Poison) {
         self.lock().stopped.get_or_insert(poison);
@@ -238,7 +246,9 @@ pub(crate) fn must_wake(state: &mut State) -> bool {
 impl Poison {
     /// The error for a commit that was handed over before the failure and was not acknowledged.
     pub(crate) fn of(self, ticket: &Ticket) -> AppendError {
-        if ticket.position >= self.attempted {
+        if self.cause.is_overtaken() {
+            AppendError::NotAppended { reason: Reason::Overtaken(self.cause) }
+        } else if ticket.position >= self.attempted {
             AppendError::NotAppended { reason: Reason::NeverWritten(self.cause) }
         } else {
             AppendError::Unknown { position: ticket.position, cause: self.cause }
