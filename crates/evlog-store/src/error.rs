@@ -32,7 +32,7 @@ impl Failure {
     /// Whether another writer of a shared log committed first, so that nothing was written.
     #[must_use]
     pub fn is_overtaken(&self) -> bool {
-        self.source.get_ref().is_some_and(|inner| inner.is::<Overtaken>())
+        self.source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Overtaken>)
     }
 }
 
@@ -416,10 +416,8 @@ pub(crate) enum Trouble {
 impl Failure {
     /// A copy of the error, for another caller.
     pub(crate) fn again(&self) -> Failure {
-        let source = match self.is_overtaken() {
-            true => std::io::Error::other(Overtaken),
-            false => std::io::Error::new(self.source.kind(), self.source.to_string()),
-        };
+        let again = || std::io::Error::new(self.source.kind(), self.source.to_string());
+        let source = if self.is_overtaken() { std::io::Error::other(Overtaken) } else { again() };
         Failure { doing: self.doing, path: self.path.clone(), source }
     }
 

@@ -13,7 +13,7 @@ use crate::history::{
     Audited, CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified, is_readable,
 };
 use crate::log::{Log, payload_of};
-use evlog_format::{Event, Kind, LogId, Position, Root, Seq, kind, payload};
+use evlog_format::{Event, LogId, Position, Root, Seq, kind, payload};
 use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
 use evlog_verify::Tree;
 use std::ops::ControlFlow;
@@ -102,7 +102,7 @@ impl<'l> ReadBack<'l> {
             next_seq: statement.next_seq.0,
             root: statement.root.0,
         };
-        self.log.record_one(kind::LOG_CHECKPOINT_SIGNED, payload_of(&signed)?)
+        self.log.record_one(kind::LOG_CHECKPOINT_SIGNED, &payload_of(&signed)?)
     }
 
     fn read_to(
@@ -184,8 +184,15 @@ impl Log {
 
     /// The records of signatures in `$log`.
     pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
-        let mut history = SigningHistory::default();
-        let mut sessions: Vec<Seq> = Vec::new();
+        let (mut history, sessions) = self.at_head(&mut self.session(), &mut |_| self.read_signing_history())?;
+        let covered = history.last.as_ref().map_or(u64::MAX, |last| last.next_seq);
+        history.only_sessions = sessions.iter().filter(|seq| seq.0 >= covered).count() as u64;
+        Ok(history)
+    }
+
+    /// What `$log` says about signatures, and the events that concern only sessions and signatures.
+    fn read_signing_history(&self) -> Result<(SigningHistory, Vec<Seq>), LogError> {
+        let (mut history, mut sessions) = (SigningHistory::default(), Vec::new());
         self.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |head, seq, event| {
             if [kind::LOG_OPENED, kind::LOG_CLOSED, kind::LOG_CHECKPOINT_SIGNED].contains(&event.kind) {
                 sessions.push(seq);
@@ -193,40 +200,32 @@ impl Log {
             history.take(seq, head.recorded_ns, event)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let covered = history.last.as_ref().map_or(u64::MAX, |last| last.next_seq);
-        history.only_sessions = sessions.iter().filter(|seq| seq.0 >= covered).count() as u64;
-        Ok(history)
+        Ok((history, sessions))
     }
 
     /// Records that a key signs for this log from here on.
     pub fn record_key(&self, key: &str) -> Result<(), LogError> {
-        self.record_one(kind::LOG_KEY_ADDED, payload_of(&KeyAdded { key: key.to_owned() })?)
+        self.record_one(kind::LOG_KEY_ADDED, &payload_of(&KeyAdded { key: key.to_owned() })?)
     }
 
     /// Records that the clock was wrong when the last checkpoint was signed.
     pub fn record_clock_corrected(&self, corrected: &ClockCorrected) -> Result<(), LogError> {
-        self.record_one(kind::LOG_CLOCK_CORRECTED, payload_of(corrected)?)
+        self.record_one(kind::LOG_CLOCK_CORRECTED, &payload_of(corrected)?)
     }
 
     /// Records that the log signs under another name from here on.
     pub fn record_name_changed(&self, changed: &NameChanged) -> Result<(), LogError> {
-        self.record_one(kind::LOG_NAME_CHANGED, payload_of(changed)?)
+        self.record_one(kind::LOG_NAME_CHANGED, &payload_of(changed)?)
     }
 
     /// Records a verification.
     pub fn record_verified(&self, verified: &Verified) -> Result<(), LogError> {
-        self.record_one(kind::LOG_VERIFIED, payload_of(verified)?)
+        self.record_one(kind::LOG_VERIFIED, &payload_of(verified)?)
     }
 
     /// Records an audit of the order of events.
     pub fn record_audited(&self, audited: &Audited) -> Result<(), LogError> {
-        self.record_one(kind::LOG_AUDITED, payload_of(audited)?)
-    }
-
-    /// Appends an event of `$log` and waits until it is committed.
-    pub(crate) fn record_one(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<(), LogError> {
-        let ticket = self.offer_history(kind, payload)?;
-        Ok(self.writer().wait(&ticket)?)
+        self.record_one(kind::LOG_AUDITED, &payload_of(audited)?)
     }
 }
 

@@ -96,6 +96,17 @@ pub enum LogError {
     },
 }
 
+impl LogError {
+    /// Whether another writer of a shared log committed first, so that what was asked for is not in the log.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        match self {
+            LogError::Append(error) => error.is_overtaken(),
+            LogError::Read(error) => error.is_overtaken(),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

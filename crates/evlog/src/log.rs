@@ -15,27 +15,31 @@ mod decided;
 mod forestall;
 mod in_force;
 mod opening;
+mod own_events;
+mod renewing;
 
 use crate::answer::Answer;
 use crate::clock::Reading;
 use crate::error::LogError;
-use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
+use crate::history::{LOG_STREAM, LossAccepted};
 use crate::options::{Options, ReadOptions};
 use crate::policy::{Breach, InForce, Orders};
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
 use crate::{net, own_notes, random};
-use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
+use evlog_format::{
+    CommitHead, Durability, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload,
+};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::contracts::{Command, ContractRef};
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, Request, RunFold};
 use evlog_store::fs::Fs;
-use evlog_store::{
-    Append, AppendEvent, Causation, Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Ticket, Writer,
-};
+use evlog_store::{Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Writer};
 use forestall::conflict;
 use in_force::Judging;
 use opening::{created, last_recorded_ns, reopened};
+pub(crate) use own_events::Noted;
+use renewing::{Given, Writers, observed};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -46,14 +50,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[must_use = "an offered commit may still be lost until it is waited for"]
 pub struct Offered {
     answer: Answer,
-    ticket: Option<Ticket>,
+    /// Its commit. If it records nothing, on a shared log the end of the log that the answer depends on.
+    given: Option<Given>,
+    /// What to decide again if another writer commits first; only on a shared log.
+    again: Option<Request>,
     /// The session that wrote it. Only this session can wait for it.
     session: Arc<()>,
 }
 
 impl Offered {
     /// The answer that [`Log::wait`] gives once the command is committed. Its seqs are fixed. Until then the command may still
-    /// be lost.
+    /// be lost. On a log that other writers share, another writer may commit first. Then the command is decided again, and
+    /// `wait` gives that answer, with other seqs or another outcome.
     pub fn answer(&self) -> &Answer {
         &self.answer
     }
@@ -62,7 +70,7 @@ impl Offered {
 /// A writer session on a log.
 pub struct Log {
     dir: PathBuf,
-    writer: Writer,
+    writers: Writers,
     contracts: Contracts,
     options: Options,
     state: Mutex<Session>,
@@ -84,9 +92,9 @@ pub(crate) struct Session {
     logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
     pending: Pending,
-    /// Whether `log.opened` is written. It is written only together with another event. `log.closed` is written only after
-    /// `log.opened`.
-    opened: bool,
+    /// Where the commit with `log.opened` ends, once it is written. It is written only together with another event. `log.closed`
+    /// is written only after `log.opened`.
+    opened: Option<Position>,
     /// The reading of the clock at the last commit, of this session or of the one before it.
     last: Option<Reading>,
 }
@@ -117,23 +125,31 @@ impl Log {
     }
 
     /// If the last session did not end cleanly, recovers the log first.
-    pub(crate) fn open_with(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
+    pub(crate) fn open_with(dir: &Path, contracts: Contracts, mut options: Options) -> Result<Log, LogError> {
         options.check()?;
+        if options.fs.is_shared() {
+            // Only a sync decides who was first.
+            options.class = Durability::Sync;
+        }
         let owner = Owner { program: options.program.clone() };
         own_notes::hold(&options.fs, dir)?;
-        let (writer, pending) = match Writer::open(options.fs.clone(), dir, &owner) {
-            Ok((writer, recovery)) => {
-                let pending = reopened(&options, &writer, &recovery)?;
-                (writer, pending)
-            }
-            Err(OpenError::NoLog { .. }) if options.create => {
+        let reopen = || -> Result<_, LogError> {
+            let (writer, recovery) = Writer::open(options.fs.clone(), dir, &owner)?;
+            let pending = reopened(&options, &writer, &recovery)?;
+            Ok((writer, pending))
+        };
+        let (writer, pending) = match reopen() {
+            Err(LogError::Open(OpenError::NoLog { .. })) if options.create => {
                 let log_id = options.log_id.unwrap_or_else(|| LogId(random::id()));
                 let create = CreateOptions { log_id, segment_limit: options.segment_limit };
-                let writer = Writer::create(options.fs.clone(), dir, create, &owner)?;
-                let limit = options.segment_limit;
-                (writer, vec![created(&options, limit)?])
+                match Writer::create(options.fs.clone(), dir, create, &owner) {
+                    Ok(writer) => (writer, vec![created(&options, options.segment_limit)?]),
+                    // Another machine was quicker.
+                    Err(OpenError::Exists { .. }) if options.fs.is_shared() => reopen()?,
+                    Err(error) => return Err(error.into()),
+                }
             }
-            Err(error) => return Err(error.into()),
+            opened => opened?,
         };
         Log::start(dir.to_path_buf(), writer, contracts, options, pending)
     }
@@ -147,13 +163,10 @@ impl Log {
         pending: Pending,
     ) -> Result<Log, LogError> {
         let last = last_recorded_ns(&writer, &dir)?.map(Reading::of_another_session);
-        let writer = match &options.observer {
-            Some(observer) => writer.observed_by(Arc::clone(observer)),
-            None => writer,
-        };
-        let (cache, judging, logged, opened) = (Cache::default(), None, None, false);
+        let writers = Writers::new(observed(writer, &options));
+        let (cache, judging, logged, opened) = (Cache::default(), None, None, None);
         let state = Mutex::new(Session { cache, judging, logged, pending, opened, last });
-        Ok(Log { dir, writer, contracts, options, state, session: Arc::new(()) })
+        Ok(Log { dir, writers, contracts, options, state, session: Arc::new(()) })
     }
 
     /// Continues with the writer of a repair. The session's first commit records what was done.
@@ -175,31 +188,22 @@ impl Log {
 
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
-        self.writer.log_id()
+        self.writer().log_id()
     }
 
     /// Seq of the next event.
     pub fn next_seq(&self) -> Seq {
-        self.writer.next_seq()
+        self.writer().next_seq()
     }
 
     /// Position and root of the durable end.
     pub fn root(&self) -> (Position, Root) {
-        self.writer.root()
+        self.writer().root()
     }
 
     /// The contracts of the session.
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
-    }
-
-    /// Appends the events that wait for a first commit, so that a new log exists with its history.
-    pub fn begin(&self) -> Result<(), LogError> {
-        let (mut session, reading) = (self.session(), self.options.clock.read());
-        let waiting = session.pending.clone();
-        let ticket = self.append_history(&mut session, &reading, &waiting)?;
-        drop(session);
-        Ok(ticket.map_or(Ok(()), |ticket| self.writer.wait(&ticket))?)
     }
 
     /// Decides a command and waits until it is committed.
@@ -212,12 +216,19 @@ impl Log {
         if !Arc::ptr_eq(&self.session, &offered.session) {
             return Err(LogError::OfAnotherSession);
         }
-        match &offered.ticket {
-            Some(ticket) => self.writer.wait(ticket)?,
-            // An answer from memory is given only while the log is still at its path.
-            None => self.writer.check_place().map_err(OpenError::Io)?,
+        let mut offered = offered;
+        loop {
+            let Some(given) = &offered.given else {
+                // An answer from memory is given only while the log is still at its path.
+                self.writer().check_place().map_err(OpenError::Io)?;
+                return Ok(offered.answer);
+            };
+            offered = match offered.again {
+                _ if self.is_kept(given)? => return Ok(offered.answer),
+                Some(request) => self.offer(&request)?,
+                None => unreachable!("only on a shared log another writer is first"),
+            };
         }
-        Ok(offered.answer)
     }
 
     /// Decides a command and gives its events to the store. The answer is valid after [`wait`](Log::wait). Commands are
@@ -225,11 +236,22 @@ impl Log {
     pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
         let (contract, command) = self.read(request)?;
         let mut session = self.session();
-        let mut known = self.load(&mut session, request.run())?;
-        let offered = self.judge(&mut session, request, &contract, &command, &mut known)?;
+        self.at_head(&mut session, &mut |session| self.decide(session, request, &contract, &command))
+    }
+
+    fn decide(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        contract: &ContractRef,
+        command: &Command,
+    ) -> Result<Offered, LogError> {
+        let mut known = self.load(session, request.run())?;
+        let mut offered = self.judge(session, request, contract, command, &mut known)?;
         if let Some(known) = known {
             session.cache.put(request.run(), known);
         }
+        offered.again = self.is_shared().then(|| request.clone());
         Ok(offered)
     }
 
@@ -259,11 +281,11 @@ impl Log {
         if let Some(known) = session.cache.take(run) {
             return Ok(Some(known));
         }
-        if self.writer.stream_len(run)? == 0 {
+        if self.writer().stream_len(run)? == 0 {
             return Ok(None);
         }
         let mut loader = Loader::new(&self.contracts, &self.judging(session)?.in_force, run);
-        self.writer.read_stream::<LogError>(run, 0, &mut |head, seq, event| {
+        self.writer().read_stream::<LogError>(run, 0, &mut |head, seq, event| {
             loader.push(head, seq, event)?;
             Ok(ControlFlow::Continue(()))
         })?;
@@ -307,7 +329,7 @@ impl Log {
 
     /// The answer to a command that records nothing.
     fn unrecorded(&self, answer: Answer) -> Offered {
-        Offered { answer, ticket: None, session: Arc::clone(&self.session) }
+        Offered { answer, given: self.basis(), again: None, session: Arc::clone(&self.session) }
     }
 
     fn related(&self, session: &mut Session, run: &str, contract: &ContractRef) -> Result<Option<RunFold>, LogError> {
@@ -344,7 +366,7 @@ impl Log {
         // The log's own events come first, in a separate commit.
         let (reading, mut head) = at;
         let history = self.history(session, &reading)?;
-        head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
+        head.first_seq = Seq(self.writer().next_seq().0 + history.len() as u64);
         let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
         let logged_as = match head.idempotency.filter(|_| is_logged) {
             Some(given) => match self.logged(session)?.free_key(request.run(), given.key) {
@@ -369,8 +391,7 @@ impl Log {
             }
         };
         self.append_history(session, &reading, &history)?;
-        session.opened = true;
-        let ticket = self.writer.append_encoded(&commit)?;
+        let given = Some(self.given(self.writer().append_encoded(&commit)?));
         session.last = Some(reading);
         answer.events = decided_events(decision, head.first_seq.0);
         if let (Some(given), Some(logged), true) = (head.idempotency, &mut session.logged, is_logged) {
@@ -384,7 +405,7 @@ impl Log {
             }
             *known = Some(Known { fold, answers, orders });
         }
-        Ok(Offered { answer, ticket: Some(ticket), session: Arc::clone(&self.session) })
+        Ok(Offered { answer, given, again: None, session: Arc::clone(&self.session) })
     }
 
     /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the run.
@@ -443,7 +464,7 @@ impl Log {
         let mut of_run = known.map_or(0, |known| known.fold.head().events);
         let is_of_run = |new: &NewEvent| new.target == Target::Run;
         let is_run_only = decision.events.iter().all(is_of_run);
-        let mut of_log = if is_run_only { 0 } else { self.writer.stream_len(LOG_STREAM)? + history as u64 };
+        let mut of_log = if is_run_only { 0 } else { self.writer().stream_len(LOG_STREAM)? + history as u64 };
         let place = |new: &'a NewEvent| {
             let (stream, next) = match new.target {
                 Target::Run => (request.run(), &mut of_run),
@@ -456,59 +477,6 @@ impl Log {
             Event { stream, number, kind, kind_version, causation, protection: PLAIN, payload: &new.payload }
         };
         Ok(decision.events.iter().map(place).collect())
-    }
-
-    /// Gives a commit to the store.
-    fn append(&self, head: &CommitHead<'_>, events: &[AppendEvent<'_>]) -> Result<Ticket, LogError> {
-        let CommitHead { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, .. } = *head;
-        let commit = Append { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events };
-        Ok(self.writer.append(&commit)?)
-    }
-
-    /// Gives events of `$log` to the store, if there are any. Their head comes from the clock, the program and the
-    /// principal, and not from a command.
-    fn append_history(
-        &self,
-        session: &mut Session,
-        reading: &Reading,
-        history: &[HistoryEvent],
-    ) -> Result<Option<Ticket>, LogError> {
-        session.last = Some(*reading);
-        session.pending.clear();
-        if history.is_empty() {
-            return Ok(None);
-        }
-        let principal = self.options.principal.as_deref();
-        let head = CommitHead::new(Seq(0), reading.wall_ns, self.options.class, &self.options.program);
-        let events: Vec<_> = history.iter().map(|(kind, payload)| history_event(*kind, payload)).collect();
-        self.append(&CommitHead { principal, ..head }, &events).map(Some)
-    }
-
-    /// The log's own events that go before the next commit: the events that wait, `log.opened`, and a step of the clock.
-    fn history(&self, session: &mut Session, reading: &Reading) -> Result<Pending, LogError> {
-        let mut history = session.pending.clone();
-        if !session.opened {
-            let policy = self.judging(session)?.in_force.number();
-            let opened = Opened { program: self.options.program.clone(), policy };
-            history.push((kind::LOG_OPENED, payload_of(&opened)?));
-        }
-        if let Some((from_ns, to_ns)) = reading.step_since(session.last.as_ref()) {
-            history.push((kind::LOG_CLOCK_STEPPED, payload_of(&ClockStepped { from_ns, to_ns })?));
-        }
-        Ok(history)
-    }
-
-    /// Gives an event of `$log` to the store.
-    pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<Ticket, LogError> {
-        let (mut session, reading) = (self.session(), self.options.clock.read());
-        let mut history = self.history(&mut session, &reading)?;
-        history.push((kind, payload));
-        let Some(ticket) = self.append_history(&mut session, &reading, &history)? else {
-            unreachable!("an event was given")
-        };
-        session.opened = true;
-        session.note(kind, &reading);
-        Ok(ticket)
     }
 
     /// The head of a command's commit, without the commit's place.
@@ -529,8 +497,8 @@ impl Log {
     /// Waits until everything that was offered is synced, and returns where the log ends. Meanwhile, no command can be
     /// offered.
     pub(crate) fn settle(&self) -> Result<Settled, LogError> {
-        let _nobody_offers = self.session();
-        match self.writer.settled()? {
+        let mut session = self.session();
+        match self.at_head(&mut session, &mut |_| Ok(self.writer().settled()?))? {
             Some(settled) => Ok(settled),
             None => unreachable!("every append goes through the session, which is held here"),
         }
@@ -558,31 +526,17 @@ impl Log {
     }
 
     pub(crate) fn fs(&self) -> Arc<dyn Fs> {
-        self.writer.fs()
+        self.writer().fs()
     }
 
-    pub(crate) fn writer(&self) -> &Writer {
-        &self.writer
-    }
-
-    /// Ends the session in order: records that the log was closed, if anything was recorded at all, and cuts the last segment
-    /// right after its last frame.
-    pub fn close(self) -> Result<(), LogError> {
-        if self.session().opened {
-            let closed = payload_of(&Closed { program: self.options.program.clone() })?;
-            let ticket = self.offer_history(kind::LOG_CLOSED, closed)?;
-            self.writer.wait(&ticket)?;
-        }
-        Ok(self.writer.close()?)
+    /// The writer at the head of the log, as far as the session knows it.
+    pub(crate) fn writer(&self) -> Arc<Writer> {
+        self.writers.current()
     }
 }
 
 pub(crate) fn payload_of<T: Serialize>(value: &T) -> Result<Vec<u8>, LogError> {
     payload::encode(value).map_err(|error| LogError::Payload { seq: None, message: error.to_string() })
-}
-
-fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> {
-    AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, payload }
 }
 
 fn cause_of(request: &Request, new: &NewEvent, first: u64) -> Option<Seq> {

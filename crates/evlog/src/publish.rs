@@ -2,10 +2,9 @@
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile, published};
-use crate::log::{Log, payload_of};
+use crate::log::{Log, Noted, payload_of};
 use evlog_format::kind;
 use evlog_projection::Bundle;
-use evlog_store::Ticket;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -13,18 +12,22 @@ use std::ops::ControlFlow;
 pub struct Publisher<'l> {
     log: &'l Log,
     last: BTreeMap<String, ProjectionPublished>,
-    ticket: Option<Ticket>,
+    /// What was recorded and not waited for. On a log with one writer the last one is enough, because it comes after all others.
+    noted: Vec<Noted>,
 }
 
 impl<'l> Publisher<'l> {
     /// Reads what was published before, once.
     pub fn new(log: &'l Log) -> Result<Publisher<'l>, LogError> {
-        let mut last = BTreeMap::new();
-        log.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |_, seq, event| {
-            last.extend(published(seq, event)?.map(|published| (published.run.clone(), published)));
-            Ok(ControlFlow::Continue(()))
+        let last = log.at_head(&mut log.session(), &mut |_| {
+            let mut last = BTreeMap::new();
+            log.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |_, seq, event| {
+                last.extend(published(seq, event)?.map(|published| (published.run.clone(), published)));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok(last)
         })?;
-        Ok(Publisher { log, last, ticket: None })
+        Ok(Publisher { log, last, noted: Vec::new() })
     }
 
     /// Records a bundle that was written out; returns whether it was new.
@@ -33,17 +36,17 @@ impl<'l> Publisher<'l> {
             return Ok(false);
         }
         let payload = payload_of(&published)?;
-        self.ticket = Some(self.log.offer_history(kind::LOG_PROJECTION_PUBLISHED, payload)?);
+        if !self.log.is_shared() {
+            self.noted.clear();
+        }
+        self.noted.push(self.log.offer_history(kind::LOG_PROJECTION_PUBLISHED, payload)?);
         self.last.insert(published.run.clone(), published);
         Ok(true)
     }
 
     /// Waits until everything recorded is committed.
     pub fn finish(self) -> Result<(), LogError> {
-        match self.ticket {
-            Some(ticket) => Ok(self.log.writer().wait(&ticket)?),
-            None => Ok(()),
-        }
+        self.noted.into_iter().try_for_each(|noted| self.log.wait_noted(noted))
     }
 }
 

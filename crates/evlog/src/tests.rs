@@ -4,6 +4,7 @@ mod decisions;
 mod notes;
 mod policy;
 mod session;
+mod shared;
 pub(crate) mod toy;
 mod views;
 mod why;

@@ -6,6 +6,7 @@ use crate::history::AuditedRules;
 use crate::prove::Prover;
 use crate::tests::toy::{ask, contracts, open, options, view};
 use evlog_format::Durability;
+use evlog_format::Kind;
 use evlog_store::StdFs;
 use serde_json::json;
 use std::fs;

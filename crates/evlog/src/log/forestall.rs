@@ -21,8 +21,8 @@ impl Log {
     pub(super) fn logged<'s>(&self, session: &'s mut Session) -> Result<&'s mut Logged, LogError> {
         if session.logged.is_none() {
             let mut logged = Logged::default();
-            if self.writer.stream_len(LOG_STREAM)? > 0 {
-                self.writer.read_stream::<LogError>(LOG_STREAM, 0, &mut |head, seq, event| {
+            if self.writer().stream_len(LOG_STREAM)? > 0 {
+                self.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |head, seq, event| {
                     logged.push(&self.contracts, head, seq, event);
                     Ok(ControlFlow::Continue(()))
                 })?;
@@ -77,8 +77,8 @@ impl Log {
             let message = format!("run `{}`: expected {expect} events, found {events}", request.run());
             return refused("STALE_EXPECTATION", message);
         }
-        if let Some(cause) = request.causation().filter(|cause| *cause >= self.writer.next_seq()) {
-            let next = self.writer.next_seq();
+        if let Some(cause) = request.causation().filter(|cause| *cause >= self.writer().next_seq()) {
+            let next = self.writer().next_seq();
             return refused("UNKNOWN_CAUSE", format!("causation: expected a seq below {next}, found {cause}"));
         }
         None

@@ -125,32 +125,38 @@ impl Log {
 
     /// The policy in force.
     pub fn policy(&self) -> Result<InForce, LogError> {
-        Ok(self.judging(&mut self.session())?.in_force.clone())
+        self.at_head(&mut self.session(), &mut |session| Ok(self.judging(session)?.in_force.clone()))
     }
 
     /// Whether a run that begins `ahead_ns` nanoseconds from now would be refused unless a checkpoint is signed before.
     pub fn is_checkpoint_due(&self, ahead_ns: i64) -> Result<bool, LogError> {
         let now_ns = self.now_ns().saturating_add(ahead_ns);
-        let mut session = self.session();
-        let judging = self.judging(&mut session)?;
-        Ok(judging.in_force.unsigned_breach(now_ns, judging.signed_ns).is_some())
+        self.at_head(&mut self.session(), &mut |session| {
+            let judging = self.judging(session)?;
+            Ok(judging.in_force.unsigned_breach(now_ns, judging.signed_ns).is_some())
+        })
     }
 
     /// Sets the policy from here on. Returns the seq of the event that records it; `None` if this text is in force
     /// already.
     pub fn set_policy(&self, text: &str, set_by: &str) -> Result<Option<Seq>, LogError> {
         Policy::read_new(text).map_err(LogError::Policy)?;
-        let in_force = self.policy()?;
-        if in_force.set.as_ref().is_some_and(|set| set.said.text == text) {
-            return Ok(None);
+        let set = self.until_kept(&mut |session| {
+            let in_force = self.judging(session)?.in_force.clone();
+            if in_force.set.as_ref().is_some_and(|set| set.said.text == text) {
+                return Ok(None);
+            }
+            let set = PolicySet {
+                text: text.to_owned(),
+                blake3: *blake3::hash(text.as_bytes()).as_bytes(),
+                previous: in_force.number(),
+                set_by: set_by.to_owned(),
+            };
+            self.give_history(session, kind::LOG_POLICY_SET, &payload_of(&set)?).map(Some)
+        })?;
+        match set {
+            Some(_) => Ok(self.policy()?.set.map(|set| set.seq)),
+            None => Ok(None),
         }
-        let set = PolicySet {
-            text: text.to_owned(),
-            blake3: *blake3::hash(text.as_bytes()).as_bytes(),
-            previous: in_force.number(),
-            set_by: set_by.to_owned(),
-        };
-        self.record_one(kind::LOG_POLICY_SET, payload_of(&set)?)?;
-        Ok(self.policy()?.set.map(|set| set.seq))
     }
 }

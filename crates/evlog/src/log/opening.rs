@@ -26,7 +26,8 @@ pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) 
         };
         pending.push((kind::LOG_TAIL_CUT, payload_of(&cut)?));
     }
-    if !recovery.clean_close {
+    // Nobody closes a shared log, and nothing of a session that ended has to be recovered.
+    if !recovery.clean_close && !options.fs.is_shared() {
         pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
     }
     if writer.next_seq() == Seq(0) {
