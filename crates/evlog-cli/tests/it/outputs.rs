@@ -74,6 +74,33 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
 }
 
 #[test]
+fn two_options_that_name_one_file_are_refused_before_any_work() {
+    let room = room();
+    room.write("one.jsonl", "{\"contract\":\"status\",\"run\":\"N\",\"do\":\"create\"}\n");
+    room.ends(0, &["run", "--init", "first"]);
+    room.write("seen.txt", "");
+    symlink("seen.txt", room.path("same.txt")).unwrap();
+    let before = files_below(&room.path("")).len();
+    let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key"];
+    let run = ["run", "first/plan.toml", "--run-id", "p", "--key", "b.key"];
+    let commands: [Vec<&str>; 7] = [
+        vec!["submit", "one.jsonl", "--key", "b.key", "--checkpoint-out", "x", "--metrics", "x"],
+        [&run[..], &["--checkpoint-out", "x", "--metrics", "./x"]].concat(),
+        [&run[..], &["--junit", "x", "--metrics", "first/../x"]].concat(),
+        [&run[..], &["--junit", "x", "--checkpoint-out", "x"]].concat(),
+        [&run[..], &["--junit", "seen.txt", "--metrics", "same.txt"]].concat(),
+        vec!["tail", "-f", "--cursor", "x", "--metrics", "x"],
+        [&witness[..], &["--out", "x", "--metrics", "x"]].concat(),
+    ];
+    for command in commands {
+        let done = room.ends(2, &command);
+        done.says("expected a file of its own, found that of `--").says("nothing was done");
+        assert_eq!(files_below(&room.path("")).len(), before, "{command:?}");
+    }
+    assert_eq!(fs::read_to_string(room.path("seen.txt")).unwrap(), "");
+}
+
+#[test]
 fn a_dash_that_is_not_stdout_is_a_place_as_any_other_and_none_within_the_log() {
     let room = room();
     let names = || {
