@@ -1,4 +1,4 @@
-//! Refuses output files that would replace a key of the same command, or files of the log.
+//! Refuses output files that would replace a key or another output of the same command, or files of the log.
 //!
 //! Invariant: the check comes before any other work, and compares files on the disk, not the spelling of paths.
 
@@ -36,6 +36,21 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
 /// Like [`check`], for an output that is stdout if it is `-`.
 pub(crate) fn check_or_stdout(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
     if out == Path::new("-") { Ok(()) } else { check(option, out, log, key) }
+}
+
+/// Refuses two outputs of one command that are the same file: each would replace what the other wrote.
+pub(crate) fn check_apart(outputs: &[(&str, Option<&Path>)]) -> Result<(), CommandError> {
+    let mut earlier: Vec<(&str, &Path, PathBuf)> = Vec::new();
+    for (option, out) in outputs.iter().filter_map(|(option, out)| Some((*option, (*out)?))) {
+        let place = real(out);
+        if let Some((other, ..)) = earlier.iter().find(|(_, path, real)| *real == place || same(path, out)) {
+            let place = format!("{option} `{}`", out.display());
+            return Err(CommandError::unlike(place, "a file of its own", format!("that of `{other}`"))
+                .hint("nothing was done; name another file"));
+        }
+        earlier.push((option, out, place));
+    }
+    Ok(())
 }
 
 /// Where a path leads after links are followed; for a new file, where it would be created.

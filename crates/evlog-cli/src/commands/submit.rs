@@ -17,6 +17,7 @@ use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::metrics::{self, Metrics, Target};
+use crate::outputs;
 use crate::signing::{self, SigningArgs};
 use crate::streams;
 use crate::ui::{Ui, Unit};
@@ -123,6 +124,11 @@ pub(crate) struct SubmitArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
+    let checkpoints = args.signing.checkpoint_out.as_deref();
+    outputs::check_apart(&[
+        ("--checkpoint-out", checkpoints),
+        ("--metrics", args.metrics.as_ref().and_then(Target::file)),
+    ])?;
     let signer = args.signing.signer(&context.log)?;
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
