@@ -21,6 +21,11 @@ const OF_THIS_LOG: &str = "give the key that this log was signed with before; `e
                            signed";
 const OF_THIS_WITNESS: &str = "give the key that this witness has cosigned with before; `evlog key new NAME --witness` is for a new \
                                witness";
+/// What to do with a key that others know.
+const LEAKED_OF_LOG: &str = "if somebody may have read it: make a key of a new name with `evlog key new NAME`, sign with `evlog \
+                             checkpoint --new-name`, and give the new public key to everybody who checks this log";
+const LEAKED_OF_WITNESS: &str = "if somebody may have read it: make a key of a new name with `evlog key new NAME --witness`, and \
+                                 give the new public key to everybody who relies on this witness";
 /// A key has one line; more is not read.
 const LEN_MAX: u64 = 4096;
 
@@ -114,10 +119,13 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     let key = SignerKey::parse(text.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
-        return Err(CommandError::user(message).hint(format!(
-            "if no one else has read it, run `chmod 600 {}`; otherwise create a new key with `evlog key new`",
-            quoted(&shown.to_string())
-        )));
+        let renewed = match algorithm {
+            Algorithm::Note => LEAKED_OF_LOG,
+            Algorithm::Cosignature => LEAKED_OF_WITNESS,
+        };
+        return Err(CommandError::user(message + "; nothing was signed")
+            .hint(format!("if nobody else has read it: `chmod 600 {}`", quoted(&shown.to_string())))
+            .hint(renewed));
     }
     if key.verifier().algorithm() == algorithm {
         return Ok(key);

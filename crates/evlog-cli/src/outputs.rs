@@ -22,8 +22,11 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
         () => None,
     });
     if let Some(which) = which {
-        let message = format!("{option} `{shown}`: expected a file of its own, found the {which} key of this command");
-        return Err(CommandError::user(message).hint("nothing was done; name another file"));
+        let found = format!("the {which} key of this command");
+        let message = format!("{option} `{shown}` would replace {found}");
+        return Err(CommandError::unlike(format!("{option} `{shown}`"), "a file of its own", found)
+            .worded(message)
+            .hint("nothing was done; name another file"));
     }
     let log = real(log);
     if place.starts_with(&log) || place.ancestors().any(|above| same(above, &log)) {
@@ -45,7 +48,9 @@ pub(crate) fn check_apart(outputs: &[(&str, Option<&Path>)]) -> Result<(), Comma
         let place = real(out);
         if let Some((other, ..)) = earlier.iter().find(|(_, path, real)| *real == place || same(path, out)) {
             let place = format!("{option} `{}`", out.display());
+            let message = format!("{place}: `{other}` names the same file");
             return Err(CommandError::unlike(place, "a file of its own", format!("that of `{other}`"))
+                .worded(message)
                 .hint("nothing was done; name another file"));
         }
         earlier.push((option, out, place));

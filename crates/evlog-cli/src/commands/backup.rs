@@ -129,8 +129,9 @@ fn refused(to: &Path, conflict: &Conflict) -> CommandError {
     let place = format!("`{}`", to.display());
     let (unlike, hint) = match conflict {
         Conflict::NoCopy => (
-            CommandError::unlike(&place, "a copy of this log, or nothing", "no log"),
-            "nothing was done; a backup replaces nothing else than an older copy: name another directory",
+            CommandError::unlike(&place, "a copy of this log, or nothing", "no log")
+                .worded(format!("{place} exists, and is no copy of this log")),
+            "nothing was done; name a directory that does not exist yet, or an older copy of this log",
         ),
         Conflict::Longer { log, copy } => {
             let expected = format!("a copy that ends at position {log} or before, as the log does");

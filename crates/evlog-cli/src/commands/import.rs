@@ -118,7 +118,11 @@ impl ImportArgs {
         if self.file.as_os_str() == "-" {
             return Ok((Box::new(BufReader::new(streams::stdin())), 0));
         }
-        let refused = |error: io::Error| CommandError::file("read", self.file.display(), &error).during("export");
+        let refused = |error: io::Error| {
+            CommandError::file("read", self.file.display(), &error)
+                .during("import")
+                .hint("no log was made; give a file that `evlog export --format jsonl --out FILE` wrote")
+        };
         let file = File::open(&self.file).map_err(refused)?;
         let len = file.metadata().map_err(refused)?.len();
         Ok((Box::new(BufReader::with_capacity(1 << 20, file)), len))

@@ -87,7 +87,7 @@ fn an_import_that_cannot_keep_an_event_makes_no_log() {
         ("run.jsonl", "line 1: /stream: expected"),
         ("kind.jsonl", "line 1: /kind: expected"),
         ("broken.jsonl", "line 3: not JSON"),
-        ("none.jsonl", "export: could not read `none.jsonl`"),
+        ("none.jsonl", "import: could not read `none.jsonl`"),
     ] {
         room.ends(2, &["--log", "copy", "import", "jsonl", file]).says(sentence);
         assert_eq!(names(&room), before, "{file}");

@@ -31,10 +31,10 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
         files.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<Vec<_>>()
     };
     let before = kept();
-    let key = "found the private key of this command";
+    let key = "would replace the private key of this command";
     let log = "expected a place outside the log";
     let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
-    let public = "found the public key of this command";
+    let public = "would replace the public key of this command";
     let refused: [(&[&str], &str, &str); 25] = [
         (&["checkpoint", "--key", "b.key", "--out"], "b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "./seen/../b.key", key),
@@ -94,7 +94,7 @@ fn two_options_that_name_one_file_are_refused_before_any_work() {
     ];
     for command in commands {
         let done = room.ends(2, &command);
-        done.says("expected a file of its own, found that of `--").says("nothing was done");
+        done.says("names the same file").says("nothing was done");
         assert_eq!(files_below(&room.path("")).len(), before, "{command:?}");
     }
     assert_eq!(fs::read_to_string(room.path("seen.txt")).unwrap(), "");
