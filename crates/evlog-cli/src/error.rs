@@ -273,7 +273,10 @@ impl CommandError {
         let differs = Differs { place: Some(format!("`{shown}`")), expected, found };
         CommandError { message, differs: differs.into(), ..self }.hint(match log_beside(path) {
             Some(log) => format!("there is a log at `{}`: `--log {0}` names it", log.display()),
-            None => format!("`--log PATH` or EVLOG_LOG names another; `evlog init{}` makes one", of_log(path)),
+            None => format!(
+                "check the path; `--log PATH` or EVLOG_LOG names another; `evlog init{}` makes one",
+                of_log(path)
+            ),
         })
     }
 

@@ -21,6 +21,11 @@ const OF_THIS_LOG: &str = "give the key that this log was signed with before; `e
                            signed";
 const OF_THIS_WITNESS: &str = "give the key that this witness has cosigned with before; `evlog key new NAME --witness` is for a new \
                                witness";
+/// What to do with a key that others know.
+const LEAKED_OF_LOG: &str = "if somebody may have read it: make a key of a new name with `evlog key new NAME`, sign with `evlog \
+                             checkpoint --new-name`, and give the new public key to everybody who checks this log";
+const LEAKED_OF_WITNESS: &str = "if somebody may have read it: make a key of a new name with `evlog key new NAME --witness`, and \
+                                 give the new public key to everybody who relies on this witness";
 /// A key has one line; more is not read.
 const LEN_MAX: u64 = 4096;
 
@@ -113,16 +118,14 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     // Only a private key needs strict permissions: everybody may read a public key.
     let key = SignerKey::parse(text.trim_end()).map_err(|error| unlike(path, &error))?;
     if found.is_file() && mode & OTHERS != 0 {
-        let then = match algorithm {
-            Algorithm::Note => {
-                "sign once with `--new-name`, and give the new public key to everybody who checks the log"
-            }
-            Algorithm::Cosignature => "give the new public key to everybody whose policy names this witness",
-        };
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
-        return Err(CommandError::user(message)
-            .hint(format!("if nobody else can have read it: `chmod 600 {}`", quoted(&shown.to_string())))
-            .hint(format!("otherwise make a key with another name: `evlog key new NAME`; {then}")));
+        let renewed = match algorithm {
+            Algorithm::Note => LEAKED_OF_LOG,
+            Algorithm::Cosignature => LEAKED_OF_WITNESS,
+        };
+        return Err(CommandError::user(message + "; nothing was signed")
+            .hint(format!("if nobody else has read it: `chmod 600 {}`", quoted(&shown.to_string())))
+            .hint(renewed));
     }
     if key.verifier().algorithm() == algorithm {
         return Ok(key);

@@ -1,4 +1,4 @@
-//! Refuses output files that would replace a key of the same command, or files of the log.
+//! Refuses output files that would replace a key or another output of the same command, or files of the log.
 //!
 //! Invariant: the check comes before any other work, and compares files on the disk, not the spelling of paths.
 
@@ -22,8 +22,11 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
         () => None,
     });
     if let Some(which) = which {
-        let message = format!("{option} `{shown}`: expected a file of its own, found the {which} key of this command");
-        return Err(CommandError::user(message).hint("nothing was done; name another file"));
+        let found = format!("the {which} key of this command");
+        let message = format!("{option} `{shown}` would replace {found}");
+        return Err(CommandError::unlike(format!("{option} `{shown}`"), "a file of its own", found)
+            .worded(message)
+            .hint("nothing was done; name another file"));
     }
     let log = real(log);
     if place.starts_with(&log) || place.ancestors().any(|above| same(above, &log)) {
@@ -36,6 +39,23 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
 /// Like [`check`], for an output that is stdout if it is `-`.
 pub(crate) fn check_or_stdout(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
     if out == Path::new("-") { Ok(()) } else { check(option, out, log, key) }
+}
+
+/// Refuses two outputs of one command that are the same file: each would replace what the other wrote.
+pub(crate) fn check_apart(outputs: &[(&str, Option<&Path>)]) -> Result<(), CommandError> {
+    let mut earlier: Vec<(&str, &Path, PathBuf)> = Vec::new();
+    for (option, out) in outputs.iter().filter_map(|(option, out)| Some((*option, (*out)?))) {
+        let place = real(out);
+        if let Some((other, ..)) = earlier.iter().find(|(_, path, real)| *real == place || same(path, out)) {
+            let place = format!("{option} `{}`", out.display());
+            let message = format!("{place}: `{other}` names the same file");
+            return Err(CommandError::unlike(place, "a file of its own", format!("that of `{other}`"))
+                .worded(message)
+                .hint("nothing was done; name another file"));
+        }
+        earlier.push((option, out, place));
+    }
+    Ok(())
 }
 
 /// Where a path leads after links are followed; for a new file, where it would be created.

@@ -203,7 +203,7 @@ fn times(
 ) -> Result<Times, CommandError> {
     if occurred && since.is_none() && until.is_none() {
         return Err(CommandError::unlike("--occurred", "--since or --until", "neither")
-            .worded("--occurred does nothing alone: it says which time --since and --until mean")
+            .worded("--occurred does nothing alone: with it, --since and --until mean the time when an event occurred, not when it was recorded")
             .hint("add one of them, such as `--since yesterday`"));
     }
     let time =

@@ -149,7 +149,11 @@ pub(crate) fn uncommitted(option: &str, view: &View, at: u64) -> CommandError {
         Some(last) => format!("a later one: the last event is seq {last}"),
         None => "no event in the log".to_owned(),
     };
-    CommandError::unlike(format!("{option} {at}"), "the seq of a committed event", found)
+    let failed = CommandError::unlike(format!("{option} {at}"), "the seq of a committed event", found);
+    match last {
+        Some(last) => failed.hint(format!("give a seq from 0 to {last}")),
+        None => failed,
+    }
 }
 
 /// The last warning. A command that looks at the log a second time says it once.

@@ -79,7 +79,7 @@ impl fmt::Display for KeyError {
             KeyError::Public => write!(f, "expected the private part of a key, found the public one"),
             KeyError::Name { found } => write!(
                 f,
-                "expected a key name of 1 to {NAME_LEN_MAX} bytes without spaces, `+` and control characters, found {found:?}"
+                "expected a key name of 1 to {NAME_LEN_MAX} bytes without spaces, `+` or control characters, such as `example.com/builds`, found {found:?}"
             ),
             KeyError::Algorithm { found } => {
                 write!(f, "expected signature type 1 (notes) or 4 (cosignatures), found {found}")

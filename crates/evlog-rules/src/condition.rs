@@ -184,11 +184,23 @@ pub(crate) fn regex(text: &str) -> Result<Regex, String> {
         let error = error.to_string();
         let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
         format!(
-            "expected a regular expression, found `{}`: {last}; to look for such a character itself, write `\\` before it, and \
-             quote the value for the shell",
-            quoted(text)
+            "expected a regular expression, found `{}`: {}; to look for such a character itself, write `\\` before it (in a \
+             shell, within single quotes)",
+            quoted(text),
+            in_words(last)
         )
     })
+}
+
+/// The usual mistakes in the words of a person who wanted to find the character.
+fn in_words(mistake: &str) -> &str {
+    match mistake {
+        "unclosed character class" => "`[` begins a list of characters, and no `]` ends it",
+        "unclosed group" => "`(` begins a group, and no `)` ends it",
+        "unopened group" => "`)` ends a group, and no `(` begins it",
+        "repetition operator missing expression" => "there is nothing before `*`, `+`, `?` or `{` that it could repeat",
+        other => other,
+    }
 }
 
 #[cfg(test)]

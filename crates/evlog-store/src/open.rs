@@ -334,7 +334,7 @@ fn recover(
     let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
         let floor = floor.max(scan.floor);
-        let expected = format!("whole commits up to position {floor}, because all before it was synced");
+        let expected = format!("whole commits, because all was synced up to position {floor}");
         return Err(refusal(verdict, scan.end, &path, expected, scan.reason).into());
     }
     sealed.complete(&files, entries)?;

@@ -88,7 +88,7 @@ fn with_others(mut error: clap::Error) -> clap::Error {
     let having: Vec<String> =
         root.get_subcommands().filter(has).map(|command| format!("`evlog {}`", command.get_name())).collect();
     if !typed.starts_with('-') {
-        let tip = "the command takes fewer arguments; one with spaces needs quotes".to_owned();
+        let tip = "the command takes fewer arguments; an argument with spaces needs quotes".to_owned();
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     } else if !having.is_empty() {
         let tip = format!("{typed} is an option of {}", having.join(", "));

@@ -220,7 +220,9 @@ fn read_rules(paths: &[PathBuf]) -> Result<Given, CommandError> {
     let mut all = Given::default();
     for path in paths {
         let shown = path.display();
-        let text = files::read_text(path, evlog_audit::FILE_LEN_MAX).map_err(|error| error.during("--rules"))?;
+        let text = files::read_text(path, evlog_audit::FILE_LEN_MAX).map_err(|error| {
+            error.during("--rules").hint("nothing was audited; docs/audit.md describes files of rules")
+        })?;
         let read = evlog_audit::read(&text).map_err(|findings| {
             let found = findings.iter().map(|finding| format!("{shown}:{finding}"));
             CommandError::listed(

@@ -129,7 +129,8 @@ fn refused(to: &Path, conflict: &Conflict) -> CommandError {
     let place = format!("`{}`", to.display());
     let (unlike, hint) = match conflict {
         Conflict::NoCopy => (
-            CommandError::unlike(&place, "a copy of this log, or no directory yet", "something else"),
+            CommandError::unlike(&place, "a copy of this log, or nothing", "no log")
+                .worded(format!("{place} exists, and is no copy of this log")),
             "nothing was done; name a directory that does not exist yet, or an older copy of this log",
         ),
         Conflict::Longer { log, copy } => {

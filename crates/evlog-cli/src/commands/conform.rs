@@ -64,7 +64,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<
     let plan = args.plan.as_deref().map(Plan::load).transpose();
     let plan = plan.map_err(|error| {
         CommandError::listed(error.sentences())
-            .during("--plan, nothing was checked")
+            .during("the plan is refused, nothing was checked")
             .hint("docs/plan.md describes plans")
     })?;
     let open = |path: &PathBuf| {

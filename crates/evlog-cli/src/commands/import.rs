@@ -121,7 +121,7 @@ impl ImportArgs {
         let refused = |error: io::Error| {
             CommandError::file("read", self.file.display(), &error)
                 .during("import")
-                .hint("no log was made; `evlog export --format jsonl --out FILE` writes such a file")
+                .hint("no log was made; give a file that `evlog export --format jsonl --out FILE` wrote")
         };
         let file = File::open(&self.file).map_err(refused)?;
         let len = file.metadata().map_err(refused)?.len();

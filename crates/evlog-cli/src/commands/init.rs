@@ -31,8 +31,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Ver
     let options = Options { segment_limit: args.segment_limit, ..Context::options("init", true)? };
     let shown = context.log.display();
     if context.has_log()? {
-        let found = CommandError::user(format!("expected no log in `{shown}`, found one"));
-        return Err(found.hint("nothing was changed: that log can be used; `--log PATH` names another place"));
+        return Err(CommandError::unlike(format!("`{shown}`"), "no log", "one")
+            .worded(format!("there is a log in `{shown}` already; nothing was changed"))
+            .hint("that log can be used; `--log PATH` names another place"));
     }
     let log = options.open(&context.log, contracts())?;
     log.begin()?;

@@ -162,7 +162,12 @@ fn included(
     };
     if place.frame.end > to.size.0 {
         let covered = format!("a seq below {}, as the checkpoint covers the events up to there", to.next_seq);
+        let message = format!(
+            "--seq {seq}: the checkpoint does not cover this event; it covers the events before seq {}",
+            to.next_seq
+        );
         return Err(CommandError::unlike(format!("--seq {seq}"), covered, "a later event")
+            .worded(message)
             .hint("`evlog checkpoint --key FILE` signs one that covers it; then repeat this command"));
     }
     let frames = std::slice::from_ref(&place.frame);

@@ -7,6 +7,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::RestoreObject;
 use crate::outputs;
+use crate::shell::quoted;
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -82,7 +83,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RestoreArgs) -> Result<
             }
             return Ok(refuse(ui, context, args, None, &found));
         }
-        Err(OpenError::NoLog { path }) => return Err(no_copy(&path)),
+        Err(OpenError::NoLog { .. }) => return Err(no_copy(to, &args.from)),
         Err(error) => return Err(LogError::from(error).into()),
     };
     let (mut found, _) = judge(ui, &args.from, &any, &made)?;
@@ -107,16 +108,24 @@ fn check_free(to: &Path) -> Result<(), CommandError> {
     }
 }
 
-fn no_copy(from: &Path) -> CommandError {
-    let place = format!("`{}`", from.display());
-    CommandError::unlike(&place, "a copy of a log, a directory with segments in it", "none")
-        .worded(format!("there is no copy of a log in {place}; nothing was restored"))
-        .hint("SRC is the directory that `evlog backup DIR` wrote, or another complete copy of a log")
+fn taken(to: &Path) -> CommandError {
+    let place = format!("`{}`", to.display());
+    let message = format!("{place} exists already, and a restore replaces nothing; nothing was restored");
+    CommandError::unlike(place, "nothing, or an empty directory", "something else")
+        .worded(message)
+        .hint("move away what is there, or name another place with `--log PATH`")
 }
 
-fn taken(to: &Path) -> CommandError {
-    CommandError::unlike(format!("`{}`", to.display()), "nothing, or an empty directory", "a log or other files")
-        .hint("nothing was restored, because a restore replaces nothing: move away what is there, or name another place with `--log PATH`")
+/// The place to copy from has no log. `--log` names the other place.
+fn no_copy(to: &Path, from: &Path) -> CommandError {
+    let (to, place) = (quoted(&to.display().to_string()), format!("no copy of a log at `{}`", from.display()));
+    let (expected, found) =
+        if from.is_dir() { ("segments in it", "none") } else { ("a directory", "no such directory") };
+    let message = format!("{place}: expected {expected}, found {found}; nothing was restored");
+    CommandError::unlike(place, expected, found)
+        .worded(message)
+        .hint("give the directory that `evlog backup DIR` wrote, or another complete copy of the log")
+        .hint(format!("`--log {to}` names the place where the log will be made, not the copy"))
 }
 
 fn name(any: &Arc<dyn Fs>, made: &Path, to: &Path) -> Result<(), CommandError> {

@@ -153,12 +153,22 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         outputs::check("--init", directory, &context.log, None)?;
         return starter::write(ui, context.json, directory);
     }
-    let junit = Junit::begin(context, args)?;
-    let metered = metrics::begin(ui, "run", context, args.metrics.as_ref(), args.signing.key.as_deref());
-    let done = metered.and_then(|metered| bring_to_its_end(ui, context, args, &metered.metrics()));
+    check_outputs(context, args)?;
+    // If metrics cannot begin, nothing else is written.
+    let metered = metrics::begin(ui, "run", context, args.metrics.as_ref(), args.signing.key.as_deref())?;
+    let junit = Junit::begin(args)?;
+    let done = bring_to_its_end(ui, context, args, &metered.metrics());
     let written = junit.map_or(Ok(()), |junit| junit.end(&done));
     let Ended { report, .. } = CommandError::followed_by(done, written)?;
     Ok(Verdict::Run(report.exit_code))
+}
+
+/// Refuses outputs before anything is written to any of them.
+fn check_outputs(context: &Context, args: &RunArgs) -> Result<(), CommandError> {
+    let (junit, metrics) = (args.junit.as_deref(), args.metrics.as_ref().and_then(Target::file));
+    let checkpoints = args.signing.checkpoint_out.as_deref();
+    outputs::check_apart(&[("--junit", junit), ("--checkpoint-out", checkpoints), ("--metrics", metrics)])?;
+    junit.map_or(Ok(()), |junit| outputs::check("--junit", junit, &context.log, args.signing.key.as_deref()))
 }
 
 fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs, metrics: &Metrics) -> Result<Ended, CommandError> {

@@ -17,6 +17,7 @@ use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::metrics::{self, Metrics, Target};
+use crate::outputs;
 use crate::signing::{self, SigningArgs};
 use crate::streams;
 use crate::ui::{Ui, Unit};
@@ -123,6 +124,11 @@ pub(crate) struct SubmitArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
+    let checkpoints = args.signing.checkpoint_out.as_deref();
+    outputs::check_apart(&[
+        ("--checkpoint-out", checkpoints),
+        ("--metrics", args.metrics.as_ref().and_then(Target::file)),
+    ])?;
     let signer = args.signing.signer(&context.log)?;
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
@@ -239,7 +245,7 @@ fn open_log(
 fn brought(files: &[PathBuf]) -> Result<Vec<Definition>, CommandError> {
     let mut brought: Vec<Definition> = Vec::new();
     for file in files {
-        let definition = load(file).map_err(|error| error.during("--contract"))?;
+        let definition = load(file).map_err(|error| error.during("--contract").hint("nothing was recorded"))?;
         let name = definition.name();
         if brought.iter().any(|earlier| earlier.name() == name) {
             let message = format!("`{}`: expected one contract of each name, found `{name}` again", file.display());
@@ -255,7 +261,11 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64), CommandError> {
     if path == Path::new("-") {
         return Ok((Box::new(streams::stdin()), 0));
     }
-    let refused = |error: io::Error| CommandError::file("read", path.display(), &error).during("commands");
+    let refused = |error: io::Error| {
+        CommandError::file("read", path.display(), &error)
+            .during("submit")
+            .hint("nothing was recorded; give a file with one command a line, or `-` for stdin")
+    };
     let file = File::open(path).map_err(refused)?;
     let found = file.metadata().map_err(refused)?;
     if found.is_dir() {

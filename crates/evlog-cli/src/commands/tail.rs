@@ -92,6 +92,10 @@ pub(crate) struct TailArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
     let selection = args.selecting.selection(&args.at.zone())?;
+    outputs::check_apart(&[
+        ("--cursor", args.cursor.as_deref()),
+        ("--metrics", args.metrics.as_ref().and_then(Target::file)),
+    ])?;
     if let Some(file) = &args.cursor {
         outputs::check("--cursor", file, &context.log, None)?;
     }

@@ -90,6 +90,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
 fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     outputs::check_or_stdout("--out", &args.out, &context.log, args.key.as_deref())?;
     outputs::check("--state", &args.state, &context.log, None)?;
+    let out = Some(args.out.as_path()).filter(|out| *out != Path::new("-"));
+    let metrics = args.metrics.as_ref().and_then(Target::file);
+    outputs::check_apart(&[("--state", Some(&args.state)), ("--out", out), ("--metrics", metrics)])?;
     let log_key = keys::verifier(&args.log_key)?;
     let labels = vec![("command", "witness".to_owned()), ("origin", log_key.name().to_owned())];
     let metered = metrics::begin_with(ui, labels, context, args.metrics.as_ref(), args.key.as_deref())?;

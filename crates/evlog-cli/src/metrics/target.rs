@@ -3,7 +3,7 @@
 //! Invariant: evlog listens where other machines can reach it only if such an address was typed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where metrics go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,14 @@ const FORMS: &str = "`:9464`, which is this machine only, or an IP address with 
                      name looks like an address is typed with `./`";
 
 impl Target {
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Target::File(path) => Some(path),
+            Target::Address(_) => None,
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Target, String> {
         let wrong = || format!("expected {FORMS}, found `{text}`");
         if text.is_empty() {

@@ -287,7 +287,7 @@ fn an_unusable_input_is_reported_with_exit_code_2() {
         (&["conform", &bundle(), "--pipeline", "absent"], "the built-in one is `purple-axiom`"),
         (&["conform", &bundle(), "--pipeline", "bad.json"], "not JSON"),
         (&["conform", &bundle(), "--pipeline", "loop.json"], "manifest_schema"),
-        (&["conform", &bundle(), "--plan", "bad.toml"], "--plan, nothing was checked: "),
+        (&["conform", &bundle(), "--plan", "bad.toml"], "the plan is refused, nothing was checked: "),
         (&["conform", &bundle(), "--against", "absent"], "no bundle at `absent`"),
     ];
     for (arguments, message) in cases {

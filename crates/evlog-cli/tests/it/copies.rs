@@ -96,9 +96,9 @@ fn what_is_no_older_copy_of_the_log_is_refused_and_not_changed() {
     grow(&room, "other", 3);
     refused(&room, "other", "another header");
     fs::create_dir(room.path("empty")).unwrap();
-    refused(&room, "empty", "found something else");
+    refused(&room, "empty", "is no copy of this log");
     room.write("file", "");
-    room.ends(2, &["backup", "file"]).says("found something else");
+    room.ends(2, &["backup", "file"]).says("is no copy of this log");
     assert_eq!(fs::read(room.path("file")).unwrap(), b"");
     // A fork: both go on.
     grow(&room, "forked", 1);
@@ -179,9 +179,9 @@ fn a_restore_replaces_nothing_and_a_copy_that_is_not_clean_leaves_nothing() {
     let room = room();
     room.ends(0, &["backup", "copy"]);
     let before = content(&room.path("evlog"));
-    room.ends(2, &["restore", "copy"]).says("evlog`: expected nothing, or an empty directory");
+    room.ends(2, &["restore", "copy"]).says("evlog` exists already, and a restore replaces nothing");
     assert_eq!(content(&room.path("evlog")), before);
-    room.ends(2, &["--log", "new", "restore", "none"]).says("there is no copy of a log in `none`");
+    room.ends(2, &["--log", "new", "restore", "none"]).says("no copy of a log at `none`").says("nothing was restored");
     room.ends(2, &["--log", "copy/new", "restore", "copy"]).says("expected a place outside the log");
     let segments = files_below(&room.path("copy/segments"));
     let good = fs::read(&segments[1]).unwrap();

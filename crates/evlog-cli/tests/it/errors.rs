@@ -32,6 +32,7 @@ The examples use these names:
 | `plan.toml` | a plan with two stages, `sum` and `last` |
 | `wrong.toml`, `broken.toml` | a plan with mistakes, and a file that is no TOML |
 | `fails.toml`, `slow.toml`, `absent.toml` | plans with a stage that fails, that exceeds its time limit, and that cannot be started |
+| `input.toml` | a plan with a stage whose input is missing |
 | `lines.jsonl` | lines for `evlog submit`: one is accepted |
 | `log.key`, `log.pub` | the private and the public part of a log's key |
 | `open.key`, `witness.key` | a private key that others can read, and the private key of a witness |
@@ -107,8 +108,10 @@ const SITUATIONS: [(&str, &[&str]); 10] = [
             "runs --log .",
             "init",
             "submit lines.jsonl --log busy",
+            "submit lines.jsonl --log busy --wait 1",
             "runs --log damaged",
             "submit lines.jsonl --log damaged",
+            "verify --log damaged",
         ],
     ),
     ("Lines of `submit`", &["submit lines.jsonl --log lines"]),
@@ -166,6 +169,7 @@ const SITUATIONS: [(&str, &[&str]); 10] = [
             "run fails.toml --run-id fails",
             "run slow.toml --run-id slow",
             "run absent.toml --run-id absent",
+            "run input.toml --run-id input",
             "run plan.toml --run-id ../x",
             "run plan.toml --run-id taken",
             "run plan.toml --run-id RUN_0001",
@@ -180,6 +184,7 @@ const SITUATIONS: [(&str, &[&str]); 10] = [
             "run plan.toml --resume open",
             "run --resume open",
             "run plan.toml --junit evlog/HEAD",
+            "run plan.toml --junit new.xml --metrics new.xml",
         ],
     ),
     (
@@ -303,6 +308,7 @@ fn furnish(room: &Room) -> Log {
     stage("fails.toml", r#"["sh", "-c", "echo no such parcel >&2; exit 3"]"#, "");
     stage("slow.toml", r#"["sleep", "60"]"#, "time_limit = \"1s\"\n");
     stage("absent.toml", r#"["no-such-program"]"#, "");
+    stage("input.toml", r#"["true"]"#, "[[stage.input]]\npath = \"parcels.txt\"\nfrom = \"plan\"\n");
     let create = r#"{"contract":"status","run":"a","do":"create","data":{}}"#;
     let unknown = r#"{"contract":"status","run":"a","do":"crate"}"#;
     let early = r#"{"contract":"status","run":"nobody","do":"transition","to":"running"}"#;

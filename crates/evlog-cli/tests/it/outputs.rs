@@ -31,10 +31,10 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
         files.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<Vec<_>>()
     };
     let before = kept();
-    let key = "found the private key of this command";
+    let key = "would replace the private key of this command";
     let log = "expected a place outside the log";
     let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
-    let public = "found the public key of this command";
+    let public = "would replace the public key of this command";
     let refused: [(&[&str], &str, &str); 25] = [
         (&["checkpoint", "--key", "b.key", "--out"], "b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "./seen/../b.key", key),
@@ -71,6 +71,33 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
     room.ends(0, &["prove", "--seq", "0", "--out", "evlog.proof"]);
     room.ends(0, &["checkpoint", "--key", "b.key", "--out", "-"]);
     room.ends(0, &["backup", "evlog-copy"]);
+}
+
+#[test]
+fn two_options_that_name_one_file_are_refused_before_any_work() {
+    let room = room();
+    room.write("one.jsonl", "{\"contract\":\"status\",\"run\":\"N\",\"do\":\"create\"}\n");
+    room.ends(0, &["run", "--init", "first"]);
+    room.write("seen.txt", "");
+    symlink("seen.txt", room.path("same.txt")).unwrap();
+    let before = files_below(&room.path("")).len();
+    let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key"];
+    let run = ["run", "first/plan.toml", "--run-id", "p", "--key", "b.key"];
+    let commands: [Vec<&str>; 7] = [
+        vec!["submit", "one.jsonl", "--key", "b.key", "--checkpoint-out", "x", "--metrics", "x"],
+        [&run[..], &["--checkpoint-out", "x", "--metrics", "./x"]].concat(),
+        [&run[..], &["--junit", "x", "--metrics", "first/../x"]].concat(),
+        [&run[..], &["--junit", "x", "--checkpoint-out", "x"]].concat(),
+        [&run[..], &["--junit", "seen.txt", "--metrics", "same.txt"]].concat(),
+        vec!["tail", "-f", "--cursor", "x", "--metrics", "x"],
+        [&witness[..], &["--out", "x", "--metrics", "x"]].concat(),
+    ];
+    for command in commands {
+        let done = room.ends(2, &command);
+        done.says("names the same file").says("nothing was done");
+        assert_eq!(files_below(&room.path("")).len(), before, "{command:?}");
+    }
+    assert_eq!(fs::read_to_string(room.path("seen.txt")).unwrap(), "");
 }
 
 #[test]

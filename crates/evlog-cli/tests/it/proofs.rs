@@ -163,7 +163,7 @@ fn an_event_is_proven_to_someone_without_the_log() {
     grow(&room, 1);
     let last = room.ends(0, &["cat", "--json"]).lines().len() - 2;
     room.ends(2, &["prove", "--seq", &last.to_string()])
-        .says("as the checkpoint covers the events up to there")
+        .says("it covers the events before seq")
         .says("evlog checkpoint");
 }
 

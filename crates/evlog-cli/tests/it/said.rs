@@ -34,8 +34,8 @@ fn an_error_about_an_output_names_the_file_that_the_person_named_and_no_other() 
 fn an_input_that_is_missing_is_named_with_its_role() {
     let room = signed();
     for (arguments, role) in [
-        (&["submit", "none.jsonl"][..], "commands: could not read `none.jsonl`"),
-        (&["import", "jsonl", "none.jsonl", "--log", "new"], "export: could not read `none.jsonl`"),
+        (&["submit", "none.jsonl"][..], "submit: could not read `none.jsonl`"),
+        (&["import", "jsonl", "none.jsonl", "--log", "new"], "import: could not read `none.jsonl`"),
         (&["check-evidence", "none.html", "--key", "builds.pub"], "evidence: could not read `none.html`"),
         (&["conform", "none"], "no bundle at `none`"),
     ] {

@@ -169,6 +169,6 @@ fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Opt
     }
     let Action::Refuse(verdict) = plan(scan.case(Place::Last, floor)).action else { return None };
     let floor = floor.max(scan.floor);
-    let expected = format!("whole commits up to position {floor}, because all before it was synced");
+    let expected = format!("whole commits, because all was synced up to position {floor}");
     Some(refusal(verdict, scan.end, &path, expected, scan.reason.clone()))
 }

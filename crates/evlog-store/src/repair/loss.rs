@@ -28,10 +28,10 @@ impl Last {
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
             (Action::Refuse(verdict), None) => {
                 let by = self.claimed.as_ref().filter(|(size, _)| *size == floor);
-                let by = by.map_or("because all before it was synced".to_string(), |(_, note)| {
-                    format!("which `{}` covers", note.display())
+                let by = by.map_or(format!("because all was synced up to position {floor}"), |(_, note)| {
+                    format!("because `{}` covers the log up to position {floor}", note.display())
                 });
-                let expected = format!("whole commits up to position {floor}, {by}");
+                let expected = format!("whole commits, {by}");
                 (verdict, self.scan.end, expected, self.scan.reason.clone(), Some(row.id))
             }
             (action, mended) => {

@@ -81,7 +81,8 @@ pub(super) struct Examined<'p> {
 impl<'p> Examined<'p> {
     pub(super) fn open(path: &'p Path) -> Result<Examined<'p>, CommandError> {
         let file = open_regular(path)
-            .map_err(|error| CommandError::file("read", path.display(), &error).during("--against"))?;
+            .map_err(|error| CommandError::file("read", path.display(), &error).during("--against"))
+            .map_err(|error| error.hint("nothing was compared; `evlog replay --trail FILE` writes a trail"))?;
         let header = examine(BufReader::new(&file)).map_err(|error| refused(path, &error))?;
         Ok(Examined { path, file, header })
     }

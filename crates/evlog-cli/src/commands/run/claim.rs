@@ -38,8 +38,10 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
             let runs = args.out.join("runs");
-            let message =
-                format!("the place of the plan of run `{run}` is not known: `{}` has no note of it", runs.display());
+            let message = format!(
+                "the place of the plan of run `{run}` is not known: `{}` has no note of it; nothing was started",
+                runs.display()
+            );
             Err(CommandError::user(message)
                 .hint("give the plan that it was started with, besides `--resume`")
                 .hint("if it was started with `--out DIR`, add the same `--out DIR`"))
@@ -144,7 +146,7 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         take_up(run).map(|command| format!("{before}`{command}` {after}")).into_iter().collect()
     };
     match error {
-        RunError::Locked { run, .. } => locked(context, args, run),
+        RunError::Locked { run, holder, .. } => locked(context, args, run, holder),
         RunError::BundleExists { run, .. } => {
             [ANOTHER_NAME.to_owned()].into_iter().chain(in_progress(context, args, run)).collect()
         }
@@ -202,7 +204,7 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
 }
 
 /// What can be done about the lock of a run. A run that the log has goes on by `--resume`.
-fn locked(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
+fn locked(context: &Context, args: &RunArgs, run: &str, holder: &str) -> Vec<String> {
     let command = match recorded(context, run) {
         Ok(()) => resuming(args.plan.as_deref(), run, &args.out, &context.log),
         Err(_) => None,
@@ -214,10 +216,17 @@ fn locked(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
     match lock_state(&args.out, run) {
         LockState::Left => vec![format!("the process that held the lock has ended; {forced}")],
         LockState::Free | LockState::Held => vec![
-            "if that process is `evlog run` of this run (`ps -o args= -p PID` shows it), wait until it ends".to_owned(),
+            format!("{}if it is `evlog run` of this run, wait until it ends", how_to_look(holder)),
             format!("if it is another program, a crash left the lock: {forced}"),
         ],
     }
+}
+
+/// How a person sees what the process is that a lock names.
+fn how_to_look(holder: &str) -> String {
+    let number = holder.strip_prefix("pid=").and_then(|rest| rest.split(',').next());
+    let number = number.and_then(|number| number.parse::<u32>().ok());
+    number.map(|number| format!("`ps -o args= -p {number}` shows what that process is: ")).unwrap_or_default()
 }
 
 /// What a run needs that is in progress, and that no process seems to work on: the next command. `None` if it is in progress

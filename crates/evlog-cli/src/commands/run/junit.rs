@@ -5,10 +5,8 @@
 
 use super::RunArgs;
 use super::claim::id;
-use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::replace;
-use crate::outputs;
 use crate::reports::{Base, Report, stages};
 use evlog_pipeline::RunReport;
 use std::path::Path;
@@ -27,9 +25,8 @@ pub(super) struct Ended {
 
 impl<'a> Junit<'a> {
     /// Writes a report that says that the run has not ended. `None` if no report is asked for.
-    pub(super) fn begin(context: &Context, args: &'a RunArgs) -> Result<Option<Junit<'a>>, CommandError> {
+    pub(super) fn begin(args: &'a RunArgs) -> Result<Option<Junit<'a>>, CommandError> {
         let Some(path) = args.junit.as_deref() else { return Ok(None) };
-        outputs::check("--junit", path, &context.log, args.signing.key.as_deref())?;
         let junit = Junit { path, args };
         junit.write_error("the run has not ended: evlog still runs it, or was killed")?;
         Ok(Some(junit))

@@ -41,13 +41,15 @@ pub(super) struct Watch<'u> {
     taken: Option<(String, String)>,
     /// Whether the output of the running stage explains its failure; not if its publish gate has reported the reason.
     blames_output: bool,
+    /// Whether the running stage has printed anything.
+    has_printed: bool,
 }
 
 impl<'u> Watch<'u> {
     pub(super) fn new(ui: &'u mut Ui, form: Form) -> Watch<'u> {
         let (bundle, tail) = (PathBuf::new(), VecDeque::new());
         let (region, width, taken) = (None, NAME_WIDTH_MIN, None);
-        Watch { ui, form, region, width, bundle, tail, taken, blames_output: true }
+        Watch { ui, form, region, width, bundle, tail, taken, blames_output: true, has_printed: false }
     }
 
     /// Shows one step of the run.
@@ -133,6 +135,7 @@ impl<'u> Watch<'u> {
 
     fn started(&mut self, stage: &str) {
         self.tail.clear();
+        self.has_printed = false;
         self.blames_output = true;
         match &mut self.region {
             Some(region) => region.begin(stage),
@@ -141,6 +144,7 @@ impl<'u> Watch<'u> {
     }
 
     fn printed(&mut self, stage: &str, line: &str) {
+        self.has_printed = true;
         if self.form.output {
             return self.ui.talk(self.about(stage).plain("| ").plain(spaced(line)));
         }
@@ -200,14 +204,12 @@ impl<'u> Watch<'u> {
 
     /// Shows the last lines that a failed stage printed.
     fn last_words(&mut self, stage: &str) {
-        let lines = std::mem::take(&mut self.tail);
-        let has_printed = !lines.is_empty();
-        for line in lines {
+        for line in std::mem::take(&mut self.tail) {
             self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
-        // A stage that never began has no log. The log of a program that could not be started holds only what the note says.
+        // A stage whose program could not be started printed nothing, though evlog's own note is in its log.
         let log = self.bundle.join(format!("logs/{stage}.log"));
-        if has_printed && log.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+        if self.has_printed && log.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
             self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));
         }
     }
