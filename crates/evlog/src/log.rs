@@ -53,7 +53,7 @@ pub struct Offered {
     /// Its commit. If it records nothing, on a shared log the end of the log that the answer depends on.
     given: Option<Given>,
     /// What to decide again if another writer commits first; only on a shared log.
-    again: Option<Request>,
+    again: Option<Box<Request>>,
     /// The session that wrote it. Only this session can wait for it.
     session: Arc<()>,
 }
@@ -251,7 +251,7 @@ impl Log {
         if let Some(known) = known {
             session.cache.put(request.run(), known);
         }
-        offered.again = self.is_shared().then(|| request.clone());
+        offered.again = self.is_shared().then(|| Box::new(request.clone()));
         Ok(offered)
     }
 
