@@ -66,11 +66,12 @@ impl Report {
 
 const LEN_MAX: u64 = 1024 * 1024;
 
-/// Tries a store, below a folder of its own, whose name has these random bytes. Removes what it made.
-pub fn probe(store: &dyn Store, options: ProbeOptions, random: [u8; 8]) -> Report {
+/// Tries a store, below a folder of its own, whose name has these random bytes. Removes what it made. An error means that the
+/// store gave no usable answer to the first request, so nothing was tried.
+pub fn probe(store: &dyn Store, options: ProbeOptions, random: [u8; 8]) -> Result<Report, Fault> {
     let folder = format!("conform-{:016x}/", u64::from_le_bytes(random));
     let (mut report, mut made) = (Report::default(), Vec::new());
-    permissions(store, &folder, &mut report);
+    permissions(store, &folder, &mut report)?;
     if report.passed() {
         basics(store, &folder, &mut report, &mut made);
         races(store, &folder, options, &mut report, &mut made);
@@ -82,18 +83,20 @@ pub fn probe(store: &dyn Store, options: ProbeOptions, random: [u8; 8]) -> Repor
             report.left.push(name);
         }
     }
-    report
+    Ok(report)
 }
 
-fn permissions(store: &dyn Store, folder: &str, report: &mut Report) {
+fn permissions(store: &dyn Store, folder: &str, report: &mut Report) -> Result<(), Fault> {
     let absent = store.get(&format!("{folder}absent"), LEN_MAX);
     match absent {
         Err(Fault::Absent) => report.judge("absent", true, "an object that is not there is answered with 404"),
+        Err(fault @ Fault::Unclear(_)) => return Err(fault),
         Err(fault) => report.judge("absent", false, fault.to_string()),
         Ok(_) => report.judge("absent", false, "an object that nobody made is there"),
     }
     let listed = store.list(folder);
     report.judge("list-allowed", listed.is_ok(), listed.map_or_else(|fault| fault.to_string(), |_| "allowed".into()));
+    Ok(())
 }
 
 fn basics(store: &dyn Store, folder: &str, report: &mut Report, made: &mut Vec<String>) {

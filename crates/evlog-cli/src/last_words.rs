@@ -268,6 +268,7 @@ mod tests {
             ("replay", READING),
             ("audit", READING),
             ("conform runs/r", READING),
+            ("conform-store file:///probes", READING),
             ("inspect", READING),
             ("bench", READING),
             ("contract list", READING),

@@ -45,10 +45,10 @@ fn writers_race_in_a_directory() {
 
 #[test]
 fn a_store_that_keeps_the_rules_passes_the_probe() {
-    let memory = probe(&Memory::default(), ProbeOptions::default(), [1; 8]);
+    let memory = probe(&Memory::default(), ProbeOptions::default(), [1; 8]).unwrap();
     assert!(memory.passed() && memory.left.is_empty(), "{memory:?}");
     let disk = tempfile::tempdir().unwrap();
-    let report = probe(open_store(&url_of(disk.path())).unwrap().as_ref(), ProbeOptions::default(), [1; 8]);
+    let report = probe(open_store(&url_of(disk.path())).unwrap().as_ref(), ProbeOptions::default(), [1; 8]).unwrap();
     assert!(report.passed() && report.left.is_empty(), "{report:?}");
 }
 
@@ -83,7 +83,7 @@ impl Store for Ignores {
 
 #[test]
 fn a_store_that_ignores_the_condition_fails_the_probe_by_name() {
-    let report = probe(&Ignores(Memory::default()), ProbeOptions::default(), [1; 8]);
+    let report = probe(&Ignores(Memory::default()), ProbeOptions::default(), [1; 8]).unwrap();
     let failed: Vec<&str> =
         report.trials.iter().filter(|trial| trial.verdict == Verdict::Failed).map(|trial| trial.name).collect();
     assert_eq!(failed, ["create-if-absent", "race"]);
@@ -92,7 +92,7 @@ fn a_store_that_ignores_the_condition_fails_the_probe_by_name() {
 #[test]
 fn a_store_that_often_fails_does_not_make_the_probe_panic() {
     for seed in 0..20 {
-        probe(&SimStore::new(seed, 40), ProbeOptions { rounds: 3, writers: 2 }, [1; 8]);
+        let _said = probe(&SimStore::new(seed, 40), ProbeOptions { rounds: 3, writers: 2 }, [1; 8]);
     }
 }
 

@@ -53,7 +53,7 @@ fn all(url: &str) -> Vec<(u64, String)> {
 #[ignore = "needs a server: tests/bucket/run"]
 fn the_server_keeps_the_rules() {
     let store = open_store(&place("probe")).unwrap();
-    let report = probe(store.as_ref(), ProbeOptions { rounds: 20, writers: 8 }, [7; 8]);
+    let report = probe(store.as_ref(), ProbeOptions { rounds: 20, writers: 8 }, [7; 8]).unwrap();
     assert!(report.passed() && report.left.is_empty(), "{report:#?}");
 }
 

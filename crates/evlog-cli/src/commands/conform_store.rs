@@ -54,6 +54,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformStoreArgs) -> Re
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| CommandError::user(format!("no random bytes: {error}")))?;
     let report = probe(store.as_ref(), ProbeOptions { rounds: args.rounds, writers: args.writers }, random);
+    let report = report.map_err(|fault| {
+        CommandError::user(format!("`{}` could not be tried: {fault}", args.url))
+            .hint("nothing was made; check the address, the endpoint in the environment, and the network")
+    })?;
     if context.json {
         ui.json(&answer::object(&args.url, &report));
     } else {

@@ -23,6 +23,7 @@ const FAILING: [(&str, i32); 37] = [
     ("verify", 2),
     ("audit", 2),
     ("conform missing", 2),
+    ("conform-store nowhere://probes", 2),
     ("inspect", 2),
     ("repair --dry-run", 2),
     ("backup copy", 2),
