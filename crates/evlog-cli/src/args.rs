@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// The log's directory
+    /// The log's directory, or the URL of a bucket
     #[arg(
         long,
         global = true,

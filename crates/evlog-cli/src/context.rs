@@ -3,20 +3,23 @@
 use crate::args::{At, Global, Writing};
 use crate::caller::{Actor, correlation, principal};
 use crate::error::CommandError;
+use crate::place::{fs_of, is_url};
 use crate::turn::{Attempt, Turn};
 use crate::ui::alert;
 use evlog::{Log, LogError, Observer, Options, ReadOptions, View};
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
-use evlog_store::OpenError;
+use evlog_store::{Fs, OpenError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What every command knows.
 pub(crate) struct Context {
-    /// The log's directory.
+    /// The log's directory, or its URL.
     pub(crate) log: PathBuf,
+    /// The file system that has it, once it was asked for.
+    fs: OnceLock<Arc<dyn Fs>>,
     /// Whether the answer is to be JSON.
     pub(crate) json: bool,
 }
@@ -41,12 +44,45 @@ pub(crate) fn contracts_with(brought: &[Definition]) -> Contracts {
 
 impl Context {
     pub(crate) fn new(global: &Global) -> Context {
-        Context { log: global.log.clone(), json: global.json.is_some() }
+        Context::of(global.log.clone(), global.json.is_some())
+    }
+
+    /// For another log.
+    pub(crate) fn of(log: PathBuf, json: bool) -> Context {
+        Context { log, fs: OnceLock::new(), json }
+    }
+
+    /// The file system that has the log, the same one each time.
+    pub(crate) fn fs(&self) -> Result<Arc<dyn Fs>, CommandError> {
+        if let Some(fs) = self.fs.get() {
+            return Ok(Arc::clone(fs));
+        }
+        let fs = fs_of(&self.log)?;
+        Ok(Arc::clone(self.fs.get_or_init(|| fs)))
+    }
+
+    /// Refuses a log in a bucket, for a command that works on the files of a directory.
+    pub(crate) fn check_on_disk(&self, command: &str) -> Result<(), CommandError> {
+        if !is_url(&self.log) {
+            return Ok(());
+        }
+        let place = format!("--log `{}`", self.log.display());
+        Err(CommandError::unlike(place, format!("a directory, because `{command}` works on its files"), "a URL"))
+    }
+
+    /// How the log is opened for reading.
+    fn read_options(&self) -> Result<ReadOptions, CommandError> {
+        Ok(ReadOptions { fs: self.fs()?, ..ReadOptions::new() })
+    }
+
+    /// Opens the log for reading, as it is now, and prints no warnings.
+    pub(crate) fn quiet_view(&self) -> Result<View, CommandError> {
+        Ok(self.read_options()?.open(&self.log, contracts())?)
     }
 
     /// Opens the log for reading, as it was at a point if one is given.
     pub(crate) fn view(&self, at: &At) -> Result<View, CommandError> {
-        at.of(warned(View::open(&self.log, contracts())?))
+        at.of(warned(self.quiet_view()?))
     }
 
     /// Like [`view`](Self::view), for a command that shows events or an earlier state. It shows what is before damage in the
@@ -57,10 +93,11 @@ impl Context {
 
     /// Like [`view_up_to_damage`](Self::view_up_to_damage), of the log as it is now.
     pub(crate) fn up_to_damage(&self) -> Result<View, CommandError> {
-        Ok(Context::open_up_to_damage(&self.log)?)
+        let options = ReadOptions { up_to_damage: true, ..self.read_options()? };
+        Ok(warned(options.open(&self.log, contracts())?))
     }
 
-    /// Like [`up_to_damage`](Self::up_to_damage), of any log.
+    /// Like [`up_to_damage`](Self::up_to_damage), of any log in a directory.
     pub(crate) fn open_up_to_damage(log: &Path) -> Result<View, LogError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
         Ok(warned(options.open(log, contracts())?))
@@ -68,7 +105,7 @@ impl Context {
 
     /// Whether there is a log. A log that cannot be opened counts: opening it reports why.
     pub(crate) fn has_log(&self) -> Result<bool, CommandError> {
-        match View::open(&self.log, contracts()) {
+        match self.read_options()?.open(&self.log, contracts()) {
             Ok(_) => Ok(true),
             Err(LogError::Open(OpenError::NoLog { .. })) => Ok(false),
             Err(error) => Err(error.into()),
@@ -84,7 +121,7 @@ impl Context {
 
     /// Opens a log that exists for writing, when it is the command's turn.
     pub(crate) fn writer(&self, command: &str, turn: &Turn) -> Result<Log, CommandError> {
-        let options = Context::options(command, false)?;
+        let options = Options { fs: self.fs()?, ..Context::options(command, false)? };
         turn.take(|| Attempt::of(options.clone().open(&self.log, contracts())))
     }
 
@@ -100,6 +137,7 @@ impl Context {
     ) -> Result<Attempt<Log>, CommandError> {
         let options = Options {
             observer,
+            fs: self.fs()?,
             actor: Actor::name(args.actor.as_ref())?,
             ..Context::options(command, create && !args.no_create)?
         };

@@ -29,6 +29,7 @@ mod metrics;
 mod notes;
 mod outputs;
 mod pages;
+mod place;
 #[cfg(test)]
 mod reference;
 mod reports;

@@ -115,8 +115,12 @@ impl Yardstick {
 
     fn load(file: &Path) -> Result<Yardstick, YardstickError> {
         let wrong = |message: String| YardstickError { file: file.to_owned(), message };
-        let text =
-            read(file).map_err(|message| wrong(format!("{message}; the built-in one is `{}`", NAMES.join("`, `"))))?;
+        let text = read(file).map_err(|message| {
+            wrong(format!(
+                "{message}; expected a file with the pipeline of the bundle, or the name of a built-in one: `{}`",
+                NAMES.join("`, `")
+            ))
+        })?;
         if !is_json(file, &text) {
             return contract_file(&text).map(|definition| Yardstick::of(definition, None)).map_err(wrong);
         }

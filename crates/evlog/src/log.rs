@@ -146,6 +146,7 @@ impl Log {
                     Ok(writer) => (writer, vec![created(&options, options.segment_limit)?]),
                     // Another machine was quicker.
                     Err(OpenError::Exists { .. }) if options.fs.is_shared() => reopen()?,
+                    Err(OpenError::Io(failure)) if failure.is_overtaken() => reopen()?,
                     Err(error) => return Err(error.into()),
                 }
             }

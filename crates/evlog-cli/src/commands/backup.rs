@@ -61,6 +61,7 @@ pub(crate) struct BackupArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<Verdict, CommandError> {
+    context.check_on_disk("backup")?;
     let format = args.answered.format(context);
     let done = made(ui, context, args, format);
     reports::settled(ui, format, || empty(TOOL, &context.log), done)

@@ -106,7 +106,7 @@ fn typed(ui: &mut Ui, context: &Context, log: &Path, words: &[&str]) -> Result<V
     }
     let arguments = Arguments::try_parse_from(["evlog"].iter().chain(words));
     let arguments = arguments.map_err(|error| CommandError::user(error.to_string()))?;
-    arguments.command.run(ui, &Context { log: log.to_path_buf(), json: context.json })
+    arguments.command.run(ui, &Context::of(log.to_path_buf(), context.json))
 }
 
 fn say(ui: &mut Ui, context: &Context, sentence: &str) {

@@ -19,12 +19,11 @@ use evlog_format::{Seq, kind};
 use evlog_lifecycle::explain::Explanation;
 use evlog_projection::Bundle;
 use evlog_proof::{Checkpoint, ProofFile};
-use evlog_store::{Checkpoints, OpenError, StdFs};
+use evlog_store::{Checkpoints, OpenError};
 use serde_json::json;
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +113,7 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
     let (path, bytes) = if let Some(path) = &args.checkpoint {
         (path.clone(), notes::read(path)?)
     } else {
-        let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+        let kept = Checkpoints::new(context.fs()?, &context.log);
         let newest = kept.sizes().map_err(|failure| LogError::from(OpenError::Io(failure)))?.pop();
         let newest = newest.ok_or_else(no_checkpoint)?;
         (kept.path(newest), notes::read_kept(&kept, newest)?)
@@ -162,7 +161,7 @@ fn prove(
     checkpoint: &Checkpoint,
     places: Vec<CommitPlace>,
 ) -> Result<Vec<String>, CommandError> {
-    let prover = Prover::open(Arc::new(StdFs), &context.log)?;
+    let prover = Prover::open(context.fs()?, &context.log)?;
     let bar = OnceCell::new();
     let frames: Vec<_> = places.iter().map(|place| place.frame.clone()).collect();
     let slices = prover.inclusion(checkpoint.size, &checkpoint.root, &frames, &mut |done, total| {

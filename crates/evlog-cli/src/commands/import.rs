@@ -64,6 +64,7 @@ enum Importable {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<Verdict, CommandError> {
+    context.check_on_disk("import")?;
     let Importable::Jsonl = args.format;
     if context.log.symlink_metadata().is_ok() {
         return Err(taken(context));

@@ -28,7 +28,7 @@ pub(crate) struct InitArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Verdict, CommandError> {
-    let options = Options { segment_limit: args.segment_limit, ..Context::options("init", true)? };
+    let options = Options { segment_limit: args.segment_limit, fs: context.fs()?, ..Context::options("init", true)? };
     let shown = context.log.display();
     if context.has_log()? {
         return Err(CommandError::unlike(format!("`{shown}`"), "no log", "one")

@@ -63,6 +63,7 @@ struct Inspected<'a> {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<Verdict, CommandError> {
+    context.check_on_disk("inspect")?;
     let format = args.answered.format(context);
     let done = inspect(ui, context, args, format);
     reports::settled(ui, format, || empty(&context.log), done)

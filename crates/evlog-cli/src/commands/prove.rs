@@ -14,10 +14,9 @@ use evlog::prove::Prover;
 use evlog::{LogError, View};
 use evlog_format::{Position, Seq};
 use evlog_proof::{Checkpoint, ProofFile};
-use evlog_store::{Checkpoints, OpenError, StdFs};
+use evlog_store::{Checkpoints, OpenError};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,10 +60,10 @@ impl ProveArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
     outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
     let view = context.view(&At::default())?;
-    let checkpoints = Checkpoints::new(Arc::new(StdFs), &context.log);
+    let checkpoints = Checkpoints::new(context.fs()?, &context.log);
     let to = checkpoint(&checkpoints, args.to.as_deref())?;
     same_log(&view, &to)?;
-    let prover = Prover::open(Arc::new(StdFs), &context.log)?;
+    let prover = Prover::open(context.fs()?, &context.log)?;
     let bar = OnceCell::new();
     let shared = &*ui;
     let mut progress = |done, total| bar.get_or_init(|| shared.progress("prove", total, Unit::Bytes)).at(done);
@@ -140,7 +139,7 @@ pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), Comma
 pub(crate) fn as_stated(context: &Context, checkpoint: &Checkpoint) -> Result<(), CommandError> {
     let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
     let stated = Stated { size, format_version, next_seq };
-    match stated_otherwise(Arc::new(StdFs), &context.log, &stated)?.first() {
+    match stated_otherwise(context.fs()?, &context.log, &stated)?.first() {
         None => Ok(()),
         Some((what, expected, found)) => {
             let message = format!("the checkpoint states {what} {expected} at {size} bytes, and the log has {found}");

@@ -76,6 +76,7 @@ impl RepairArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
+    context.check_on_disk("repair")?;
     let format = args.answered.format(context);
     let done = repair(ui, context, args, format);
     reports::settled(ui, format, || empty(&context.log), done)

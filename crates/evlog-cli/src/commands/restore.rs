@@ -65,6 +65,7 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RestoreArgs) -> Result<Verdict, CommandError> {
+    context.check_on_disk("restore")?;
     let to = &context.log;
     check_free(to)?;
     outputs::check("--log", to, &args.from, None)?;
@@ -89,7 +90,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RestoreArgs) -> Result<
     let (mut found, _) = judge(ui, &args.from, &any, &made)?;
     let is_whole = found.report.end == copied.committed.position;
     if let Some(kept) = &kept {
-        kept.compare(ui, &Context { log: made.clone(), json: context.json }, &mut found.report)?;
+        kept.compare(ui, &Context::of(made.clone(), context.json), &mut found.report)?;
     }
     if !found.is_good() || !is_whole || kept.is_some_and(|kept| !kept.is_witnessed()) {
         return Ok(refuse(ui, context, args, Some(&copied), &found));

@@ -8,7 +8,7 @@ mod starter;
 mod watch;
 
 use crate::args::{At, Writing};
-use crate::context::{Context, contracts};
+use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
 use crate::metrics::{self, Metrics, Target};
@@ -20,7 +20,7 @@ use crate::turn::Attempt;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use desk::Desk;
-use evlog::{Log, View};
+use evlog::Log;
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{
     Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, check_descriptors, may_retry,
@@ -264,7 +264,7 @@ fn run_plan(
     log.begin().map_err(|error| {
         CommandError::from(error).hint("nothing was recorded; after the fix, run the same command again")
     })?;
-    let mut view = View::open(&context.log, contracts())?;
+    let mut view = context.quiet_view()?;
     let failed = |error| claim::failed(context, args, error);
     let claim = claim::force(claim, &mut view, args).map_err(failed)?;
     let options = Options { interrupts, retry: retry(args), ..Options::default() };

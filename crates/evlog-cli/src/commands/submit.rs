@@ -137,7 +137,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     metrics.count(|figures| figures.will_answer(&Tally::WORDS));
     let log = OnceLock::new();
     // An existing or required log is opened before the first line, so that a refusal does not wait for input.
-    if args.writing.no_create || context.has_log()? {
+    if args.writing.no_create || context.has_log().map_err(|error| error.hint("nothing was recorded"))? {
         open_log(context, args, &brought, &log, metrics)?;
     }
     if let (Some(signer), Some(opened)) = (&signer, log.get())

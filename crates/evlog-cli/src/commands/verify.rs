@@ -28,7 +28,7 @@ use evlog_format::{LogId, Position};
 use evlog_projection::FoldError;
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::Signed;
-use evlog_store::{Checkpoints, Fs, RawLog, StdFs};
+use evlog_store::{Checkpoints, Fs, RawLog};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Verdict as WorstVerdict};
 use std::cell::{Cell, OnceCell};
@@ -179,7 +179,7 @@ pub(crate) fn whole(ui: &Ui, context: &Context, pace: Option<&Pace>) -> Result<C
         Some(_) => NonZeroUsize::MIN,
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    Ok(check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
+    Ok(check(context.fs()?, &context.log, &contracts(), threads, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
         if let Some(pace) = pace {
             pace.keep(done);
@@ -207,10 +207,10 @@ impl Kept {
     pub(crate) fn compare(&self, ui: &Ui, context: &Context, report: &mut Report) -> Result<(), CommandError> {
         let (bar, log) = (OnceCell::new(), &context.log);
         let mut older = || self.older(context);
-        compare(Arc::new(StdFs), log, report, &self.covered(), &mut older, &mut |done, total| {
+        compare(context.fs()?, log, report, &self.covered(), &mut older, &mut |done, total| {
             bar.get_or_init(|| ui.progress("compare", total, Unit::Bytes)).at(done);
         })?;
-        Ok(compare_stated(Arc::new(StdFs), log, report, &notes::stated_by(self.signed.checkpoint()))?)
+        Ok(compare_stated(context.fs()?, log, report, &notes::stated_by(self.signed.checkpoint()))?)
     }
 
     fn covered(&self) -> Covered {
@@ -219,7 +219,9 @@ impl Kept {
 
     /// The claims of the log's kept checkpoints that have the same signer as this one. Others are ignored.
     fn older(&self, context: &Context) -> Vec<Covered> {
-        let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+        // The log was read before, so its file system is known.
+        let Ok(fs) = context.fs() else { return Vec::new() };
+        let kept = Checkpoints::new(fs, &context.log);
         let sizes = kept.sizes().unwrap_or_default().into_iter();
         let opened = |size| self.trust.open_bytes(&kept.path(size), &kept.read(size).ok()?).ok();
         sizes.filter_map(opened).map(|signed| covered(&signed)).collect()
@@ -254,7 +256,7 @@ pub(crate) fn own(context: &Context, report: &mut Report, given: Option<&Kept>) 
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, given.map(|given| &given.trust));
     // Do not repeat what a checkpoint from elsewhere has shown already.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
-    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let fs: Arc<dyn Fs> = context.fs()?;
     Ok(OwnNotes::new(&fs, &context.log).judge(report, given, &parse)?)
 }
 
@@ -465,8 +467,8 @@ fn advice(context: &Context, found: &Check, kept: Option<&Kept>) -> String {
 
 /// Whether a `HEAD` of this log says how much was synced.
 fn has_head(context: &Context, log_id: Option<LogId>) -> bool {
-    let raw = RawLog::open(Arc::new(StdFs), &context.log);
-    let head = raw.and_then(|raw| raw.head()).ok().flatten();
+    let raw = context.fs().ok().and_then(|fs| RawLog::open(fs, &context.log).ok());
+    let head = raw.and_then(|raw| raw.head().ok().flatten());
     head.is_some_and(|head| Some(head.log_id) == log_id)
 }
 

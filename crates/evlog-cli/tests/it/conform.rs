@@ -284,7 +284,7 @@ fn an_unusable_input_is_reported_with_exit_code_2() {
     let cases: [(&[&str], &str); 7] = [
         (&["conform", "absent"], "no bundle at `absent`"),
         (&["conform", "bad.json"], "bad.json"),
-        (&["conform", &bundle(), "--pipeline", "absent"], "the built-in one is `purple-axiom`"),
+        (&["conform", &bundle(), "--pipeline", "absent"], "or the name of a built-in one: `purple-axiom`"),
         (&["conform", &bundle(), "--pipeline", "bad.json"], "not JSON"),
         (&["conform", &bundle(), "--pipeline", "loop.json"], "manifest_schema"),
         (&["conform", &bundle(), "--plan", "bad.toml"], "the plan is refused, nothing was checked: "),

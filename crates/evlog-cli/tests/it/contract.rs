@@ -74,7 +74,7 @@ fn what_cannot_be_read_is_no_answer() {
     room.ends(2, &["contract", "check", "gone.toml"]);
     let done = room.ends(2, &["contract", "show", "gone"]);
     assert!(
-        done.err.contains("`gone` is no built-in contract (status, purple-axiom), and there is no file of this name"),
+        done.err.contains("`gone`: expected a built-in definition (status, purple-axiom) or a file, found neither"),
         "{done:?}"
     );
     room.write("long.toml", &"#".repeat(256 * 1024 + 1));

@@ -5,6 +5,9 @@ mod audit;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+#[cfg(feature = "bucket")]
+mod bucket;
+#[cfg(test)]
 mod colour;
 #[cfg(test)]
 mod conform;

@@ -203,10 +203,7 @@ impl Diagnostic {
 pub(crate) fn undefined_answer(from: Option<RunStatus>, requested: &str) -> String {
     let message = undefined_message(from, requested);
     let Some(from) = from else {
-        return format!(
-            "expected a known run, found none, which cannot become `{}`; a `create` must come first",
-            quoted(requested)
-        );
+        return format!("expected a known run, found none: it cannot become `{}` before a `create`", quoted(requested));
     };
     let question = match RunStatus::from_word(requested) {
         Some(_) => None,

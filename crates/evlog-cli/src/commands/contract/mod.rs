@@ -174,10 +174,8 @@ fn named(contract: &str) -> Result<Definition, CommandError> {
         None if Path::new(contract).exists() => load(Path::new(contract)),
         None => {
             let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            let message = format!(
-                "`{contract}` is no built-in contract ({}), and there is no file of this name",
-                known.join(", ")
-            );
+            let message =
+                format!("`{contract}`: expected a built-in definition ({}) or a file, found neither", known.join(", "));
             Err(CommandError::user(message)
                 .meant(contract, known)
                 .hint("`evlog contract list` lists the built-in contracts"))

@@ -22,10 +22,9 @@ use evlog_audit::{Options, Report, Severity, Subject};
 use evlog_format::{Position, Seq, kind};
 use evlog_lifecycle::explain::Origin;
 use evlog_report::Tone;
-use evlog_store::{Checkpoints, StdFs, Verdict};
+use evlog_store::{Checkpoints, Verdict};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// What happened to a run that a person should know of: the last part of an event's kind, and how a report says it.
 const ACTS: [(&str, &str); 7] = [
@@ -228,7 +227,7 @@ fn newest(context: &Context, view: &View) -> Result<Option<Newest>, CommandError
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+    let kept = Checkpoints::new(context.fs()?, &context.log);
     for size in kept.sizes().unwrap_or_default().into_iter().rev() {
         let Ok(bytes) = notes::read_kept(&kept, size) else { continue };
         let is_signed = notes::claim(&bytes, &keys, None).is_ok_and(|claim| claim.signed.is_ok());

@@ -5,7 +5,7 @@
 
 use super::RunArgs;
 use crate::args::At;
-use crate::context::{Context, contracts};
+use crate::context::Context;
 use crate::error::CommandError;
 use crate::shell::{of_log, option, quoted};
 use evlog::{LogError, View};
@@ -206,8 +206,8 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
 /// What can be done about the lock of a run. A run that the log has goes on by `--resume`.
 fn locked(context: &Context, args: &RunArgs, run: &str, holder: &str) -> Vec<String> {
     let command = match recorded(context, run) {
-        Ok(()) => resuming(args.plan.as_deref(), run, &args.out, &context.log),
-        Err(_) => None,
+        Some(Ok(())) => resuming(args.plan.as_deref(), run, &args.out, &context.log),
+        _ => None,
     };
     let forced = match command {
         Some(command) => format!("`{command} --force-run-lock` sets it aside, records that, and continues the run"),
@@ -263,7 +263,7 @@ fn ended(context: &Context, args: &RunArgs, run: &str, status: RunStatus) -> Str
 
 /// How a run goes on that the log has in progress; nothing for any other.
 fn in_progress(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
-    if recorded(context, run).is_ok() { continuing(context, args, run) } else { Vec::new() }
+    if matches!(recorded(context, run), Some(Ok(()))) { continuing(context, args, run) } else { Vec::new() }
 }
 
 fn continuing(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
@@ -274,18 +274,18 @@ fn continuing(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
 /// What the log holds of a run that could not be recorded further; nothing if it has no such run, or cannot be read.
 fn as_recorded(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
     let more = match recorded(context, run) {
-        Ok(()) => continuing(context, args, run),
-        Err(RunError::Ended { .. }) => Vec::new(),
-        Err(_) => return Vec::new(),
+        Some(Ok(())) => continuing(context, args, run),
+        Some(Err(RunError::Ended { .. })) => Vec::new(),
+        _ => return Vec::new(),
     };
     let explain = format!("evlog explain {}{}", quoted(run), of_log(&context.log));
     let explained = format!("the state of the run is what the log holds: `{explain}` shows how far it got");
     [explained].into_iter().chain(more).collect()
 }
 
-/// Whether the log has the run in progress; the error says why not.
-fn recorded(context: &Context, run: &str) -> Result<(), RunError> {
-    is_in_progress(&mut View::open(&context.log, contracts())?, run)
+/// Whether the log has the run in progress; the error says why not. `None` if the log cannot be read.
+fn recorded(context: &Context, run: &str) -> Option<Result<(), RunError>> {
+    Some(is_in_progress(&mut context.quiet_view().ok()?, run))
 }
 
 /// How to retry a run whose plan is not known.

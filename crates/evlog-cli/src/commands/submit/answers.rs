@@ -152,7 +152,7 @@ impl Tally {
     /// What to send again, if some lines are recorded and others are not.
     fn hint(self) -> Option<&'static str> {
         let is_mixed = self.accepted > 0 && self.rejected + self.refused + self.malformed > 0;
-        is_mixed.then_some("the accepted lines are recorded: correct the others, and submit only those")
+        is_mixed.then_some("the accepted lines took effect: correct the others, and submit only those again")
     }
 
     pub(super) fn verdict(self) -> Verdict {

@@ -16,9 +16,8 @@ use evlog::{LogError, View};
 use evlog_format::{kind, payload};
 use evlog_projection::Contracts;
 use evlog_proof::Note;
-use evlog_store::{Checkpoints, StdFs};
+use evlog_store::Checkpoints;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// A verification, and what was printed about it.
 pub(super) struct Verifying<'c> {
@@ -89,7 +88,7 @@ impl<'c> Verifying<'c> {
         self.judged = Some(recorded);
         let Recorded { size, next_seq } = recorded;
         let last = next_seq.0.saturating_sub(1);
-        let kept = Checkpoints::new(Arc::new(StdFs), &self.context.log);
+        let kept = Checkpoints::new(self.context.fs()?, &self.context.log);
         let Ok(bytes) = kept.read(size) else {
             self.signed = format!("signed <= {last} as the log records, but it does not keep the note");
             return Ok(());

@@ -9,12 +9,10 @@ use crate::files;
 use crate::ui::{Ui, Unit};
 use evlog::check::resume::{ResumeError, Resumed, check_on};
 use evlog::clock::{Clock, SystemClock};
-use evlog_store::StdFs;
 use std::cell::OnceCell;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Minimum interval between saves. Saves are also at least ten times as far apart as the last save took.
@@ -32,14 +30,8 @@ pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) 
     let bar = OnceCell::new();
     let mut keep = |make: &dyn Fn() -> Option<Vec<u8>>| file.keep(make);
     let now_ns = SystemClock.now_ns();
-    let checked = check_on(
-        Arc::new(StdFs),
-        &context.log,
-        &contracts(),
-        kept.as_deref(),
-        now_ns,
-        &mut keep,
-        &mut |done, total| {
+    let checked =
+        check_on(context.fs()?, &context.log, &contracts(), kept.as_deref(), now_ns, &mut keep, &mut |done, total| {
             bar.get_or_init(|| {
                 // The first progress report is the position of the earlier verification.
                 pace.inspect(|pace| pace.begin_at(done));
@@ -49,8 +41,7 @@ pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) 
             if let Some(pace) = pace {
                 pace.keep(done);
             }
-        },
-    );
+        });
     let resumed = checked.map_err(|error| refused(path, error))?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(CommandError::file("remove", path.display(), &error)),

@@ -14,7 +14,6 @@ use evlog::LogError;
 use evlog::check::sample::{Sample, Sampled, judged_whole, sample};
 use evlog::covered::compare_stated;
 use evlog::own_notes::Judged;
-use evlog_store::StdFs;
 use evlog_verify::Covered;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -59,13 +58,14 @@ pub(super) fn run(
     pace: Option<&Pace>,
     format: Format<Kind>,
 ) -> Result<Verdict, CommandError> {
+    let fs = context.fs()?;
     let (mut found, mut own) = read(ui, context, kept, pace, |covered, progress| {
-        sample(Arc::new(StdFs), &context.log, &contracts(), chosen, covered, progress)
+        sample(Arc::clone(&fs), &context.log, &contracts(), chosen, covered, progress)
     })?;
     // A note can show that something is wrong where the sample did not look. What it is, only the whole log says.
     if found.judged.is_none() && found.report.findings.count() > 0 {
         (found, own) = read(ui, context, kept, pace, |covered, progress| {
-            judged_whole(Arc::new(StdFs), &context.log, &contracts(), &found, covered, progress)
+            judged_whole(fs, &context.log, &contracts(), &found, covered, progress)
         })?;
     }
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
@@ -100,7 +100,7 @@ fn read(
     })?;
     drop(bar);
     if let Some(kept) = kept {
-        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
+        compare_stated(context.fs()?, &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
     }
     let own = super::own(context, &mut found.report, kept)?;
     Ok((found, own))
