@@ -4,13 +4,20 @@
 
 use crate::error::CommandError;
 use crate::keys;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How many symbolic links in a row are followed at most. A link whose target does not exist is followed too, because the
 /// system follows it when it creates a file.
 const LINKS_MAX: usize = 40;
+
+/// How many bytes of an existing file are read to see what it is.
+const BEGIN_LEN: u64 = 4096;
+
+/// Length of a root in a checkpoint, as base64.
+const ROOT_LEN: usize = 44;
 
 /// Refuses an output in the log's directory, or at the path of the key.
 pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
@@ -39,6 +46,78 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
 /// Like [`check`], for an output that is stdout if it is `-`.
 pub(crate) fn check_or_stdout(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
     if out == Path::new("-") { Ok(()) } else { check(option, out, log, key) }
+}
+
+/// Like [`check_or_stdout`], and refuses what [`check_replaceable`] refuses.
+pub(crate) fn check_made(
+    option: &str,
+    out: &Path,
+    log: &Path,
+    key: Option<&Path>,
+    made: Made,
+) -> Result<(), CommandError> {
+    check_or_stdout(option, out, log, key)?;
+    if out == Path::new("-") { Ok(()) } else { check_replaceable(option, out, made) }
+}
+
+/// A kind of file that a command writes in one piece.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Made {
+    /// What `--junit` writes.
+    Junit,
+    /// A signed checkpoint.
+    Note,
+    /// A page of HTML, or the PDF of one.
+    Page,
+    /// A proof.
+    Proof,
+}
+
+impl Made {
+    fn words(self) -> &'static str {
+        match self {
+            Made::Junit => "a JUnit file",
+            Made::Note => "a checkpoint",
+            Made::Page => "a page of evlog",
+            Made::Proof => "a proof",
+        }
+    }
+
+    /// Whether a file that begins so is of this kind.
+    fn begins(self, begin: &[u8]) -> bool {
+        match self {
+            Made::Junit => begin.starts_with(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites "),
+            Made::Page => begin.starts_with(b"<!DOCTYPE html>\n<html lang=\"en\">") || begin.starts_with(b"%PDF-"),
+            Made::Proof => begin.starts_with(b"evlog-proof/"),
+            // The lines: name, size, root.
+            Made::Note => {
+                let mut lines = begin.split(|byte| *byte == b'\n').skip(1);
+                let is_size = |line: &[u8]| !line.is_empty() && line.iter().all(u8::is_ascii_digit);
+                lines.next().is_some_and(is_size) && lines.next().is_some_and(|root| root.len() == ROOT_LEN)
+            }
+        }
+    }
+}
+
+/// Refuses an output that would replace something else than an earlier output of the same kind. The path may be that of a plan,
+/// of commands or of a key by mistake.
+pub(crate) fn check_replaceable(option: &str, out: &Path, made: Made) -> Result<(), CommandError> {
+    let is_content = fs::metadata(out).is_ok_and(|found| found.is_file() && found.len() > 0);
+    let begin = || -> io::Result<Vec<u8>> {
+        let mut begin = Vec::new();
+        File::open(out)?.take(BEGIN_LEN).read_to_end(&mut begin)?;
+        Ok(begin)
+    };
+    // What cannot be read may be anything.
+    if !is_content || begin().is_ok_and(|begin| made.begins(&begin)) {
+        return Ok(());
+    }
+    let place = format!("{option} `{}`", out.display());
+    let message = format!("{place} would replace a file that is not {}", made.words());
+    let expected = format!("a new file, or {}", made.words());
+    Err(CommandError::unlike(place, expected, "another file")
+        .worded(message)
+        .hint("nothing was done; name another file, or remove this one"))
 }
 
 /// Refuses two outputs of one command that are the same file: each would replace what the other wrote.

@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::keys;
 use crate::metrics::Metrics;
 use crate::notes;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::ui::{Colour, Errors, Ui, Unit, talk_of_a_child};
 use clap::Args;
 use evlog::Log;
@@ -291,6 +291,7 @@ impl SigningArgs {
         let Some(path) = &self.key else { return Ok(None) };
         if let Some(out) = &self.checkpoint_out {
             outputs::check("--checkpoint-out", out, log, Some(path))?;
+            outputs::check_replaceable("--checkpoint-out", out, Made::Note)?;
         }
         let key = keys::signer(path, Algorithm::Note)?;
         let publish = Publish { out: self.checkpoint_out.clone(), exec: self.checkpoint_exec.clone() };

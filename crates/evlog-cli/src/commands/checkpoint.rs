@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::CheckpointObject;
 use crate::keys;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::signing::{Publish, Said, Signing};
 use crate::table::facts;
 use crate::turn::Turn;
@@ -57,7 +57,7 @@ pub(crate) struct CheckpointArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Result<Verdict, CommandError> {
     if let Some(out) = &args.out {
-        outputs::check_or_stdout("--out", out, &context.log, Some(&args.key))?;
+        outputs::check_made("--out", out, &context.log, Some(&args.key), Made::Note)?;
     }
     let key = keys::signer(&args.key, Algorithm::Note)?;
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));

@@ -9,7 +9,7 @@ use crate::evidence::{Evidence, judge};
 use crate::files::RUN_FILE;
 use crate::json::{WrittenEvidenceObject, payload_json, time};
 use crate::notes;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog::history::LOG_STREAM;
@@ -58,7 +58,7 @@ impl EvidenceArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
-    outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
+    outputs::check_made("--out", &args.out, &context.log, None, Made::Page)?;
     let view = context.view(&At::default())?;
     let commits = commits(&view, &args.run)?;
     if commits.is_empty() {

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::ProvedObject;
 use crate::notes;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::ui::{Ui, Unit};
 use crate::when::uncommitted;
 use clap::Args;
@@ -58,7 +58,7 @@ impl ProveArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
-    outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
+    outputs::check_made("--out", &args.out, &context.log, None, Made::Proof)?;
     let view = context.view(&At::default())?;
     let checkpoints = Checkpoints::new(context.fs()?, &context.log);
     let to = checkpoint(&checkpoints, args.to.as_deref())?;

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::ReportObject;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::selecting::SelectingRuns;
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
@@ -116,6 +116,7 @@ fn check(context: &Context, args: &ReportArgs, target: Target) -> Result<(), Com
             .hint("a report is one page or several: name `FILE.html`, `FILE.pdf` or a directory"));
     }
     outputs::check("--out", &args.out, &context.log, None)?;
+    outputs::check_replaceable("--out", &args.out, Made::Page)?;
     match (target, args.out.metadata()) {
         (Target::Directory, Ok(found)) => {
             let found = match () {

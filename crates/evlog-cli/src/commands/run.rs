@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
 use crate::metrics::{self, Metrics, Target};
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::signals::Caught;
 use crate::signing::{self, SigningArgs};
 use crate::table::facts;
@@ -168,7 +168,9 @@ fn check_outputs(context: &Context, args: &RunArgs) -> Result<(), CommandError> 
     let (junit, metrics) = (args.junit.as_deref(), args.metrics.as_ref().and_then(Target::file));
     let checkpoints = args.signing.checkpoint_out.as_deref();
     outputs::check_apart(&[("--junit", junit), ("--checkpoint-out", checkpoints), ("--metrics", metrics)])?;
-    junit.map_or(Ok(()), |junit| outputs::check("--junit", junit, &context.log, args.signing.key.as_deref()))
+    let Some(junit) = junit else { return Ok(()) };
+    outputs::check("--junit", junit, &context.log, args.signing.key.as_deref())?;
+    outputs::check_replaceable("--junit", junit, Made::Junit)
 }
 
 fn bring_to_its_end(ui: &mut Ui, context: &Context, args: &RunArgs, metrics: &Metrics) -> Result<Ended, CommandError> {

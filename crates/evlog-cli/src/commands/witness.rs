@@ -12,7 +12,7 @@ use crate::json::WitnessObject;
 use crate::keys;
 use crate::metrics::{self, Target};
 use crate::notes;
-use crate::outputs;
+use crate::outputs::{self, Made};
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
 use crate::shell::quoted;
 use crate::ui::Ui;
@@ -88,7 +88,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
 }
 
 fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    outputs::check_or_stdout("--out", &args.out, &context.log, args.key.as_deref())?;
+    outputs::check_made("--out", &args.out, &context.log, args.key.as_deref(), Made::Note)?;
     outputs::check("--state", &args.state, &context.log, None)?;
     let out = Some(args.out.as_path()).filter(|out| *out != Path::new("-"));
     let metrics = args.metrics.as_ref().and_then(Target::file);

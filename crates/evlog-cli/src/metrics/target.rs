@@ -31,7 +31,9 @@ impl Target {
         }
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let Some((host, port)) = text.rsplit_once(':').filter(|(_, port)| is_number(port)) else {
-            return if is_number(text) { Err(wrong()) } else { Ok(Target::File(PathBuf::from(text))) };
+            // A port with a typing error is no file.
+            let is_address = is_number(text) || text.starts_with(':');
+            return if is_address { Err(wrong()) } else { Ok(Target::File(PathBuf::from(text))) };
         };
         if host.contains('/') {
             return Ok(Target::File(PathBuf::from(text)));
@@ -81,9 +83,18 @@ mod tests {
         for file in ["evlog.prom", "/var/lib/x/evlog.prom", "./9464", "./a:1", "a:b", "dir/:9464", "C:x"] {
             assert_eq!(Target::parse(file), Ok(Target::File(file.into())), "{file}");
         }
-        for wrong in
-            ["", "9464", "::1:9464", "example.com:9464", "[::1:9464", "[x]:1", "1.2.3:4", ":65536", ":99999999999"]
-        {
+        for wrong in [
+            "",
+            "9464",
+            "::1:9464",
+            "example.com:9464",
+            "[::1:9464",
+            "[x]:1",
+            "1.2.3:4",
+            ":80x",
+            ":65536",
+            ":99999999999",
+        ] {
             let refused = Target::parse(wrong).expect_err(wrong);
             assert!(refused.starts_with("expected "), "{wrong}: {refused}");
         }

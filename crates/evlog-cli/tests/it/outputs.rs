@@ -125,3 +125,42 @@ fn a_dash_that_is_not_stdout_is_a_place_as_any_other_and_none_within_the_log() {
         assert_eq!(names(), before, "{command:?}");
     }
 }
+
+/// A path may be that of a plan, of commands or of a key by mistake.
+#[test]
+fn an_output_replaces_nothing_but_an_earlier_output_of_its_kind() {
+    let room = room();
+    room.ends(0, &["run", "--init", "first"]);
+    room.write("a.jsonl", "{\"contract\":\"status\",\"run\":\"N\",\"do\":\"create\"}\n");
+    room.write("page.html", "<p>of somebody else</p>");
+    room.ends(0, &["checkpoint", "--key", "b.key"]);
+    let kept = || {
+        let files = files_below(&room.path("")).into_iter();
+        files.map(|path| (fs::read(&path).ok(), path)).collect::<Vec<_>>()
+    };
+    let before = kept();
+    let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
+    let refused: [(&[&str], &str); 9] = [
+        (&["run", "first/plan.toml", "--run-id", "p", "--junit"], "first/plan.toml"),
+        (&["run", "first/plan.toml", "--run-id", "p", "--junit"], "w.key"),
+        (&["submit", "a.jsonl", "--key", "b.key", "--checkpoint-out"], "a.jsonl"),
+        (&["checkpoint", "--key", "b.key", "--out"], "first/plan.toml"),
+        (&["prove", "--seq", "0", "--out"], "b.key"),
+        (&["evidence", "RUN_0001", "--out"], "link"),
+        (&["report", "--out"], "page.html"),
+        (&witness, "w.pub"),
+        (&witness, "first/plan.toml"),
+    ];
+    for (arguments, out) in refused {
+        let done = room.ends(2, &[arguments, &[out]].concat());
+        done.says("would replace").says("nothing was done");
+        assert!(kept() == before, "{arguments:?} {out}");
+    }
+    // What a command wrote, it replaces.
+    for _ in 0..2 {
+        room.ends(0, &["prove", "--seq", "0", "--out", "p.proof"]);
+        room.ends(0, &["checkpoint", "--key", "b.key", "--out", "c.note"]);
+        room.ends(0, &["report", "--out", "r.html"]);
+        room.run(&["run", "first/plan.toml", "--junit", "j.xml"]).says("run ");
+    }
+}
