@@ -32,6 +32,7 @@ use evlog_verify::Verdict;
 pub use follow::Follow;
 use seen::{Dirs, Seen};
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,8 +168,14 @@ impl Reader {
     }
 
     /// Whether a writer has the log open. Asking takes no lock that could keep a writer out.
+    /// Fails for a log that several machines share: their writers hold no lock that can be seen here.
     pub fn has_writer(&self) -> Result<bool, ReadError> {
-        Ok(self.files.has_writer().map_err(Failure::of("look at", &self.files.layout.lock()))?)
+        let has_writer = if self.files.fs.is_shared() {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "writers of a shared log hold no lock"))
+        } else {
+            self.files.has_writer()
+        };
+        Ok(has_writer.map_err(Failure::of("look at", &self.files.layout.lock()))?)
     }
 
     /// Checks that there is no damage after the part that this reader shows.

@@ -148,9 +148,6 @@ impl Files {
 
     /// Whether a writer holds the log's lock, or, if `LOCK` was removed, the lock of its last segment.
     pub(crate) fn has_writer(&self) -> io::Result<bool> {
-        if self.fs.is_shared() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "writers of a shared log hold no lock"));
-        }
         if self.fs.is_locked(&self.layout.lock())? {
             return Ok(true);
         }

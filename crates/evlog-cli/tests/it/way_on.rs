@@ -178,11 +178,11 @@ fn what_was_asked_for_is_written_whole_or_not_at_all() {
     room.ends(2, &["prove", "--seq", "3", "--to", "1.note", "--out", "none/p"]);
     assert_eq!(read(&room, "1.note"), before);
     // The disk is full: 1 KiB is no room for a proof, and an old one is left alone.
-    room.write("proof", "an older one");
+    room.write("proof", "evlog-proof/ an older one");
     let script = "ulimit -f 0; trap '' XFSZ; exec \"$0\" prove --seq 3 --to 1.note --out proof";
     let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
     assert_eq!(done.code, 2, "{done:?}");
-    assert_eq!(read(&room, "proof"), "an older one");
+    assert_eq!(read(&room, "proof"), "evlog-proof/ an older one");
     let script = "ulimit -f 0; trap '' XFSZ; exec \"$0\" key new example.com/y --out y.key";
     let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
     assert_eq!(done.code, 2, "{done:?}");
@@ -207,7 +207,8 @@ fn an_out_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
     ];
     for command in commands {
         assert!(Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success());
-        room.write("target", "kept");
+        // With text of another kind, it would be refused.
+        room.write("target", "");
         for (link, target) in [("link", "target"), ("dangling", "new")] {
             std::os::unix::fs::symlink(target, room.path(link)).unwrap();
             let done = room.feed(&[command, &[link]].concat(), &line("more", 0));

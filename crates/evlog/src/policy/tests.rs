@@ -173,9 +173,9 @@ fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
     // If the clock went back, a checkpoint does not become old; if it was ahead, a checkpoint does not stay new for
     // ever.
     assert_eq!((breach(0, Some(10), 0), breach(0, None, 10)), (None, None));
-    let ahead = "1970-01-01T00:00:00.000Z, ahead of the clock";
-    assert_eq!(breach(0, Some(11), 0), Some(format!("one of {ahead}")));
-    assert_eq!(breach(0, None, 11), Some(format!("none since the policy, set at {ahead}")));
+    let ahead = "1970-01-01T00:00:00.000Z, which is later than now";
+    assert_eq!(breach(0, Some(11), 0), Some(format!("one signed at {ahead}")));
+    assert_eq!(breach(0, None, 11), Some(format!("none, and a policy that was set at {ahead}")));
     assert_eq!(Policy::default().unsigned_breach(i64::MAX, None, i64::MIN), None);
 }
 
