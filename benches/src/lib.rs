@@ -5,6 +5,7 @@
 pub mod asked;
 pub mod driver;
 pub mod gate;
+pub mod scale;
 
 use evlog_format::{CommitHead, Durability, Event, PLAIN, Seq, kind};
 

@@ -4,13 +4,14 @@
 //! cargo build --release && cargo run --release -p evlog-benches -- works
 //! cargo build --release && cargo run --release -p evlog-benches -- submit target/release/evlog
 //! cargo run --release -p evlog-benches -- gate
+//! cargo run -p evlog-benches -- scale
 //! ```
 //!
 //! Does: the works of `evlog-works` beside the bare file system; feed commands to `evlog submit`, and print one line of
-//! TSV for each round and a median.
+//! TSV for each round and a median; plan logs in buckets (`scale`).
 //! Does not: compare with other stores; that is `benches/compare`, which does the same works with more contenders.
 
-use evlog_benches::{commands, driver, gate};
+use evlog_benches::{commands, driver, gate, scale};
 use evlog_pipeline::supervisor;
 use evlog_works::Done;
 use std::fs::File;
@@ -38,11 +39,12 @@ fn main() -> ExitCode {
         Some("gate-stage") => gate::stage(&arguments[1..]),
         Some("victim") => driver::victim(&arguments),
         Some("commands") => number(1, 100_000).map_err(Into::into).and_then(|count| print(&commands(count))),
+        Some("scale") => scale::scale(&arguments[1..]).map_err(Into::into).and_then(|tables| print(&tables)),
         Some("submit") if arguments.len() > 1 => number(2, 100_000)
             .and_then(|count| Ok((count, number(3, 5)?)))
             .map_err(Into::into)
             .and_then(|(count, rounds)| Ok(submit(Path::new(&arguments[1]), count, rounds)?)),
-        _ => Err(format!("no such command\n{USAGE}{}{}", gate::USAGE, driver::USAGE).into()),
+        _ => Err(format!("no such command\n{USAGE}{}{}{}", scale::USAGE, gate::USAGE, driver::USAGE).into()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let written = writeln!(std::io::stderr(), "error: {error}");
