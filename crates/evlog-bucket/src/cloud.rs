@@ -34,14 +34,19 @@ impl fmt::Display for OpenUrlError {
 impl std::error::Error for OpenUrlError {}
 
 /// The log at `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///directory`. Nothing is asked yet.
-/// Credentials, region and endpoint come from the environment.
-pub fn open(url: &str, options: Options) -> Result<Arc<dyn evlog_store::Fs>, OpenUrlError> {
-    let store = open_store(url)?;
+/// Credentials, region and endpoint come from the environment, and for S3 from `settings`, which are named as there. What
+/// the environment has is preferred.
+pub fn open(
+    url: &str,
+    options: Options,
+    settings: &[(String, String)],
+) -> Result<Arc<dyn evlog_store::Fs>, OpenUrlError> {
+    let store = open_store(url, settings)?;
     Ok(Arc::new(BucketFs::new(Arc::from(store), Path::new(url), options)))
 }
 
 /// The store below a URL, as [`open`] reaches it.
-pub fn open_store(url: &str) -> Result<Box<dyn Store>, OpenUrlError> {
+pub fn open_store(url: &str, settings: &[(String, String)]) -> Result<Box<dyn Store>, OpenUrlError> {
     let refuse = |why: String| OpenUrlError { url: url.to_string(), why };
     let (scheme, rest) = url.split_once("://").ok_or_else(|| refuse(FORMS.into()))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -54,7 +59,8 @@ pub fn open_store(url: &str) -> Result<Box<dyn Store>, OpenUrlError> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let built: Result<Arc<dyn ObjectStore>, Error> = match scheme {
         "s3" => {
-            let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retries_off);
+            let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retries_off);
+            builder = with_settings(builder, settings).map_err(|error| refuse(error.to_string()))?;
             let of_s3 = builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint);
             let endpoint = of_s3.or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
             let allowed =
@@ -88,6 +94,21 @@ pub fn open_store(url: &str) -> Result<Box<dyn Store>, OpenUrlError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| refuse(format!("cannot start threads for requests: {error}")))?;
     Ok(Box::new(Cloud { store, prefix, runtime, name: url.to_string() }))
+}
+
+/// Adds what the environment does not have. A key, its secret and its token belong together.
+fn with_settings(mut builder: AmazonS3Builder, settings: &[(String, String)]) -> Result<AmazonS3Builder, Error> {
+    use AmazonS3ConfigKey::{AccessKeyId, SecretAccessKey, Token, WebIdentityTokenFile};
+    let has = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_some();
+    let has_credentials = has(&builder, AccessKeyId) || has(&builder, WebIdentityTokenFile);
+    for (name, value) in settings {
+        let key: AmazonS3ConfigKey = name.to_ascii_lowercase().parse()?;
+        let is_credential = matches!(key, AccessKeyId | SecretAccessKey | Token);
+        if if is_credential { !has_credentials } else { !has(&builder, key) } {
+            builder = builder.with_config(key, value);
+        }
+    }
+    Ok(builder)
 }
 
 const FORMS: &str =

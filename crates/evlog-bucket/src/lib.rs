@@ -24,6 +24,7 @@ pub mod group;
 mod journal;
 mod memory;
 pub mod probe;
+pub mod profile;
 #[cfg(test)]
 pub mod sim;
 pub mod store;

@@ -12,13 +12,13 @@ fn url_of(dir: &Path) -> String {
 fn a_directory_holds_a_log() {
     let disk = tempfile::tempdir().unwrap();
     let url = url_of(disk.path());
-    let fs = crate::open(&url, Options::default()).unwrap();
+    let fs = crate::open(&url, Options::default(), &[]).unwrap();
     let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
     let writer = Writer::create(Arc::clone(&fs), Path::new(&url), options, &owner()).unwrap();
     for number in 0..20 {
         put(&writer, &format!("payload {number}")).unwrap();
     }
-    let other = crate::open(&url, Options::default()).unwrap();
+    let other = crate::open(&url, Options::default(), &[]).unwrap();
     assert_eq!(read(&Reader::open(other, Path::new(&url)).unwrap()).len(), 20);
     assert!(disk.path().join("log/groups/00000000000000000000.group").is_file());
 }
@@ -27,7 +27,7 @@ fn a_directory_holds_a_log() {
 fn reading_a_url_without_a_log_says_so_and_makes_nothing() {
     let disk = tempfile::tempdir().unwrap();
     let url = url_of(disk.path());
-    let error = Reader::open(crate::open(&url, Options::default()).unwrap(), Path::new(&url)).unwrap_err();
+    let error = Reader::open(crate::open(&url, Options::default(), &[]).unwrap(), Path::new(&url)).unwrap_err();
     assert!(matches!(error, evlog_store::OpenError::NoLog { .. }), "{error}");
     assert!(!disk.path().join("log").exists());
 }
@@ -37,7 +37,7 @@ fn writers_race_in_a_directory() {
     let disk = tempfile::tempdir().unwrap();
     let url = url_of(disk.path());
     let machine = |_| {
-        let store = Arc::from(open_store(&url).unwrap());
+        let store = Arc::from(open_store(&url, &[]).unwrap());
         Arc::new(BucketFs::new(store, dir(), Options::default()))
     };
     races::race(&|| (0..4).map(machine).collect(), 3, 5);
@@ -48,7 +48,8 @@ fn a_store_that_keeps_the_rules_passes_the_probe() {
     let memory = probe(&Memory::default(), ProbeOptions::default(), [1; 8]).unwrap();
     assert!(memory.passed() && memory.left.is_empty(), "{memory:?}");
     let disk = tempfile::tempdir().unwrap();
-    let report = probe(open_store(&url_of(disk.path())).unwrap().as_ref(), ProbeOptions::default(), [1; 8]).unwrap();
+    let report =
+        probe(open_store(&url_of(disk.path()), &[]).unwrap().as_ref(), ProbeOptions::default(), [1; 8]).unwrap();
     assert!(report.passed() && report.left.is_empty(), "{report:?}");
 }
 
@@ -106,7 +107,7 @@ fn a_url_that_cannot_be_used_is_refused_before_anything_is_sent() {
         ("file://relative/x", "an absolute directory"),
     ];
     for (url, said) in cases {
-        let error = open_store(url).unwrap_err().to_string();
+        let error = open_store(url, &[]).unwrap_err().to_string();
         assert!(error.contains(said), "{url}: {error}");
     }
 }

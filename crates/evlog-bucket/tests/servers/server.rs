@@ -20,7 +20,7 @@ fn place(of: &str) -> String {
 }
 
 fn fs(url: &str) -> Arc<dyn Fs> {
-    open(url, Options::default()).unwrap()
+    open(url, Options::default(), &[]).unwrap()
 }
 
 fn owner() -> Owner {
@@ -52,7 +52,7 @@ fn all(url: &str) -> Vec<(u64, String)> {
 #[test]
 #[ignore = "needs a server: tests/bucket/run"]
 fn the_server_keeps_the_rules() {
-    let store = open_store(&place("probe")).unwrap();
+    let store = open_store(&place("probe"), &[]).unwrap();
     let report = probe(store.as_ref(), ProbeOptions { rounds: 20, writers: 8 }, [7; 8]).unwrap();
     assert!(report.passed() && report.left.is_empty(), "{report:#?}");
 }

@@ -50,7 +50,8 @@ pub(crate) fn run(_: &mut Ui, _: &Context, args: &ConformStoreArgs) -> Result<Ve
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformStoreArgs) -> Result<Verdict, CommandError> {
     use evlog_bucket::probe::{ProbeOptions, probe};
     let refused = |error: evlog_bucket::OpenUrlError| CommandError::user(error.to_string());
-    let store = evlog_bucket::open_store(&args.url).map_err(refused)?;
+    let settings = crate::place::aws_settings(&args.url)?;
+    let store = evlog_bucket::open_store(&args.url, &settings).map_err(refused)?;
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| CommandError::user(format!("no random bytes: {error}")))?;
     let report = probe(store.as_ref(), ProbeOptions { rounds: args.rounds, writers: args.writers }, random);

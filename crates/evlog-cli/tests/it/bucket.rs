@@ -102,3 +102,36 @@ fn commands_that_work_on_files_of_a_directory_refuse_a_url_and_change_nothing() 
     room.ends(2, &["runs", "--log", "ftp://somewhere"]).says("`ftp` is no kind of store");
     assert!(files_below(&room.path("bucket")).is_empty());
 }
+
+#[test]
+fn a_profile_gives_what_the_environment_does_not_have() {
+    let room = Room::new();
+    room.write("config", "[default]\nregion = eu-west-1\n[profile audit]\nendpoint_url = http://192.0.2.1:9\n[profile sso]\nsso_session = x\n");
+    room.write("credentials", "[audit]\naws_access_key_id = A\naws_secret_access_key = hidden\n");
+    let with = |profile: &str, endpoint: &str| -> Done {
+        let mut command = room.command(&["verify", "--log", "s3://bucket/log"]);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3", "AWS_ALLOW_HTTP"] {
+            command.env_remove(name);
+        }
+        command.envs([
+            ("AWS_CONFIG_FILE", "config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            ("AWS_PROFILE", profile),
+        ]);
+        if !endpoint.is_empty() {
+            command.env("AWS_ENDPOINT_URL", endpoint);
+        }
+        command.output().unwrap().into()
+    };
+    // Plain HTTP to another host is refused before anything is sent. The message shows whose endpoint counts.
+    let cases = [
+        ("audit", "", "the endpoint `192.0.2.1:9` would be reached by plain HTTP"),
+        ("audit", "http://192.0.2.2:9", "the endpoint `192.0.2.2:9` would be reached by plain HTTP"),
+        ("nobody", "", "there is no profile `nobody` in `config` or `credentials`"),
+        ("sso", "", "gets its credentials by `sso_session`"),
+    ];
+    for (profile, endpoint, said) in cases {
+        let done = with(profile, endpoint);
+        assert!(done.code == 2 && done.err.contains(said) && !done.err.contains("hidden"), "{profile}: {done:?}");
+    }
+}
