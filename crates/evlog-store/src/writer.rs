@@ -28,13 +28,13 @@ use crate::open::{self, CreateOptions, Opened, Owner, Recovery};
 use crate::reader::Committed;
 use crate::segment::Files;
 use crate::streams::Part;
-use crate::sync::{Builder, JoinHandle};
+use crate::sync::{Builder, JoinHandle, Mutex};
 use committer::Committer;
 use evlog_format::{CommitHead, CommitReader, Durability, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
 use pending::Pending;
 use state::{Shared, State};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub use observer::{Group, Observer};
 
