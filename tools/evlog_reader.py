@@ -70,6 +70,7 @@ KINDS = {  # Begin: written from the page with `just golden`.
     13: "log.clock_stepped",
     14: "log.policy_set",
     15: "log.audited",
+    16: "log.store_tried",
     100: "status.created",
     101: "status.transitioned",
     102: "status.rejected",

@@ -87,6 +87,9 @@ pub(crate) struct Writing {
     /// Fail if there is no log, instead of creating one
     #[arg(long)]
     pub(crate) no_create: bool,
+    /// Create the log without trying its object store first, or although the store did not pass
+    #[arg(long, conflicts_with = "no_create")]
+    pub(crate) untested_store: bool,
     /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: the user, `os:NAME`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     pub(crate) actor: Option<Actor>,

@@ -3,9 +3,10 @@
 use crate::args::{At, Global, Writing};
 use crate::caller::{Actor, correlation, principal};
 use crate::error::CommandError;
-use crate::place::{fs_of, is_url};
+use crate::place::{fs_of, is_url, try_store};
 use crate::turn::{Attempt, Turn};
 use crate::ui::alert;
+use evlog::history::StoreTried;
 use evlog::{Log, LogError, Observer, Options, ReadOptions, View};
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
@@ -112,6 +113,11 @@ impl Context {
         }
     }
 
+    /// Tries the object store before a log is made in it. `None` for a log in a directory, or if the user does not want it.
+    pub(crate) fn try_store(&self, untested: bool) -> Result<Option<StoreTried>, CommandError> {
+        if untested || !is_url(&self.log) { Ok(None) } else { try_store(&self.log.to_string_lossy()).map(Some) }
+    }
+
     /// How the log is opened for writing. `command` is the name that other processes see when they find the log locked.
     pub(crate) fn options(command: &str, create: bool) -> Result<Options, CommandError> {
         let program = format!("evlog {command} {}", env!("CARGO_PKG_VERSION"));
@@ -135,11 +141,15 @@ impl Context {
         create: bool,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Attempt<Log>, CommandError> {
+        let create = create && !args.no_create;
+        let store_tried =
+            if create && is_url(&self.log) && !self.has_log()? { self.try_store(args.untested_store)? } else { None };
         let options = Options {
             observer,
             fs: self.fs()?,
             actor: Actor::name(args.actor.as_ref())?,
-            ..Context::options(command, create && !args.no_create)?
+            store_tried,
+            ..Context::options(command, create)?
         };
         Attempt::of(options.open(&self.log, contracts_with(brought)))
     }

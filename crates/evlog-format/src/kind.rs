@@ -55,6 +55,8 @@ kinds! {
     LOG_POLICY_SET = 14, "log.policy_set";
     /// An audit of the order of events was recorded.
     LOG_AUDITED = 15, "log.audited";
+    /// Before the log was made, the object store that it is in was tried, and passed.
+    LOG_STORE_TRIED = 16, "log.store_tried";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.

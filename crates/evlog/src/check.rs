@@ -17,7 +17,7 @@ use crate::deal::Threads;
 use crate::error::LogError;
 use crate::history::{
     Audited, CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted,
-    NameChanged, Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified, is_readable,
+    NameChanged, Opened, PolicySet, ProjectionPublished, Recovered, StoreTried, TailCut, Verified, is_readable,
 };
 use crate::policy::{Noted, Orders, Policies};
 use evlog_format::commit::Commit;
@@ -355,6 +355,7 @@ fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldErro
         kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_AUDITED => readable::<Audited>(event),
+        kind::LOG_STORE_TRIED => readable::<StoreTried>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),
         // Answers that could not be recorded in a run, and kinds of later versions.
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),

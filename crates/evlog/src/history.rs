@@ -209,6 +209,19 @@ pub struct PolicySet {
     pub set_by: String,
 }
 
+/// `log.store_tried`, version 1: before the log was made, the object store that it is in was tried, and passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreTried {
+    /// The place, as a URL.
+    pub store: String,
+    /// How many names writers raced for.
+    pub rounds: u32,
+    /// How many writers raced for each.
+    pub writers: u32,
+    /// Names of the trials that showed something to know about the store, but nothing that can lose a commit.
+    pub noted: Vec<String>,
+}
+
 /// `log.projection_published`, version 1: files of one run were written out for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionPublished {
@@ -263,6 +276,7 @@ pub fn payload_json(event: &Event<'_>) -> Option<Value> {
         kind::LOG_CLOCK_STEPPED => readable::payload_json::<ClockStepped>,
         kind::LOG_POLICY_SET => readable::payload_json::<PolicySet>,
         kind::LOG_AUDITED => readable::payload_json::<Audited>,
+        kind::LOG_STORE_TRIED => readable::payload_json::<StoreTried>,
         _ => return None,
     };
     of_kind(event)

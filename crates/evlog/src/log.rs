@@ -143,7 +143,7 @@ impl Log {
                 let log_id = options.log_id.unwrap_or_else(|| LogId(random::id()));
                 let create = CreateOptions { log_id, segment_limit: options.segment_limit };
                 match Writer::create(options.fs.clone(), dir, create, &owner) {
-                    Ok(writer) => (writer, vec![created(&options, options.segment_limit)?]),
+                    Ok(writer) => (writer, created(&options, options.segment_limit)?),
                     // Another machine was quicker.
                     Err(OpenError::Exists { .. }) if options.fs.is_shared() => reopen()?,
                     Err(OpenError::Io(failure)) if failure.is_overtaken() => reopen()?,

@@ -1,6 +1,7 @@
 //! How a log is opened, for writing and for reading.
 
 use crate::clock::{Clock, SystemClock};
+use crate::history::StoreTried;
 use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, PRINCIPAL_LEN_MAX, SEGMENT_LIMIT_DEFAULT};
 use evlog_format::{Durability, LogId};
 use evlog_projection::Malformed;
@@ -40,6 +41,9 @@ pub struct Options {
     pub fs: Arc<dyn Fs>,
     /// Id of a new log. Default: drawn at random.
     pub log_id: Option<LogId>,
+    /// For a new log in an object store: what a trial of the store showed, which is recorded with the log's creation. Default:
+    /// none.
+    pub store_tried: Option<StoreTried>,
     /// Hears what the writer does, to count or to time it. Default: none.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -64,6 +68,7 @@ impl Options {
             clock: Arc::new(SystemClock),
             fs: Arc::new(StdFs),
             log_id: None,
+            store_tried: None,
             observer: None,
         }
     }

@@ -48,17 +48,8 @@ pub(crate) fn run(_: &mut Ui, _: &Context, args: &ConformStoreArgs) -> Result<Ve
 
 #[cfg(feature = "bucket")]
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformStoreArgs) -> Result<Verdict, CommandError> {
-    use evlog_bucket::probe::{ProbeOptions, probe};
-    let refused = |error: evlog_bucket::OpenUrlError| CommandError::user(error.to_string());
-    let settings = crate::place::aws_settings(&args.url)?;
-    let store = evlog_bucket::open_store(&args.url, &settings).map_err(refused)?;
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| CommandError::user(format!("no random bytes: {error}")))?;
-    let report = probe(store.as_ref(), ProbeOptions { rounds: args.rounds, writers: args.writers }, random);
-    let report = report.map_err(|fault| {
-        CommandError::user(format!("`{}` could not be tried: {fault}", args.url))
-            .hint("nothing was made; check the address, the endpoint in the environment, and the network")
-    })?;
+    let options = evlog_bucket::probe::ProbeOptions { rounds: args.rounds, writers: args.writers };
+    let report = crate::place::probe(&args.url, options)?;
     if context.json {
         ui.json(&answer::object(&args.url, &report));
     } else {

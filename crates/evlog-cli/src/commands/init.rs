@@ -25,16 +25,21 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "BYTES", default_value_t = SEGMENT_LIMIT_DEFAULT,
         value_parser = clap::value_parser!(u64).range(SEGMENT_LIMIT_MIN..=SEGMENT_LIMIT_MAX))]
     segment_limit: u64,
+    /// Create the log without trying its object store first, or although the store did not pass
+    #[arg(long)]
+    untested_store: bool,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Verdict, CommandError> {
-    let options = Options { segment_limit: args.segment_limit, fs: context.fs()?, ..Context::options("init", true)? };
     let shown = context.log.display();
     if context.has_log()? {
         return Err(CommandError::unlike(format!("`{shown}`"), "no log", "one")
             .worded(format!("there is a log in `{shown}` already; nothing was changed"))
             .hint("that log can be used; `--log PATH` names another place"));
     }
+    let store_tried = context.try_store(args.untested_store)?;
+    let (segment_limit, fs) = (args.segment_limit, context.fs()?);
+    let options = Options { segment_limit, fs, store_tried, ..Context::options("init", true)? };
     let log = options.open(&context.log, contracts())?;
     log.begin()?;
     let log_id = log.log_id().to_string();

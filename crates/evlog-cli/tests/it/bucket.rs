@@ -135,3 +135,26 @@ fn a_profile_gives_what_the_environment_does_not_have() {
         assert!(done.code == 2 && done.err.contains(said) && !done.err.contains("hidden"), "{profile}: {done:?}");
     }
 }
+
+#[test]
+fn a_store_is_tried_before_a_log_is_made_in_it_and_the_log_records_that() {
+    let room = Room::new();
+    let url = url(&room);
+    room.ends(0, &["init", "--log", &url]);
+    let first = events(&room, &url);
+    let kinds: Vec<&str> = first.iter().take(2).map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["log.created", "log.store_tried"]);
+    assert_eq!(first[1]["payload"]["store"], json!(url));
+    // What was made for the trial is gone.
+    assert!(files_below(&room.path("bucket")).iter().all(|path| !path.to_string_lossy().contains("conform-")));
+
+    let untested = format!("file://{}", room.path("bucket/untested").display());
+    room.write("line", &lines(0));
+    room.ends(0, &["submit", "--log", &untested, "--untested-store", "line"]);
+    room.ends(0, &["submit", "--log", &url, "line"]);
+    for (url, count) in [(&untested, 0), (&url, 1)] {
+        let tried = events(&room, url).iter().filter(|event| event["kind"] == "log.store_tried").count();
+        assert_eq!(tried, count, "{url}");
+    }
+    room.ends(0, &["verify", "--log", &url]);
+}

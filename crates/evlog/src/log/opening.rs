@@ -1,6 +1,6 @@
 //! The start of a session: the events about the log's creation or recovery, and the time of the last commit.
 
-use super::{HistoryEvent, Pending, payload_of};
+use super::{Pending, payload_of};
 use crate::error::LogError;
 use crate::history::{Created, Recovered, TailCut};
 use crate::options::Options;
@@ -8,10 +8,14 @@ use evlog_format::{FORMAT_VERSION, Seq, kind};
 use evlog_store::{OpenError, RawLog, Recovery, Writer};
 use std::path::Path;
 
-/// The event that records that the log was made.
-pub(crate) fn created(options: &Options, segment_limit: u64) -> Result<HistoryEvent, LogError> {
+/// The events that record that the log was made.
+pub(crate) fn created(options: &Options, segment_limit: u64) -> Result<Pending, LogError> {
     let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
-    Ok((kind::LOG_CREATED, payload_of(&created)?))
+    let mut pending = vec![(kind::LOG_CREATED, payload_of(&created)?)];
+    if let Some(tried) = &options.store_tried {
+        pending.push((kind::LOG_STORE_TRIED, payload_of(tried)?));
+    }
+    Ok(pending)
 }
 
 /// The events that record how the previous session ended.
@@ -31,7 +35,7 @@ pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) 
         pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
     }
     if writer.next_seq() == Seq(0) {
-        pending.push(created(options, writer.segment_limit())?);
+        pending.extend(created(options, writer.segment_limit())?);
     }
     Ok(pending)
 }

@@ -153,7 +153,7 @@ impl Session {
         (self.cache, self.judging, self.logged) = (Cache::default(), None, None);
         self.opened = self.opened.filter(|opened| *opened <= ended);
         self.pending = match writer.next_seq() {
-            Seq(0) => vec![created(options, writer.segment_limit())?],
+            Seq(0) => created(options, writer.segment_limit())?,
             _ => Pending::new(),
         };
         self.last = last_recorded_ns(writer, dir)?.map(Reading::of_another_session);
