@@ -113,7 +113,7 @@ impl Selection {
     }
 }
 
-/// Payload fields that conditions name, but that no event had so far. Only the events that the other options select count.
+/// Payload fields that conditions name, but that no event had so far. Events that the other options do not select are ignored.
 /// Such a field is probably misspelled.
 #[derive(Clone, Debug, Default)]
 pub struct Missing {
@@ -170,7 +170,7 @@ impl Unknown {
     }
 }
 
-/// Whether two statuses are the same, but for capitals: contracts spell theirs in different ways.
+/// Whether two statuses are equal if case is ignored. Contracts write statuses in different cases.
 fn is_same_status(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);

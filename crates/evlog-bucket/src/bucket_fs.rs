@@ -115,7 +115,7 @@ impl BucketFs {
     /// Gives a draft its final name.
     fn settle(&self, from: &Path, to: &Path, replaces: bool) -> io::Result<()> {
         let Role::Draft(within) = self.role(from)? else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "an object has one name for ever"));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "an object cannot be renamed"));
         };
         let draft = self.names().drafts.get(&within).cloned().ok_or_else(|| absent(from))?;
         match self.role(to)? {
@@ -140,7 +140,7 @@ impl BucketFs {
         Ok(())
     }
 
-    /// Creates an object that is not a group. An object that has the same bytes counts as this one.
+    /// Creates an object that is not a group. If the name has an object with the same bytes already, that is a success.
     fn put_object(&self, object: &str, bytes: &[u8]) -> io::Result<()> {
         let fault = match self.inner.store.create(object, bytes) {
             Ok(()) => return Ok(()),
@@ -189,7 +189,7 @@ impl evlog_store::Fs for BucketFs {
                 self.inner.probe_once()?;
                 let session = self.state().session();
                 let is_there = self.state().journal.segment_end(segment).is_some();
-                // A segment that no group has yet is only seen by the session that makes it.
+                // Until a group contains the segment, only the session that makes it can see it.
                 let session = if is_there { None } else { session };
                 self.state().segment_end(segment, session).ok_or_else(|| absent(path))?;
                 Ok(Arc::new(SegmentFile { bucket: Arc::clone(&self.inner), segment, session }))

@@ -1,8 +1,8 @@
 //! Payloads as JSON: the fields of a table, as people and scripts read them.
 //!
 //! Does: write a digest in hexadecimal, a time with nine fractional digits, and JSON text in a payload as JSON instead of as
-//! a string. The functions are for `#[serde(serialize_with = "…")]`. In the bytes of a log, the same fields are not changed,
-//! so one declaration of a table is enough. Does not: know any table.
+//! a string. The functions are for `#[serde(serialize_with = "…")]`. In the binary form, the same functions write the
+//! fields as they are, so one declaration of a table serves both forms. Does not: know any table.
 //!
 //! Invariant: the names of the fields, and these forms, are a stable interface (`docs/json.md`).
 

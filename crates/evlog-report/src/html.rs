@@ -65,8 +65,8 @@ pub(crate) fn hash_of(style: &str) -> String {
     STANDARD.encode(Sha256::digest(style))
 }
 
-/// The page as it would be with the style sheet of this evlog. `None` if its own style sheet is none that an evlog had: such a
-/// style sheet could hide text or add some.
+/// The page as it would be with the style sheet of this evlog. `None` if no version of evlog had the page's own style
+/// sheet: an unknown style sheet could hide or add text.
 pub fn with_present_style(page: &str) -> Option<String> {
     let (head, rest) = page.split_once("<style>")?;
     let (style, body) = rest.split_once("</style>")?;

@@ -85,11 +85,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExportArgs) -> Result<V
     args.check_from(&view)?;
     let flat = args.flat(ui, &view)?;
     match args.export(ui, &view, flat) {
-        // The reader of another command may stop early. An export that is not complete is an error.
+        // For other commands, it is no error if the program that reads stdout stops early. An export is incomplete then.
         Err(_) if ui.has_lost_its_reader() => {
             Err(CommandError::user("--out -: the reader of stdout left before the end, so the export is not complete"))
         }
-        // The end of the program reports why the answer could not be written.
+        // `main` reports at its end why the answer could not be written.
         Err(_) if !ui.is_read() => Ok(Verdict::Yes),
         Err(error) => Err(error),
         Ok(written) => {
@@ -136,7 +136,7 @@ impl ExportArgs {
         Ok(())
     }
 
-    /// A log that ends before the seq to start from is not the one whose export goes on.
+    /// Refuses a log that ends before the seq to start from: it is not the log that was exported before.
     fn check_from(&self, view: &View) -> Result<(), CommandError> {
         let (from, next_seq) = (self.from, view.next_seq().0);
         if from <= next_seq {

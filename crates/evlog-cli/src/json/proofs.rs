@@ -65,7 +65,7 @@ pub(crate) struct WrittenEvidenceObject<'a> {
     pub(crate) next_seq: u64,
 }
 
-/// Who cosigned, by a witness policy.
+/// Who cosigned, and whether that is enough for a witness policy.
 #[derive(Serialize)]
 pub(crate) struct WitnessesObject<'a> {
     enough: bool,

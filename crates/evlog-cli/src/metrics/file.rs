@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// The time between two versions of a file: that of most scrapes.
+/// How often the file is written: as often as most scrapers read metrics.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// A file that is written again and again.
@@ -36,11 +36,11 @@ impl Writing {
     }
 }
 
-/// Nothing is replaced but an earlier page: the path may be that of a plan, or of commands, by mistake.
+/// Replaces only a file that `--metrics` wrote: by mistake, the path may name a plan or a file of commands.
 fn check_replaceable(path: &Path) -> Result<(), CommandError> {
     let refused = |found: &str| {
         let place = format!("--metrics `{}`", path.display());
-        let expected = "a file that `--metrics` has written, or nothing, outside `/dev`";
+        let expected = "a new path, or a file that `--metrics` wrote, and not in `/dev`";
         Err(CommandError::unlike(place, expected, found).hint("nothing was done; name another file"))
     };
     if path.starts_with("/dev") {

@@ -168,7 +168,7 @@ impl Kept {
     }
 
     fn keep_in_memory(&mut self, bytes: &[u8]) {
-        // Bytes may not be kept in memory while the file has some: they would come out first.
+        // While the file has bytes, new ones go to `after`: `memory` is written out before the file, so they would overtake.
         let last = if self.file.is_some() { &mut self.after } else { &mut self.memory };
         last.push_back(bytes.to_vec());
         self.memory_len += bytes.len();

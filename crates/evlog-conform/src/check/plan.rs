@@ -33,7 +33,7 @@ pub(super) fn nothing_of_disabled(subject: &Subject<'_>) -> Answer {
         let Some(stage) = entry.stage.filter(|stage| definition.index_of(stage).is_some()) else { continue };
         let about_the_run = definition.coupling(stage) == Some(Coupling::StopsRun);
         if !about_the_run && !Subject::is_enabled(plan, root_of(stage)) {
-            let expected = format!("nothing of `{}`, which the plan does not enable", root_of(stage));
+            let expected = format!("no outcome of `{}`, because the plan does not enable it", root_of(stage));
             findings.push(finding(MANIFEST, &*entry.pointer, expected, text(stage)));
         }
     }
@@ -126,7 +126,7 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
     let unmatched =
         patterns.filter(|pattern| !subject.bundle.paths().filter(is_file).any(|path| pattern.glob.matches(path)));
     let none = |pattern: &Pattern| {
-        let expected = format!("a file that matches, because {} published it", words::outcome(outcome));
+        let expected = format!("a file that matches the pattern, because {} publishes one", words::outcome(outcome));
         finding(pattern.glob.as_str(), "", expected, "nothing")
     };
     required.filter_map(|(path, _)| one(path)).chain(unmatched.map(none)).collect()

@@ -3,7 +3,7 @@
 //! The committing thread does this. If no thread is committing, a caller of [`Writer::commit`](super::Writer::commit) does it.
 //!
 //! Invariants:
-//! - What is acknowledged was committed before.
+//! - A commit is acknowledged only after it was written and, under class `sync`, synced.
 //! - After any failure, the committer reports it and ends. It does not try again: the sync that failed may have dropped
 //!   bytes, and a second sync would succeed without them.
 
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How long commits of class `os` may wait for a sync when no other commit comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
-/// How often a committer lets other threads run, so that callers that were woken together come back together. Then the
-/// committer no longer waits for callers that are still missing.
+/// How often a committer yields, so that callers that were woken together can add their next commits to one group. After that
+/// it does not wait for the others.
 const GATHER: usize = 16;
 
 /// Reports a panic of the committing thread, so that no other thread waits for ever.
@@ -37,8 +37,8 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// The committing thread. It works until the writer closes or something fails, and returns the committer for the close
-/// in order.
+/// The committing thread. It works until the writer closes or something fails, and returns the committer, so that
+/// the writer can close the log properly.
 pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
     let mut state = shared.lock();
     while state.stopped.is_none() {
@@ -87,7 +87,7 @@ pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committe
     }
     if let Err(cause) = committer.commit_batch(&|tree| shared.publish(tree), task) {
         if cause.is_overtaken() {
-            // A segment ended within this group: what was synced then is in the log, and only the rest is not.
+            // A segment ended within this group. Bytes that were synced at that point are in the log; the rest are not.
             shared.keep(committer.durable);
         }
         shared.stop(Poison { cause: Arc::new(cause), attempted: committer.attempted() });

@@ -34,8 +34,8 @@ pub(super) struct Apart {
 impl Audit {
     /// Begins an audit of one segment, whose name states `position`. The last segment is a part only if it ends with a
     /// frame, like a sealed one. `previous_len` is the length of the previous segment's file. Then call `bytes` as often as
-    /// needed, and [`end_part`](Self::end_part). Of the commits, `bytes` gives its visitor only those with an event of the
-    /// log itself.
+    /// needed, and [`end_part`](Self::end_part). `bytes` passes only those commits to its visitor that
+    /// have an event of the log itself.
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
         audit.position = position.0;

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Events of a commit in bulk.
+/// How many events each commit of the work `bulk` has.
 pub(super) const BATCH: usize = 1000;
 const THREADS: usize = 8;
 
@@ -28,7 +28,7 @@ pub(super) fn fill(store: &dyn Store, events: &Events, count: usize, batch: usiz
     Ok(())
 }
 
-/// Does bulk, open and replay for each contender in turn, in one directory for each round.
+/// Does the works `bulk`, `open` and `replay` for each contender in turn, with a new directory for each round.
 pub(super) fn load(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let events = audit_events(plan.scale.events)?;
     turns(plan, Work::Bulk, watch, &plan.contenders, &mut |contender, dir| {

@@ -71,7 +71,7 @@ fn every_cell_is_applied_forced_or_rejected_as_the_table_says() {
 const GIVEN: &str = include_str!("given/transitions.tsv");
 
 #[test]
-fn the_table_has_64_cells_of_which_nine_are_listed() {
+fn the_given_table_has_64_cells_and_allows_nine() {
     let cells: Vec<_> = GIVEN.lines().skip(1).collect();
     assert_eq!(cells.len(), 64);
     assert_eq!(cells.iter().filter(|cell| cell.ends_with("\tyes")).count(), 9);
@@ -104,7 +104,7 @@ fn the_numbers_of_statuses_never_change() {
 }
 
 #[test]
-fn terminal_and_failure_statuses_are_those_of_the_source() {
+fn terminal_and_failure_statuses_are_those_of_the_given_document() {
     let words = |keep: fn(RunStatus) -> bool| {
         RunStatus::ALL.into_iter().filter(|status| keep(*status)).map(RunStatus::word).collect::<Vec<_>>()
     };
