@@ -10,6 +10,9 @@ use ratatui::text::{Line, Span};
 /// The number of spaces between two cells, and between two pieces.
 const GAP: usize = 2;
 
+/// Shorter words are not cut to make room for others.
+const WORD_MIN: usize = 16;
+
 /// What shows that a text was cut.
 const CUT: &str = "…";
 
@@ -35,15 +38,22 @@ pub(crate) struct Cell<'t> {
     pub(crate) tone: Tone,
     pub(crate) side: Side,
     pub(crate) width: usize,
+    /// How a text is cut that is wider.
+    cut: fn(&str, usize) -> String,
 }
 
 impl<'t> Cell<'t> {
     pub(crate) fn left(text: &'t str, tone: Tone, width: usize) -> Cell<'t> {
-        Cell { text, tone, side: Side::Left, width }
+        Cell { text, tone, side: Side::Left, width, cut }
+    }
+
+    /// A name, which is cut in its middle.
+    pub(crate) fn name(text: &'t str, width: usize) -> Cell<'t> {
+        Cell { text, tone: Tone::Plain, side: Side::Left, width, cut: cut_middle }
     }
 
     pub(crate) fn right(text: &'t str, width: usize) -> Cell<'t> {
-        Cell { text, tone: Tone::Plain, side: Side::Right, width }
+        Cell { text, tone: Tone::Plain, side: Side::Right, width, cut }
     }
 }
 
@@ -65,7 +75,7 @@ pub(crate) fn style(tone: Tone, palette: Palette) -> Style {
 pub(crate) fn row(mark: char, cells: &[Cell<'_>], palette: Palette) -> Line<'static> {
     let mut spans = vec![Span::raw(format!("{mark} "))];
     for (index, cell) in cells.iter().enumerate() {
-        let text = cut(&visible(cell.text), cell.width);
+        let text = (cell.cut)(&visible(cell.text), cell.width);
         let padding = " ".repeat(cell.width.saturating_sub(width(&text)));
         let gap = if index == 0 { 0 } else { GAP };
         let (before, after) = if cell.side == Side::Left { (String::new(), padding) } else { (padding, String::new()) };
@@ -133,8 +143,34 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     if columns > 0 { short + CUT } else { short }
 }
 
-/// The text, cut to a width after a word, if a word fits.
+/// The text, cut in its middle to a width. Of names of one family, the ends differ, so more of the end is kept.
+pub(crate) fn cut_middle(text: &str, columns: usize) -> String {
+    if width(text) <= columns || columns < 3 {
+        return cut(text, columns);
+    }
+    let end_room = (columns - 1) * 2 / 3;
+    let (mut end, mut used) = (Vec::new(), 0);
+    for c in text.chars().rev() {
+        used += width(c.encode_utf8(&mut [0; 4]));
+        if used > end_room {
+            break;
+        }
+        end.push(c);
+    }
+    // `cut` leaves room for the mark, and adds it.
+    let end: String = end.into_iter().rev().collect();
+    cut(text, columns - width(&end)) + &end
+}
+
+/// The text, cut to a width after a word, if a word fits. A word that would take most of the room is cut in its middle, so that
+/// others are seen.
 pub(crate) fn cut_at_word(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let most = (columns * 3 / 5).max(WORD_MIN);
+    let text = text.split(' ').map(|word| cut_middle(word, most)).collect::<Vec<_>>().join(" ");
+    let text = text.as_str();
     let short = cut(text, columns);
     if short == text {
         return short;

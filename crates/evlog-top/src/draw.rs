@@ -19,8 +19,8 @@ const LINES_MIN: u16 = 16;
 const AGE_MIN: usize = 70;
 const ACTOR_MIN: usize = 76;
 const CONTRACT_MIN: usize = 100;
-/// The width of an age, and of an actor where there is little room.
-const AGE_WIDTH: usize = 7;
+/// The widest columns of a contract, and of an actor where there is little room or where there is more.
+const CONTRACT_WIDTH: usize = 16;
 const ACTOR_WIDTH_MIN: usize = 12;
 const ACTOR_WIDTH: usize = 16;
 /// From this width on an event shows its payload beside the run.
@@ -29,9 +29,7 @@ const PAYLOAD_MIN: usize = 72;
 const EVENT_ACTOR_MIN: usize = 120;
 const STATUS_WIDTH: usize = 11;
 const TIME_WIDTH: usize = 8;
-/// The widest columns of a run, of a stage, and of a kind without its contract.
-const RUN_WIDTH_MAX: usize = 48;
-const STAGE_WIDTH_MAX: usize = 40;
+/// The widest column of a kind without its contract.
 const KIND_WIDTH: usize = 20;
 
 /// Draws the screen on a frame.
@@ -55,7 +53,7 @@ pub fn draw(screen: &Screen, frame: &mut Frame<'_>, palette: Palette) {
         return lines(frame, rest, &help(columns, palette));
     }
     let upper_len = match &screen.opened {
-        Some(opened) => u16::try_from(opened.stages.len() + 3).unwrap_or(u16::MAX).clamp(3, rest.height * 2 / 3),
+        Some(opened) => u16::try_from(opened.stages.len() + 4).unwrap_or(u16::MAX).clamp(3, rest.height * 2 / 3),
         None => rest.height * 3 / 5,
     };
     let upper = Rect { height: upper_len, ..rest };
@@ -125,7 +123,10 @@ fn help(columns: usize, palette: Palette) -> Vec<Line<'static>> {
 
 /// The title of a part. That of the part in which keys move is marked.
 fn title(text: &str, pane: Pane, chosen: Pane, columns: usize, palette: Palette) -> Line<'static> {
-    let mark = if pane == chosen { '>' } else { ' ' };
+    bold(if pane == chosen { '>' } else { ' ' }, text, columns, palette)
+}
+
+fn bold(mark: char, text: &str, columns: usize, palette: Palette) -> Line<'static> {
     let line = row(mark, &[Cell::left(text, Tone::Plain, columns - 2)], palette);
     line.style(Style::new().add_modifier(Modifier::BOLD))
 }
@@ -138,38 +139,52 @@ fn filters(screen: &Screen) -> String {
     filter + &status
 }
 
-/// The widths of the columns of runs that depend on the terminal: run, contract, age and actor. The run has what the others leave.
-fn run_widths(columns: usize) -> [usize; 4] {
+const STAGE_HEADING: [&str; 4] = ["STAGE", "STATUS", "ATTEMPTS", "DURATION"];
+const HEADING: [&str; 7] = ["RUN", "CONTRACT", "STATUS", "EVENTS", "CHANGED", "AGE", "ACTOR"];
+
+/// The widths of the columns of runs, in the order of the heading. A column that is not shown has none. Each has what its widest cell
+/// needs; the run has what the others leave.
+fn run_widths(rows: &[[String; 7]], columns: usize) -> [usize; 7] {
+    let widest = |column: usize| {
+        let cells = rows.iter().map(|row| width(&visible(&row[column])));
+        cells.max().unwrap_or(0).max(width(HEADING[column]))
+    };
+    let [_, contract, status, events, changed, age, actor] = std::array::from_fn(widest);
     let (contract, age, actor) = match columns {
-        CONTRACT_MIN.. => (9, AGE_WIDTH, ACTOR_WIDTH),
-        ACTOR_MIN.. => (0, AGE_WIDTH, ACTOR_WIDTH_MIN),
-        AGE_MIN.. => (0, AGE_WIDTH, 0),
+        CONTRACT_MIN.. => (contract.min(CONTRACT_WIDTH), age, actor.min(ACTOR_WIDTH)),
+        ACTOR_MIN.. => (0, age, actor.min(ACTOR_WIDTH_MIN)),
+        AGE_MIN.. => (0, age, 0),
         _ => (0, 0, 0),
     };
-    let others = STATUS_WIDTH + 2 + TIME_WIDTH + 2 + TIME_WIDTH + 2;
     let of = |width: usize| if width > 0 { width + 2 } else { 0 };
-    let left = columns.saturating_sub(2 + others + of(contract) + of(age) + of(actor));
-    [left.min(RUN_WIDTH_MAX), contract, age, actor]
+    let others = [contract, status, events, changed, age, actor].into_iter().map(of).sum::<usize>();
+    let run = columns.saturating_sub(2 + others).min(widest(0));
+    // What the runs do not need goes to the actors.
+    let left = columns.saturating_sub(2 + others + run);
+    let actor = if actor > 0 { (actor + left).min(widest(6)) } else { 0 };
+    [run, contract, status, events, changed, age, actor]
 }
 
 fn runs(screen: &Screen, area: Rect, palette: Palette) -> Vec<Line<'static>> {
     let (columns, listed) = (usize::from(area.width), screen.listed());
-    let all = screen.header.runs;
-    let bound = if all > RUNS_MAX as u64 {
-        format!("  {} of {}, those with the newest events", grouped(screen.runs.len() as u64), grouped(all))
-    } else {
-        String::new()
-    };
-    let text = format!("RUNS  {}{}{bound}", screen.choice.sort.words(), filters(screen));
-    let heading = ["RUN", "CONTRACT", "STATUS", "EVENTS", "CHANGED", "AGE", "ACTOR"];
-    let mut all = vec![title(&text, Pane::Upper, screen.choice.pane, columns, palette)];
-    all.push(run_row(' ', heading, Tone::Plain, columns, palette).style(Style::new().add_modifier(Modifier::BOLD)));
     let (marked, room) = (screen.marked(&listed), usize::from(area.height).saturating_sub(2));
     let first = marked.saturating_sub(room / 2).min(listed.len().saturating_sub(room));
-    for (index, run) in listed.iter().enumerate().skip(first).take(room) {
-        let line = one_run(run, screen.header.now_ns, if index == marked { '>' } else { ' ' }, columns, palette);
-        let style = if index == marked { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-        all.push(line.style(style));
+    let shown: Vec<&Run> = listed.iter().skip(first).take(room).copied().collect();
+    let rows: Vec<[String; 7]> = shown.iter().map(|run| cells_of(run, screen.header.now_ns)).collect();
+    let widths = run_widths(&rows, columns);
+    let mut all =
+        vec![title(&runs_title(screen, first, shown.len()), Pane::Upper, screen.choice.pane, columns, palette)];
+    let heading = run_row(' ', HEADING, Tone::Plain, widths, Palette::Plain);
+    all.push(heading.style(Style::new().add_modifier(Modifier::BOLD)));
+    for ((index, run), row) in shown.iter().enumerate().zip(&rows) {
+        let texts = row.each_ref().map(String::as_str);
+        all.push(if first + index == marked {
+            // Colours within a bar would leave holes in it.
+            let line = run_row('>', texts, Tone::Plain, widths, Palette::Plain);
+            line.style(Style::new().add_modifier(Modifier::REVERSED))
+        } else {
+            run_row(' ', texts, run.status.tone, widths, palette)
+        });
     }
     if listed.is_empty() {
         let said = if screen.runs.len() == 0 { "no runs yet" } else { "no run is meant; Esc clears the filters" };
@@ -178,35 +193,67 @@ fn runs(screen: &Screen, area: Rect, palette: Palette) -> Vec<Line<'static>> {
     all
 }
 
-fn one_run(run: &Run, now_ns: i64, mark: char, columns: usize, palette: Palette) -> Line<'static> {
-    let (changed, age) = (ago(now_ns, run.last_ns), ago(now_ns, run.first_ns));
-    let events = grouped(run.events);
-    let texts = [&run.name, &run.contract, &run.status.text, &events, &changed, &age, &run.actor];
-    run_row(mark, texts.map(String::as_str), run.status.tone, columns, palette)
+/// What of all runs is listed, and which of these are on the screen.
+fn runs_title(screen: &Screen, first: usize, shown: usize) -> String {
+    let (all, listed) = (screen.header.runs, screen.listed().len());
+    let seen = if shown < listed {
+        format!("  {} to {} of {}", grouped(first as u64 + 1), grouped((first + shown) as u64), grouped(listed as u64))
+    } else {
+        String::new()
+    };
+    let bound = if all > RUNS_MAX as u64 {
+        format!("  {} of {}, those with the newest events", grouped(screen.runs.len() as u64), grouped(all))
+    } else {
+        String::new()
+    };
+    format!("RUNS  {}{seen}{}{bound}", screen.choice.sort.words(), filters(screen))
 }
 
-fn run_row(mark: char, texts: [&str; 7], tone: Tone, columns: usize, palette: Palette) -> Line<'static> {
+fn cells_of(run: &Run, now_ns: i64) -> [String; 7] {
+    let (changed, age) = (ago(now_ns, run.last_ns), ago(now_ns, run.first_ns));
+    let (name, contract, status) = (run.name.clone(), run.contract.clone(), run.status.text.clone());
+    [name, contract, status, grouped(run.events), changed, age, run.actor.clone()]
+}
+
+fn run_row(mark: char, texts: [&str; 7], tone: Tone, widths: [usize; 7], palette: Palette) -> Line<'static> {
     let [name, contract, status, events, changed, age, actor] = texts;
-    let [name_width, contract_width, age_width, actor_width] = run_widths(columns);
-    let mut cells = vec![Cell::left(name, Tone::Plain, name_width)];
-    if contract_width > 0 {
-        cells.push(Cell::left(contract, Tone::Plain, contract_width));
+    let cells = [
+        Cell::name(name, widths[0]),
+        Cell::left(contract, Tone::Plain, widths[1]),
+        Cell::left(status, tone, widths[2]),
+        Cell::right(events, widths[3]),
+        Cell::right(changed, widths[4]),
+        Cell::right(age, widths[5]),
+        Cell::left(actor, Tone::Plain, widths[6]),
+    ];
+    row(mark, &cells.into_iter().filter(|cell| cell.width > 0).collect::<Vec<_>>(), palette)
+}
+
+/// The title of the chosen run, whose name is nowhere else shown whole.
+fn run_title(name: &str, chosen: Pane, columns: usize, palette: Palette) -> Vec<Line<'static>> {
+    const BEFORE: &str = "RUN ";
+    let (shown, room) = (visible(name), columns - 2 - BEFORE.len());
+    let mut parts = vec![String::new()];
+    for c in shown.chars() {
+        if parts.last().is_some_and(|part| width(part) + 2 > room) {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
     }
-    cells.push(Cell::left(status, tone, STATUS_WIDTH));
-    cells.extend([Cell::right(events, TIME_WIDTH), Cell::right(changed, TIME_WIDTH)]);
-    if age_width > 0 {
-        cells.push(Cell::right(age, age_width));
-    }
-    if actor_width > 0 {
-        cells.push(Cell::left(actor, Tone::Faint, actor_width));
-    }
-    row(mark, &cells, palette)
+    let mark = if chosen == Pane::Upper { '>' } else { ' ' };
+    let line = |(index, part): (usize, &String)| {
+        let (mark, before) = if index == 0 { (mark, BEFORE) } else { (' ', "    ") };
+        bold(mark, &format!("{before}{part}"), columns, palette)
+    };
+    parts.iter().enumerate().map(line).collect()
 }
 
 fn stages(screen: &Screen, opened: &Opened, area: Rect, palette: Palette) -> Vec<Line<'static>> {
     let columns = usize::from(area.width);
     let run = screen.runs.iter().find(|run| run.name == opened.name);
-    let mut all = vec![title(&format!("RUN {}", opened.name), Pane::Upper, screen.choice.pane, columns, palette)];
+    let mut all = run_title(&opened.name, screen.choice.pane, columns, palette);
     all.extend(run.map(|run| {
         let begun = format!("begun {} ago by {}", ago(screen.header.now_ns, run.first_ns), run.actor);
         let (contract, status) = (&run.contract, &run.status);
@@ -217,14 +264,19 @@ fn stages(screen: &Screen, opened: &Opened, area: Rect, palette: Palette) -> Vec
         ];
         row(' ', &cells, palette)
     }));
-    let name = (columns - 2 - STATUS_WIDTH - 2 - TIME_WIDTH - 2 - 12 - 2).min(STAGE_WIDTH_MAX);
+    let rows: Vec<[&str; 4]> =
+        opened.stages.iter().map(|stage| [&*stage.name, &*stage.status.text, &*stage.attempts, &*stage.took]).collect();
+    let widest = |column: usize| {
+        rows.iter().map(|row| width(&visible(row[column]))).max().unwrap_or(0).max(width(STAGE_HEADING[column]))
+    };
+    let [name, status, attempts, took] = std::array::from_fn(widest);
+    let name = name.min(columns.saturating_sub(2 + status + 2 + attempts + 2 + took + 2));
     let line = |texts: [&str; 4], tone| {
-        let [stage, status, attempts, took] = texts;
         let cells = [
-            Cell::left(stage, Tone::Plain, name),
-            Cell::left(status, tone, STATUS_WIDTH),
-            Cell::right(attempts, TIME_WIDTH),
-            Cell::right(took, 12),
+            Cell::name(texts[0], name),
+            Cell::left(texts[1], tone, status),
+            Cell::right(texts[2], attempts),
+            Cell::right(texts[3], took),
         ];
         row(' ', &cells, palette)
     };
@@ -233,23 +285,26 @@ fn stages(screen: &Screen, opened: &Opened, area: Rect, palette: Palette) -> Vec
         all.push(row(' ', &[Cell::left(said, Tone::Faint, columns - 2)], palette));
         return all;
     }
-    let heading = line(["STAGE", "STATUS", "ATTEMPTS", "DURATION"], Tone::Plain);
+    let heading = line(STAGE_HEADING, Tone::Plain);
     all.push(heading.style(Style::new().add_modifier(Modifier::BOLD)));
-    let shown = opened.stages.iter().skip(screen.choice.stages_above);
-    all.extend(
-        shown.map(|stage| line([&stage.name, &stage.status.text, &stage.attempts, &stage.took], stage.status.tone)),
-    );
+    let shown = opened.stages.iter().zip(rows).skip(screen.choice.stages_above);
+    all.extend(shown.map(|(stage, row)| line(row, stage.status.tone)));
     all
 }
 
 fn events(screen: &Screen, area: Rect, palette: Palette) -> Vec<Line<'static>> {
     let (columns, stream) = (usize::from(area.width), screen.stream());
-    let of = screen.opened.as_ref().map_or("of all runs", |_| "of this run");
+    let opened = screen.opened.as_ref();
+    let of = opened.map_or("of all runs", |_| "of this run");
+    let run = opened.and_then(|opened| screen.runs.iter().find(|run| run.name == opened.name));
+    let all = run.map_or(screen.header.events, |run| run.events);
+    let kept =
+        if all > EVENTS_MAX as u64 { format!("the last {} ", grouped(EVENTS_MAX as u64)) } else { String::new() };
     let below = match screen.choice.events_below {
         0 => String::new(),
         below => format!("  {} newer below", grouped(below as u64)),
     };
-    let text = format!("EVENTS  the last {} {of}{}{below}", grouped(EVENTS_MAX as u64), filters(screen));
+    let text = format!("EVENTS  {kept}{of}{}{below}", filters(screen));
     let mut all = vec![title(&text, Pane::Lower, screen.choice.pane, columns, palette)];
     let room = usize::from(area.height).saturating_sub(1);
     let end = stream.len() - screen.choice.events_below.min(stream.len());
@@ -272,12 +327,12 @@ fn one_event(screen: &Screen, event: &Event, columns: usize, palette: Palette) -
     let kind = if is_wide { kind } else { kind.split_once('.').map_or(kind.as_str(), |(_, rest)| rest) };
     let mut cells = vec![Cell::right(&seq, seq.len().max(5)), Cell::left(&time, Tone::Faint, TIME_WIDTH)];
     if screen.opened.is_none() {
-        cells.push(Cell::left(&event.run, Tone::Plain, run_width));
+        cells.push(Cell::name(&event.run, run_width));
     }
     cells.push(Cell::left(kind, event.kind.tone, kind_width));
     if is_wide {
         cells.push(Cell::left(&event.status.text, event.status.tone, STATUS_WIDTH));
-        cells.push(Cell::left(&event.actor, Tone::Faint, 16));
+        cells.push(Cell::left(&event.actor, Tone::Plain, 16));
     }
     let used: usize = 2 + cells.iter().map(|cell| cell.width + 2).sum::<usize>();
     let text = cut_at_word(&visible(&event.text), columns.saturating_sub(used));

@@ -211,7 +211,7 @@ fn of_a_million_runs_those_with_the_newest_events_are_kept_and_the_screen_says_s
         small.text.clear();
         forgotten += usize::from(screen.take_of(run(&name, "running", Tone::Plain, seq), small).is_some());
     }
-    screen.header.runs = 1_000_000;
+    (screen.header.runs, screen.header.events) = (1_000_000, all);
     assert_eq!(forgotten, 2 * RUNS_MAX);
     let text = drawn(&screen, (80, 24));
     assert!(text.contains("10,000 of 1,000,000") && text.contains("RUN_29999 "), "{text}");
@@ -219,4 +219,20 @@ fn of_a_million_runs_those_with_the_newest_events_are_kept_and_the_screen_says_s
     // A run that was forgotten and has a new event is there again.
     screen.take_of(run("RUN_0", "failed", Tone::Bad, 2_000_000), event("RUN_0", "failed", Tone::Bad, 2_000_000));
     assert!(drawn(&screen, (80, 24)).contains("RUN_0 "));
+}
+
+#[test]
+fn names_of_one_family_are_told_apart_and_the_chosen_one_is_shown_whole() {
+    let mut screen = Screen::default();
+    let name = |number: u64| format!("settlement-of-the-central-region-2026-11-30-build-1047-{number}");
+    for number in 0..30 {
+        let event = event(&name(number), "running", Tone::Plain, number);
+        let _forgotten = screen.take_of(run(&name(number), "running", Tone::Plain, number), event);
+    }
+    let text = drawn(&screen, (60, 24));
+    assert!(text.contains("-1047-29 ") && text.contains("-1047-28 "), "{text}");
+    assert!(text.contains("1 to 10 of 30"), "{text}");
+    screen.open(Opened { name: name(29), stages: Vec::new(), events: [].into() });
+    let text: String = drawn(&screen, (60, 24)).split_whitespace().collect();
+    assert!(text.contains(&format!("RUN{}", name(29))), "{text}");
 }
