@@ -1,7 +1,7 @@
 //! What logs in buckets cost, and how long a commit takes there: a simulation with published latencies and prices.
 //!
-//! A writer has one create in flight. The next group leaves when the create before it has returned and the boundary was
-//! read, and holds what has come in meanwhile. So the latency of the store sets the size of a group, and nothing else does.
+//! A writer has one create in flight. The next group leaves when the create before it has returned and the boundary of a
+//! compaction was read (evlog does not have one yet), and holds what has come in meanwhile. So the latency of the store sets the size of a group, and nothing else does.
 //!
 //! Does: simulate the writer of one log, group by group, for a day; count requests and bytes; price them.
 //! Does not: simulate lost races, failing requests, or slow reads; know anybody's discount.
